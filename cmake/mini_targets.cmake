@@ -1,0 +1,38 @@
+# The functions by which every room declares itself.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+option(MINI_WARNINGS_AS_ERRORS "Fail on compiler warnings" OFF)
+
+# What all of our own code is compiled with; third-party code is not.
+add_library(mini_compile_options INTERFACE)
+target_compile_options(mini_compile_options INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast
+  $<$<BOOL:${MINI_WARNINGS_AS_ERRORS}>:-Werror>)
+target_compile_definitions(mini_compile_options INTERFACE _GNU_SOURCE)
+target_include_directories(mini_compile_options INTERFACE
+  "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}")
+
+# mini_library(NAME SOURCES a.cc ... [DEPS target ...] [PRIVATE_DEPS target ...])
+# DEPS show in the room's headers; PRIVATE_DEPS (libmnl, lwIP, c-ares, CLI11) do not.
+function(mini_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS}
+    $<BUILD_INTERFACE:mini_compile_options>)
+endfunction()
+
+# mini_test(NAME SOURCES a_test.cc ... DEPS target ... [LABELS label ...]): a GoogleTest program
+# that ctest runs whole.
+function(mini_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main
+    mini_compile_options)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 120)
+endfunction()

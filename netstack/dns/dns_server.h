@@ -1,0 +1,60 @@
+// The DNS the sandbox sees: policy first, then a rebuilt query through c-ares on the host's side.
+#ifndef MINI_SANDBOX_NETSTACK_DNS_DNS_SERVER_H_
+#define MINI_SANDBOX_NETSTACK_DNS_DNS_SERVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "base/status.h"
+#include "netstack/event_loop.h"
+#include "netstack/filter/filter.h"
+
+namespace mini::netstack {
+
+// The host's resolver configuration (resolv.conf(5), hosts(5)), read by the caller before the stack
+// gives up the file system.
+struct ResolverConfig {
+  std::vector<Endpoint> servers;            // empty: 127.0.0.1:53, as resolv.conf(5) has it
+  std::chrono::milliseconds timeout{2000};  // per attempt
+  int attempts = 3;
+  std::vector<std::pair<std::string, IpAddress>> hosts;  // /etc/hosts, names normalized
+};
+
+// Parses the texts of resolv.conf(5) and hosts(5); lines that make no sense are skipped, as the C
+// library does. `search` and `ndots` are for the resolv.conf inside the sandbox (search lists are
+// the client's job), so they are returned, not used here.
+struct ResolvConf {
+  std::vector<Endpoint> servers;
+  std::vector<std::string> search;
+  int ndots = 1;
+  std::chrono::milliseconds timeout{2000};
+  int attempts = 3;
+};
+ResolvConf ParseResolvConf(std::string_view text);
+std::vector<std::pair<std::string, IpAddress>> ParseHosts(std::string_view text);
+
+enum class DnsTransport : uint8_t { kUdp, kTcp };
+
+class DnsServer {
+ public:
+  // Called exactly once for each query that was accepted, on the loop's thread, possibly before
+  // HandleQuery returns. An empty reply means: say nothing (the query was no DNS message).
+  using Reply = std::function<void(std::vector<uint8_t> message)>;
+
+  static Result<std::unique_ptr<DnsServer>> Create(ResolverConfig config, Filter* filter,
+                                                   EventLoop* loop);
+  virtual ~DnsServer() = default;
+
+  // One message without TCP's length prefix. A reply for kUdp fits the client's advertised size
+  // (EDNS0, else 512 bytes) or has TC set.
+  virtual void HandleQuery(std::span<const uint8_t> query, DnsTransport transport, Reply reply) = 0;
+};
+
+}  // namespace mini::netstack
+
+#endif  // MINI_SANDBOX_NETSTACK_DNS_DNS_SERVER_H_

@@ -1,0 +1,91 @@
+// Verdicts: may this name be resolved, may this address be reached? Owned by the stack's thread.
+//
+// A name that is allowed leads to addresses that are allowed for as long as the answer lives: a pin
+// ties (address, rule, ports) to a time. See filter.cc for the theory of operation.
+#ifndef MINI_SANDBOX_NETSTACK_FILTER_FILTER_H_
+#define MINI_SANDBOX_NETSTACK_FILTER_FILTER_H_
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "netstack/event_loop.h"
+#include "netstack/filter/rules.h"
+
+namespace mini::netstack {
+
+enum class Reason : uint8_t {
+  kRule,            // a rule decided (allowing or "!")
+  kPin,             // an allowed name resolved to this address
+  kOpenMode,        // no rules were given: public addresses are open
+  kNoRule,          // nothing names it
+  kProtectedRange,  // loopback, link-local, metadata, multicast, the host's own, ...: invariant 10
+  kPrivateRange,    // open mode or a wildcard may not lead into private ranges
+};
+std::string_view ReasonText(Reason reason);  // "no rule names it"
+
+struct Verdict {
+  bool allowed = false;
+  Reason reason = Reason::kNoRule;
+  const Rule* rule = nullptr;  // the deciding one, if one did; lives as long as the Filter
+  std::string name;            // the name by which the address was allowed or is known, if any
+};
+
+// What a person is told about a refusal. ToString() is the stderr line without the program's name:
+// "refused tcp refused.example:80: no rule names it; to allow it: --allow refused.example"
+struct RefusalEvent {
+  enum class Kind : uint8_t { kName, kFlow } kind = Kind::kFlow;
+  Protocol protocol = Protocol::kTcp;  // kFlow
+  std::string name;                    // kName; for kFlow the name behind the address, if known
+  Endpoint destination;                // kFlow
+  Reason reason = Reason::kNoRule;
+  std::string remedy;  // the allow-list line that would allow it
+
+  std::string ToString() const;
+};
+
+struct FilterOptions {
+  // Unset: open mode (public addresses only). Set but empty: nothing is allowed.
+  std::optional<RuleSet> rules;
+  std::vector<IpAddress>
+      host_addresses;  // the host's own: refused unless an address rule names them
+  size_t max_addresses_per_name = 32;
+  size_t max_pins = 65536;
+  // Each distinct refusal (kind, name or address, protocol, port) is reported once.
+  std::function<void(const RefusalEvent&)> on_refusal;
+};
+
+class Filter {
+ public:
+  explicit Filter(FilterOptions options);
+  ~Filter();
+  Filter(const Filter&) = delete;
+  Filter& operator=(const Filter&) = delete;
+
+  // May this name be resolved? Reports a refusal. `name` normalized.
+  Verdict CheckName(std::string_view name);
+  // May a new flow go there? Reports a refusal. ICMP ignores the port.
+  Verdict CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now);
+
+  // `addresses` were resolved for the allowed `name` with `ttl`. Pins those that may be reached
+  // (protected and, where due, private ranges are left out) and returns them in the given order;
+  // `ttl` is set to what may be told to the sandbox: never longer than the pin.
+  std::vector<IpAddress> AdmitAnswer(std::string_view name, std::span<const IpAddress> addresses,
+                                     std::chrono::seconds& ttl, TimePoint now);
+
+  // Forgets expired pins; cheap, called about once a second.
+  void ExpirePins(TimePoint now);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mini::netstack
+
+#endif  // MINI_SANDBOX_NETSTACK_FILTER_FILTER_H_

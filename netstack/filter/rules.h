@@ -1,0 +1,93 @@
+// The allow-list: text in, one immutable RuleSet out. No I/O.
+//
+// Grammar (docs/flags.md, "Allow-list lines"): one rule a line; `#` comments and blank lines are
+// ignored, CR before LF accepted.
+//   rule     = ["!"] [proto "/"] target [":" ports]
+//   proto    = "tcp" | "udp" | "icmp"          (icmp: addresses only, no ports)
+//   target   = name | "*." name | ipv4 | ipv6 | ipv4 "/" length | ipv6 "/" length
+//              (an IPv6 target followed by ports stands in brackets: [2001:db8::7]:443)
+//   ports    = number | number "-" number      (1..65535, first <= last)
+// A name matches that name exactly; "*.x" any name below x, not x itself. A refusal ("!") beats
+// every allowing rule. Names are compared as lower-case ASCII without a trailing dot.
+#ifndef MINI_SANDBOX_NETSTACK_FILTER_RULES_H_
+#define MINI_SANDBOX_NETSTACK_FILTER_RULES_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "base/status.h"
+
+namespace mini::netstack {
+
+enum class Protocol : uint8_t { kTcp, kUdp, kIcmp };
+std::string_view ProtocolName(Protocol protocol);
+
+struct PortRange {
+  uint16_t first = 1;
+  uint16_t last = 65535;
+  bool Contains(uint16_t port) const { return first <= port && port <= last; }
+  friend bool operator==(const PortRange&, const PortRange&) = default;
+};
+
+enum class RuleAction : uint8_t { kAllow, kRefuse };
+enum class TargetKind : uint8_t {
+  kName,
+  kWildcard,
+  kAddress
+};  // an address is a full-length prefix
+
+struct Rule {
+  RuleAction action = RuleAction::kAllow;
+  TargetKind kind = TargetKind::kName;
+  std::string name;                  // kName and kWildcard (without "*."): lower-case, no final dot
+  IpPrefix prefix;                   // kAddress
+  std::optional<Protocol> protocol;  // unset: TCP and UDP
+  std::optional<PortRange> ports;    // unset: every port
+  std::string source;                // file name, or "--allow"
+  int line = 0;                      // from 1
+
+  // Whether this rule speaks about that protocol and port (the port is ignored for ICMP).
+  bool Covers(Protocol protocol, uint16_t port) const;
+  std::string ToString() const;  // canonical text of the rule, as a line of an allow-list
+};
+
+class RuleSet {
+ public:
+  RuleSet();  // allows nothing
+  ~RuleSet();
+  RuleSet(RuleSet&&) noexcept;
+  RuleSet& operator=(RuleSet&&) noexcept;
+
+  // Adds every rule of `text`. On the first bad line: an error that names source, line, column and
+  // what was expected, and the set is as it was. `source` is what the user typed: a file's name.
+  Status AddText(std::string_view source, std::string_view text);
+  // One rule without comment, as --allow takes it.
+  Status AddRule(std::string_view source, std::string_view rule);
+
+  size_t size() const;
+  const std::vector<Rule>& rules() const;
+
+  // Every rule that names exactly `name`, or a wildcard above it. Constant time in the number of
+  // rules (hash look-ups per label). `name` is normalized (NormalizeName).
+  std::vector<const Rule*> MatchName(std::string_view name) const;
+  // Every address rule whose prefix contains `address`; constant time in the number of rules
+  // (one hash look-up per prefix length in use).
+  std::vector<const Rule*> MatchAddress(const IpAddress& address) const;
+
+ private:
+  struct Index;
+  std::unique_ptr<Index> index_;
+};
+
+// Lower-case without a final dot, or nothing when it is not a host name (RFC 1123 letters, digits,
+// hyphens, plus underscore; labels of 1..63, 253 bytes in all).
+std::optional<std::string> NormalizeName(std::string_view name);
+
+}  // namespace mini::netstack
+
+#endif  // MINI_SANDBOX_NETSTACK_FILTER_RULES_H_

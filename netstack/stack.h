@@ -1,0 +1,48 @@
+// The user-space network stack: the sandbox's only way out.
+//
+// One thread runs Run(); everything the stack owns is touched by that thread alone. See
+// docs/architecture.md, "One packet's path".
+#ifndef MINI_SANDBOX_NETSTACK_STACK_H_
+#define MINI_SANDBOX_NETSTACK_STACK_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "base/status.h"
+#include "netstack/dns/dns_server.h"
+#include "netstack/filter/filter.h"
+#include "netstack/link/link.h"
+
+namespace mini::netstack {
+
+// Bounds on what the sandbox can make the host hold. A flow above a bound is refused at once.
+struct StackLimits {
+  size_t max_flows = 8192;
+  size_t max_pending_connects = 1024;
+  size_t max_buffered_bytes = size_t{64} << 20;  // over all flows, both directions
+};
+
+struct StackOptions {
+  LinkOptions link;
+  FilterOptions filter;
+  ResolverConfig resolver;
+  StackLimits limits;
+};
+
+class Stack {
+ public:
+  // At most one Stack may exist in a process: lwIP's state is global. A second is kUnsupported.
+  static Result<std::unique_ptr<Stack>> Create(StackOptions options);
+  virtual ~Stack() = default;
+
+  // Serves until Stop(). An error means that the stack can no longer serve (the TAP failed, epoll
+  // failed): the run has to end, never to go on without it.
+  virtual Status Run() = 0;
+
+  // From any thread or signal handler; Run() then returns OK soon.
+  virtual void Stop() = 0;
+};
+
+}  // namespace mini::netstack
+
+#endif  // MINI_SANDBOX_NETSTACK_STACK_H_

@@ -1,0 +1,52 @@
+#include "base/paths.h"
+
+#include <vector>
+
+#include "base/strings.h"
+
+namespace mini {
+
+std::string NormalizePath(std::string_view absolute_path) {
+  std::vector<std::string_view> components;
+  for (const std::string_view component : StrSplit(absolute_path, '/')) {
+    if (component.empty() || component == ".") continue;
+    if (component == "..") {
+      if (!components.empty()) components.pop_back();
+      continue;
+    }
+    components.push_back(component);
+  }
+  if (components.empty()) return "/";
+  std::string normalized;
+  for (const std::string_view component : components) {
+    normalized += '/';
+    normalized += component;
+  }
+  return normalized;
+}
+
+bool IsSameOrBelow(std::string_view path, std::string_view directory) {
+  return path == directory || IsBelow(path, directory);
+}
+
+bool IsBelow(std::string_view path, std::string_view directory) {
+  if (directory == "/") return path.size() > 1 && path.starts_with('/');
+  return path.size() > directory.size() && path.starts_with(directory) &&
+         path[directory.size()] == '/';
+}
+
+std::string_view ParentPath(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == 0 || slash == std::string_view::npos ? "/" : path.substr(0, slash);
+}
+
+std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+std::string JoinPath(std::string_view directory, std::string_view relative) {
+  std::string joined(directory);
+  if (!joined.ends_with('/')) joined += '/';
+  joined += relative;
+  return joined;
+}
+
+}  // namespace mini
