@@ -20,7 +20,10 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
-set(_mini_is_program "$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>")
+# A program may opt out of being position independent (test probes that are plainly static).
+set(_mini_is_pie "$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>")
+string(APPEND _mini_is_pie ",$<BOOL:$<TARGET_PROPERTY:POSITION_INDEPENDENT_CODE>>")
+set(_mini_is_pie "$<AND:${_mini_is_pie}>")
 
 add_compile_options(-ffunction-sections -fdata-sections)
 add_link_options(-Wl,--gc-sections)
@@ -65,9 +68,9 @@ if(MINI_HARDENING)
 endif()
 
 if(MINI_STATIC)
-  add_link_options($<${_mini_is_program}:-static-pie>)
+  add_link_options($<${_mini_is_pie}:-static-pie>)
 else()
-  add_link_options($<${_mini_is_program}:-pie>)
+  add_link_options($<${_mini_is_pie}:-pie>)
 endif()
 
 if(MINI_LTO)
