@@ -22,8 +22,9 @@ namespace mini {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-Supervisor::Supervisor(const Plan& plan, ChildProcess& child, SupervisorOptions options)
-    : plan_(plan), child_(child), options_(std::move(options)) {}
+Supervisor::Supervisor(const Plan& plan, ChildProcess& child,
+                       std::function<void(std::string_view)> on_notice)
+    : plan_(plan), child_(child), on_notice_(std::move(on_notice)) {}
 
 Result<ReceivedReport> Supervisor::WaitForDescriptors() {
   MINI_ASSIGN_OR_RETURN(auto received, child_.ReceiveReport());
@@ -50,7 +51,7 @@ Status Supervisor::ReadReports() {
     case child::ReportKind::kFailed:
       return StatusFor(received->report, plan_);
     case child::ReportKind::kDegraded:
-      options_.on_notice(NoticeFor(received->report, plan_));
+      on_notice_(NoticeFor(received->report, plan_));
       return OkStatus();
     case child::ReportKind::kExited:
       command_status_ = received->report.wait_status;
@@ -85,8 +86,8 @@ int Supervisor::EnforceTimeLimit() {
     return -1;
   }
   timed_out_ = true;
-  options_.on_notice(StrCat("the time limit of ", plan_.time_limit->count(),
-                            " ms is reached; ending the command"));
+  on_notice_(StrCat("the time limit of ", plan_.time_limit->count(),
+                    " ms is reached; ending the command"));
   child_.Signal(SIGTERM);
   deadline_ = steady_clock::now() + plan_.kill_delay;
   return EnforceTimeLimit();
@@ -99,11 +100,12 @@ Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
     pollfd descriptors[] = {{control_open_ ? child_.control() : -1, POLLIN, 0},
                             {child_.pidfd(), POLLIN, 0},
                             {signal_descriptor.get(), POLLIN, 0},
-                            {options_.stack_failure, POLLIN, 0}};
+                            {stack_failure_, POLLIN, 0}};
     if (poll(descriptors, std::size(descriptors), EnforceTimeLimit()) < 0 && errno != EINTR) {
       return SystemError(Stage::kSupervise, errno, "wait for the sandbox");
     }
     if (descriptors[3].revents != 0) {
+      stack_failed_ = true;
       return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack failed");
     }
     if (descriptors[0].revents != 0) MINI_RETURN_IF_ERROR(ReadReports());

@@ -13,22 +13,21 @@
 
 namespace mini {
 
-struct SupervisorOptions {
-  // Readable when the network stack has failed: the sandbox is then ended at once. -1: none.
-  int stack_failure = -1;
-  // For sentences that the user should see; called on the calling thread.
-  std::function<void(std::string_view)> on_notice;
-};
-
 class Supervisor {
  public:
-  Supervisor(const Plan& plan, ChildProcess& child, SupervisorOptions options);
+  // `on_notice` is for sentences that the user should see; called on the calling thread.
+  Supervisor(const Plan& plan, ChildProcess& child,
+             std::function<void(std::string_view)> on_notice);
 
   // The TAP and the netlink socket that the child opened; an error when it failed before that.
   Result<ReceivedReport> WaitForDescriptors();
 
-  // Returns when no process of the sandbox is left. An error: the command never ran, or the stack
-  // failed (StatusCode::kSystem, Stage::kNetwork).
+  // `failure_descriptor` becomes readable when the network stack fails: Run() then ends.
+  void WatchStack(int failure_descriptor) { stack_failure_ = failure_descriptor; }
+  bool stack_failed() const { return stack_failed_; }
+
+  // Returns when no process of the sandbox is left. An error: the command never ran, or cannot go
+  // on, and the caller drops the ChildProcess, which ends it.
   Result<Outcome> Run(const SupervisorSignals& signals);
 
  private:
@@ -39,7 +38,9 @@ class Supervisor {
 
   const Plan& plan_;
   ChildProcess& child_;
-  SupervisorOptions options_;
+  std::function<void(std::string_view)> on_notice_;
+  int stack_failure_ = -1;
+  bool stack_failed_ = false;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
   bool control_open_ = true;
   std::optional<int> command_status_;
