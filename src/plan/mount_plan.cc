@@ -134,8 +134,14 @@ class MountPlanner {
   void FindPrivateDirectories() {
     for (const std::string_view path : PrivateDirectories()) {
       const PathFact& fact = Fact(path);
-      if (fact.kind == PathKind::kDirectory && !IsPrivate(fact.canonical)) {
+      if (fact.kind != PathKind::kDirectory || IsPrivate(fact.canonical)) continue;
+      const auto above =
+          std::find_if(private_directories_.begin(), private_directories_.end(),
+                       [&](const std::string& known) { return IsBelow(fact.canonical, known); });
+      if (above == private_directories_.end()) {
         private_directories_.push_back(fact.canonical);
+      } else {
+        nested_directories_.push_back(fact.canonical);  // /var/lock is often /run/lock
       }
     }
   }
@@ -249,6 +255,10 @@ class MountPlanner {
     for (const std::string& path : private_directories_) {
       const bool shared = path.ends_with("/tmp") || path.ends_with("/lock");
       const std::string name = AddPrivate(path, shared ? 01777 : 0755);
+      for (const std::string& nested : nested_directories_) {
+        if (!IsBelow(nested, path)) continue;
+        scratch_.push_back(ScratchDirectory(name + nested.substr(path.size()), 01777));
+      }
       if (path != "/run") continue;
       // What XDG_RUNTIME_DIR names on most hosts.
       scratch_.push_back(ScratchDirectory(StrCat(name, "/user"), 0755));
@@ -479,7 +489,8 @@ class MountPlanner {
   const HostFacts& facts_;
   Plan& plan_;
   std::string working_directory_;
-  std::vector<std::string> private_directories_;
+  std::vector<std::string> private_directories_;  // canonical, none below another
+  std::vector<std::string> nested_directories_;   // below one of those, wanted inside
   int private_count_ = 0;
   int overlay_count_ = 0;
   int file_count_ = 0;
