@@ -66,6 +66,11 @@ def _sysctl(name, value):
         pass  # a kernel without that feature
 
 
+def identity_mapped():
+    with open("/proc/self/gid_map", encoding="ascii") as file:
+        return file.read().split() == ["0", "0", "4294967295"]
+
+
 def _bring_up(link, addresses):
     # No link-local address: its duplicate detection would delay the start by a second.
     _ip("link", "set", link, "addrgenmode", "none")
@@ -79,7 +84,8 @@ def _configure_host():
     _bring_up("world0", [f"{HOST_V4}/24", f"{HOST_V6}/64"])
     _ip("route", "add", "default", "via", WORLD_V4)
     _ip("-6", "route", "add", "default", "via", WORLD_V6)
-    _sysctl("ipv4/ping_group_range", "0 2147483647")
+    # Group ids as the owning user namespace has them; an ordinary user's one knows only 0.
+    _sysctl("ipv4/ping_group_range", "0 2147483647" if identity_mapped() else "0 0")
 
 
 def _configure_world():
@@ -140,7 +146,7 @@ class World:
         """`account`: who owns the run directory and runs the servers. None: we, an ordinary user."""
         self._account = account
         self._user = (os.getuid(), os.getgid())
-        self._servers = None
+        self.servers = None
         self.run_dir = None
 
     def __enter__(self):
@@ -170,8 +176,8 @@ class World:
         go_read, go_write = os.pipe()
         ready_read, ready_write = os.pipe()
         holder = os.getpid()
-        self._servers = os.fork()
-        if self._servers == 0:
+        self.servers = os.fork()
+        if self.servers == 0:
             os.close(go_write)
             os.close(ready_read)
             _run_servers(holder, self.run_dir, self._account, go_read, ready_write)
@@ -181,7 +187,7 @@ class World:
             self._wait_for(ready, b"n")  # its network namespace exists
             linux.unshare(linux.CLONE_NEWNET)
             _ip("link", "add", "world0", "type", "veth", "peer", "name", "host0", "netns",
-                str(self._servers))
+                str(self.servers))
             _configure_host()
             self._bind_file("/etc/resolv.conf", RESOLV_CONF)
             self._bind_file("/etc/hosts", HOSTS)
@@ -228,7 +234,7 @@ class World:
                 identity = self._account.assume
                 environment.update(self._account.environment())
             else:
-                identity = self._assume_user
+                identity = self.assume_user
         holder = os.getpid()
         child = os.fork()
         if child == 0:
@@ -241,10 +247,10 @@ class World:
             if pid == child:
                 code = os.waitstatus_to_exitcode(status)
                 return 128 - code if code < 0 else code
-            if pid == self._servers:
+            if pid == self.servers:
                 raise WorldError("the servers of the world ended early")
 
-    def _assume_user(self):
+    def assume_user(self):
         # A user namespace below: in it we are who we were, and hold no capability over the host's.
         linux.enter_user_namespace(*self._user)
 
