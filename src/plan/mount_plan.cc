@@ -121,6 +121,7 @@ class MountPlanner {
     MINI_RETURN_IF_ERROR(PlanWorkingDirectory());
     MINI_RETURN_IF_ERROR(PlanBinds());
     if (policy_.network == Network::kStack) PlanNameFiles();
+    PlanSockets();
     Emit();
     return OkStatus();
   }
@@ -412,6 +413,15 @@ class MountPlanner {
                                      "discarded; work in a directory below it to keep them"));
     }
     for (const std::string& secret : secrets) AddMask(secret, kEmptyDirectory);
+  }
+
+  // Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
+  // socket itself), so read-only does not keep the command from a program that listens there.
+  void PlanSockets() {
+    for (const std::string& socket : facts_.unix_sockets) {
+      const Cover* above = CoverAbove(socket);
+      if (!above || above->kind != CoverKind::kPrivate) AddMask(socket, kEmptyDirectory);
+    }
   }
 
   void AddBind(const std::string& source, const std::string& target, bool is_directory,

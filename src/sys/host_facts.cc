@@ -23,6 +23,7 @@
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
+#include "sys/unix_sockets.h"
 
 namespace mini {
 namespace {
@@ -227,6 +228,7 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
     std::string path(directory);
     if (IsWritableDirectory(path)) facts.writable_system_directories.push_back(std::move(path));
   }
+  MINI_ASSIGN_OR_RETURN(facts.unix_sockets, ReadUnixSockets());
   if (options.root_entries) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
   }

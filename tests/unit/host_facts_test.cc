@@ -20,6 +20,7 @@
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
+#include "sys/unix_sockets.h"
 #include "tests/unit/child_process.h"
 
 namespace mini {
@@ -144,6 +145,18 @@ TEST(ReadTextFile, ReadsAllBytesOrNone) {
   ASSERT_TRUE(whole.ok()) << whole.status().ToString();
   EXPECT_EQ(*whole, text);
   EXPECT_FALSE(ReadTextFile(directory / "file", text.size() - 1, Stage::kRules).ok());
+}
+
+TEST(ParseUnixSockets, TakesAbsolutePathsOnceAndNothingElse) {
+  EXPECT_EQ(
+      ParseUnixSockets("Num       RefCount Protocol Flags    Type St Inode Path\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20453 /run/b c\n"
+                       "0000000000000000: 00000003 00000000 00000000 0001 03 20454 /run/b c\n"
+                       "0000000000000000: 00000003 00000000 00000000 0001 03 20455\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20456 @/abstract\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20457 relative\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20458 /a\n"),
+      (std::vector<std::string>{"/a", "/run/b c"}));
 }
 
 TEST(ReadPathFact, FollowsSymlinksToTheCanonicalPath) {

@@ -282,6 +282,17 @@ TEST(MakePlan, TheUsersOwnBindWinsOverAMask) {
   EXPECT_GT(bind - plan.mounts.data(), mask);
 }
 
+TEST(MakePlan, CoversSocketsOfTheHostThatWouldShow) {
+  HostFacts facts = Desktop();
+  facts.unix_sockets = {"/home/u/.agent", "/home/u/project/dev.sock", "/run/docker.sock",
+                        "/var/lib/mysql/mysql.sock"};
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_GE(Position(plan, "mask /var/lib/mysql/mysql.sock"), 0);
+  EXPECT_GE(Position(plan, "mask /home/u/project/dev.sock"), 0);
+  EXPECT_EQ(Position(plan, "/run/docker.sock"), -1) << "/run is private anyway";
+  EXPECT_EQ(Position(plan, "/home/u/.agent"), -1) << "home is private anyway";
+}
+
 TEST(MakePlan, NamesTheMissingPath) {
   PolicyBuilder builder;
   ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
