@@ -183,9 +183,14 @@ Result<PathFact> ReadPathFact(const std::string& path) {
   }
   fact.kind = KindOf(status.st_mode);
   MINI_ASSIGN_OR_RETURN(fact.canonical, PathOfDescriptor(fd.get(), path));
-  fact.writable =
-      !fact.canonical.empty() && faccessat(AT_FDCWD, fact.canonical.c_str(), W_OK, AT_EACCESS) == 0;
   return fact;
+}
+
+bool IsWritableDirectory(const std::string& path) {
+  // Most callers may not write: one system call then answers.
+  struct stat status;
+  return faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 &&
+         lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 Result<std::vector<DirectoryEntry>> ReadRootEntries() {
@@ -217,6 +222,10 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
   for (const std::string& path : paths) {
     MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
     facts.paths.insert_or_assign(path, std::move(fact));
+  }
+  for (const std::string_view directory : options.system_directories) {
+    std::string path(directory);
+    if (IsWritableDirectory(path)) facts.writable_system_directories.push_back(std::move(path));
   }
   if (options.root_entries) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());

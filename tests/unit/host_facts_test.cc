@@ -154,7 +154,6 @@ TEST(ReadPathFact, FollowsSymlinksToTheCanonicalPath) {
   ASSERT_TRUE(fact.ok()) << fact.status().ToString();
   EXPECT_EQ(fact->kind, PathKind::kDirectory);
   EXPECT_EQ(fact->canonical, directory / "with space \xc3\xa4");
-  EXPECT_TRUE(fact->writable);
 }
 
 TEST(ReadPathFact, SaysWhatIsMissing) {
@@ -190,12 +189,30 @@ TEST(ReadPathFact, JudgesByTheCallersRights) {
     const auto file = ReadPathFact(directory / "file");
     const auto inside = ReadPathFact(directory / "closed/inside");
     if (!file.ok() || !inside.ok()) return "an error";
-    return StrCat(file->writable ? "writable" : "read-only", ", ",
+    return StrCat(file->kind == PathKind::kFile ? "file, " : "unseen, ",
                   inside->kind == PathKind::kOther ? "other" : "seen", " ",
                   inside->canonical.empty() ? "unnamed" : "named");
   });
   ASSERT_EQ(chmod((directory / "closed").c_str(), 0700), 0);
-  EXPECT_EQ(seen, "read-only, other unnamed");
+  EXPECT_EQ(seen, "file, other unnamed");
+}
+
+TEST(IsWritableDirectory, JudgesByTheCallersRightsAndTakesNoSymlink) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(chmod(directory.path().c_str(), 0755), 0);
+  std::filesystem::create_directories(directory / "real");
+  std::ofstream(directory / "file") << "x";
+  std::filesystem::create_symlink("real", directory / "link");
+  EXPECT_TRUE(IsWritableDirectory(directory / "real"));
+  EXPECT_FALSE(IsWritableDirectory(directory / "link"));
+  EXPECT_FALSE(IsWritableDirectory(directory / "file"));
+  EXPECT_FALSE(IsWritableDirectory(directory / "none"));
+  ASSERT_EQ(chmod((directory / "real").c_str(), 0555), 0);
+  const std::string seen = RunInChild([&]() -> std::string {
+    if (!BecomeUnprivileged()) return "setresuid failed";
+    return IsWritableDirectory(directory / "real") ? "writable" : "closed";
+  });
+  EXPECT_EQ(seen, "closed");
 }
 
 TEST(ReadPathFact, APipeBehindDevStdinHasNoPath) {
