@@ -34,4 +34,9 @@ function(_mini_add_cares)
     SYSTEM)
 endfunction()
 _mini_add_cares()
+target_sources(c-ares PRIVATE "${CMAKE_CURRENT_LIST_DIR}/cares_no_services.c")
+target_compile_definitions(c-ares PRIVATE
+  getservbyname_r=mini_cares_getservbyname_r getservbyport_r=mini_cares_getservbyport_r)
+# It turns on dozens of warnings for itself; they are not ours to mend.
+target_compile_options(c-ares PRIVATE -w)
 add_library(third_party::cares ALIAS c-ares)

@@ -18,7 +18,7 @@ endif()
 
 # Every file of the core: what lwipopts.h turns off compiles to nothing.
 file(GLOB _lwip_files "${_lwip_source}/src/core/*.c" "${_lwip_source}/src/core/ipv4/*.c"
-  "${_lwip_source}/src/core/ipv6/*.c")
+  "${_lwip_source}/src/core/ipv6/*.c" "${_lwip_source}/src/netif/ethernet.c")
 add_library(lwip STATIC EXCLUDE_FROM_ALL ${_lwip_files})
 add_library(third_party::lwip ALIAS lwip)
 set_target_properties(lwip PROPERTIES
