@@ -281,7 +281,8 @@ class Parser {
       MINI_ASSIGN_OR_RETURN(const bool takes_next, TakesNextWord(word));
       ++i;
       if (!takes_next) continue;
-      if (i == words.size()) {
+      // "--" is far more often a forgotten value than a file of that name ("./--").
+      if (i == words.size() || words[i] == "--") {
         return Mistake(StrCat(EscapeForTerminal(word), ": a value is missing"));
       }
       ++i;

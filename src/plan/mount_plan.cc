@@ -43,10 +43,12 @@ constexpr std::array<std::array<const char*, 2>, 6> kDeviceLinks = {
      {"stdin", "/proc/self/fd/0"},
      {"stdout", "/proc/self/fd/1"}}};
 
-// What of /proc checks for the user id 0 of the host instead of a capability (proc_sys_permission
-// and plain file modes): closed to a command that runs as the host's root.
-constexpr std::array<const char*, 6> kProcOfRoot = {
-    "/proc/acpi", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+// What of /proc belongs to the whole machine and may be open for writing: to everybody (some of
+// /proc/sys, /proc/pressure), or to the user id 0 of the host, for which plain file modes count
+// instead of capabilities.
+constexpr std::array<const char*, 2> kMachinesProc = {"/proc/pressure", "/proc/sys"};
+constexpr std::array<const char*, 5> kMachinesProcOfRoot = {"/proc/acpi", "/proc/bus", "/proc/fs",
+                                                            "/proc/irq", "/proc/sysrq-trigger"};
 
 MountOp CloneTree(std::string source, int slot, uint64_t attributes) {
   return {.kind = MountOpKind::kCloneTree,
@@ -215,10 +217,12 @@ class MountPlanner {
     const int proc = NewSlot();
     before_pivot_.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
     kernel_.push_back(Attach(proc, "/proc"));
-    if (facts_.uid != 0) return;
-    for (const char* path : kProcOfRoot) {
+    const auto close = [&](const char* path) {
       kernel_.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
-    }
+    };
+    for (const char* path : kMachinesProc) close(path);
+    if (facts_.uid != 0) return;
+    for (const char* path : kMachinesProcOfRoot) close(path);
   }
 
   void PlanDev() {
