@@ -168,7 +168,8 @@ std::vector<uint8_t> Write(const Query& query, const Answer& answer, Records rec
   return message;
 }
 
-// Header and question only, for what c-ares does not write: names that are no host names.
+// Header and question only, for what c-ares does not write: names that are no host names, asked
+// for or in a record.
 std::vector<uint8_t> WriteBare(const Query& query, Rcode rcode) {
   std::vector<uint8_t> message(kHeaderSize + query.question.size());
   ByteWriter writer(message);
@@ -230,10 +231,10 @@ std::optional<ParsedQuery> ParseQuery(std::span<const uint8_t> message) {
 
 std::vector<uint8_t> BuildReply(const Query& query, const Answer& answer, size_t limit) {
   std::vector<uint8_t> message = Write(query, answer, Records::kAll);
-  if (message.empty() || message.size() > limit) {
-    message = Write(query, answer, Records::kNoneTruncated);
-  }
-  return message.empty() ? WriteBare(query, answer.rcode) : message;
+  if (message.size() > limit) message = Write(query, answer, Records::kNoneTruncated);
+  if (!message.empty()) return message;
+  const bool has_records = !answer.addresses.empty() || !answer.records.empty();
+  return WriteBare(query, has_records ? Rcode::kServFail : answer.rcode);
 }
 
 std::optional<IpAddress> ReverseAddress(std::string_view name) {
