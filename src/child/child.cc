@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,25 @@ Step CloseDescriptors(Control& control) {
   return Done();
 }
 
+// Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows. The
+// command gets the limit back that the caller had.
+class DescriptorLimit {
+ public:
+  DescriptorLimit() {
+    rlimit raised;
+    if (getrlimit(RLIMIT_NOFILE, &original_) != 0) return;
+    raised = {original_.rlim_max, original_.rlim_max};
+    restore_ = setrlimit(RLIMIT_NOFILE, &raised) == 0;
+  }
+  void Restore() const {
+    if (restore_) setrlimit(RLIMIT_NOFILE, &original_);
+  }
+
+ private:
+  rlimit original_ = {};
+  bool restore_ = false;
+};
+
 #define MINI_STEP(expression)              \
   do {                                     \
     const Step mini_step = (expression);   \
@@ -62,9 +82,11 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   const mode_t file_mode_mask = umask(0);
   MINI_STEP(WriteIdMaps(plan));
   MINI_STEP(SetUpNetwork(plan, control));
+  const DescriptorLimit limit;
   MINI_STEP(ApplyMounts(plan, control));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
   MINI_STEP(CloseDescriptors(control));
+  limit.Restore();
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
   MINI_STEP(DropPrivileges(plan));
   const StartedCommand started = StartCommand(plan, file_mode_mask);

@@ -92,10 +92,14 @@ class Mounter {
         return Keep(op, OpenAt2(AT_FDCWD, op.source, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
       case MountOpKind::kScratch:
         return Scratch(op);
-      case MountOpKind::kScratchDirectory:
-        return mkdirat(scratch_, op.source, op.mode) == 0;
-      case MountOpKind::kScratchFile:
-        return ScratchFile(op);
+      case MountOpKind::kDirectoryIn:
+        return mkdirat(plan_.slots[op.slot], op.source, op.mode) == 0;
+      case MountOpKind::kFileIn:
+        return FileIn(op);
+      case MountOpKind::kSymlinkIn:
+        return symlinkat(op.data, plan_.slots[op.slot], op.source) == 0;
+      case MountOpKind::kAttachIn:
+        return AttachIn(op);
       case MountOpKind::kCloneScratch:
         return Keep(op, CloneScratch(op.source, op.attributes));
       case MountOpKind::kOverlay:
@@ -135,10 +139,11 @@ class Mounter {
     return Keep(op, tree) && SetAttributes(tree, op.attributes, /*recursive=*/true);
   }
 
+  // Device nodes: their directory belongs to the host's root, so a plain path does.
   bool CloneNode(const FrozenMountOp& op) {
-    const ScopedDescriptor source(OpenObject(op.source));
-    if (!source.valid()) return errno == ENOENT;
-    return Keep(op, CloneMount(source.get(), /*recursive=*/false));
+    const int node =
+        open_tree(AT_FDCWD, op.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    return Keep(op, node) || errno == ENOENT;
   }
 
   bool NewFilesystem(const FrozenMountOp& op) {
@@ -168,9 +173,11 @@ class Mounter {
     return Attach(op);
   }
 
-  bool ScratchFile(const FrozenMountOp& op) {
+  bool FileIn(const FrozenMountOp& op) {
+    const int directory = plan_.slots[op.slot];
+    if (op.data_size == 0) return mknodat(directory, op.source, S_IFREG | op.mode, 0) == 0;
     const ScopedDescriptor file(
-        openat(scratch_, op.source, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op.mode));
+        openat(directory, op.source, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op.mode));
     if (!file.valid()) return false;
     size_t written = 0;
     while (written < op.data_size) {
@@ -257,11 +264,15 @@ class Mounter {
     return target.valid() && MoveMount(mount, target.get());
   }
 
-  bool Attach(const FrozenMountOp& op) const {
+  // Only within a file system that this process has just made.
+  bool AttachIn(const FrozenMountOp& op) const {
     const int mount = plan_.slots[op.slot];
     if (mount < 0) return true;  // a node that the host does not have
-    return AttachTo(mount, op.target);
+    return move_mount(mount, "", plan_.slots[op.lower_slot], op.source, MOVE_MOUNT_F_EMPTY_PATH) ==
+           0;
   }
+
+  bool Attach(const FrozenMountOp& op) const { return AttachTo(plan_.slots[op.slot], op.target); }
 
   bool Mask(const FrozenMountOp& op) {
     const ScopedDescriptor target(OpenAt2(AT_FDCWD, op.target, O_PATH, 0));

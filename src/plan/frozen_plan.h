@@ -20,14 +20,16 @@ namespace mini {
 enum class MountOpKind : uint8_t {
   kCloneTree,          // slot = detached recursive private copy of `source`, with `attributes`
   kCloneNode,          // slot = detached copy of the one file `source`; skipped when it is missing
-  kNewFilesystem,      // slot = new detached instance of file system `data`, options `source`
+  kNewFilesystem,      // slot = new detached instance of type `data`, option `source`=`target`
   kPivotRoot,          // slot becomes "/", the host's tree is gone
   kOpenLower,          // slot = O_PATH descriptor of `source`, for an overlay made later
-  kScratch,            // attaches slot on `target` and works below it from now on
-  kScratchDirectory,   // makes the directory `source` in the scratch file system, `mode`
-  kScratchFile,        // makes the file `source` there, filled with `data`
-  kCloneScratch,       // slot = detached copy of `source` there, with `attributes`
+  kScratch,            // attaches slot on `target`; it is the scratch file system from now on
   kOverlay,            // slot = overlay: lower `lower_slot`, upper `source`, work `data`
+  kCloneScratch,       // slot = detached copy of the scratch directory `source`, with `attributes`
+  kDirectoryIn,        // makes the directory `source` in the root of slot's file system, `mode`
+  kFileIn,             // makes the file `source` there, filled with `data`, `mode`
+  kSymlinkIn,          // makes the symlink `source` there, pointing to `data`
+  kAttachIn,           // moves slot on the entry `source` of the root of `lower_slot`
   kMakeDirectories,    // makes the missing directories of `target`, all inside a private one
   kMakeFile,           // makes `target` as an empty file, parents included
   kMakeSymlink,        // makes `target` point to `source`

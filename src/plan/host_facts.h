@@ -49,6 +49,11 @@ struct HostFacts {
   std::vector<std::string> environment;  // "K=V"
   // Answers to exactly the paths that were asked for.
   std::map<std::string, PathFact, std::less<>> paths;
+  // Those of the directories asked for that exist, are no symlinks, and may be written by this
+  // caller (faccessat(2), AT_EACCESS).
+  std::vector<std::string> writable_system_directories;
+  // The paths of sockets that programs of the host are bound to.
+  std::vector<std::string> unix_sockets;
   // The entries of "/", asked for only when a mount point is missing there; else empty.
   std::vector<DirectoryEntry> root_entries;
   // The texts that shape name resolution inside; empty when unreadable.

@@ -69,8 +69,16 @@ MountOp Attach(int slot, std::string target) {
   return {.kind = MountOpKind::kAttach, .target = std::move(target), .slot = slot};
 }
 
-MountOp ScratchDirectory(std::string name, mode_t mode) {
-  return {.kind = MountOpKind::kScratchDirectory, .source = std::move(name), .mode = mode};
+MountOp DirectoryIn(int slot, std::string name, mode_t mode) {
+  return {.kind = MountOpKind::kDirectoryIn, .source = std::move(name), .slot = slot, .mode = mode};
+}
+
+MountOp FileIn(int slot, std::string name, std::string text, mode_t mode) {
+  return {.kind = MountOpKind::kFileIn,
+          .source = std::move(name),
+          .data = std::move(text),
+          .slot = slot,
+          .mode = mode};
 }
 
 MountOp MakePoint(std::string target, bool directory) {
@@ -113,6 +121,7 @@ class MountPlanner {
     MINI_RETURN_IF_ERROR(PlanWorkingDirectory());
     MINI_RETURN_IF_ERROR(PlanBinds());
     if (policy_.network == Network::kStack) PlanNameFiles();
+    PlanSockets();
     Emit();
     return OkStatus();
   }
@@ -192,54 +201,63 @@ class MountPlanner {
   }
 
   void PlanKernelFilesystems() {
+    PlanProc();
+    PlanDev();
+    scratch_slot_ = NewSlot();
+    before_pivot_.push_back(NewFilesystem("tmpfs", "mode", "755", scratch_slot_, kUntrusted));
+    plan_.scratch_point = kScratchPoint;
+    scratch_.push_back(
+        {.kind = MountOpKind::kScratch, .target = plan_.scratch_point, .slot = scratch_slot_});
+    AddPrivate("/dev/shm", 01777);
+  }
+
+  void PlanProc() {
     const int proc = NewSlot();
+    before_pivot_.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
+    kernel_.push_back(Attach(proc, "/proc"));
+    if (facts_.uid != 0) return;
+    for (const char* path : kProcOfRoot) {
+      kernel_.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
+    }
+  }
+
+  void PlanDev() {
     const int dev = NewSlot();
     const int pts = NewSlot();
-    const int scratch = NewSlot();
-    before_pivot_.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
     before_pivot_.push_back(
         NewFilesystem("tmpfs", "mode", "755", dev, kUntrusted | MOUNT_ATTR_NOEXEC));
     before_pivot_.push_back(
         NewFilesystem("devpts", "ptmxmode", "0666", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-    before_pivot_.push_back(NewFilesystem("tmpfs", "mode", "755", scratch, kUntrusted));
-    plan_.scratch_point = kScratchPoint;
-    scratch_.push_back(
-        {.kind = MountOpKind::kScratch, .target = plan_.scratch_point, .slot = scratch});
-    scratch_.push_back(ScratchDirectory(kEmptyDirectory, 0555));
-    scratch_.push_back({.kind = MountOpKind::kScratchFile, .source = kEmptyFile, .mode = 0444});
-
-    kernel_.push_back(Attach(proc, "/proc"));
-    if (facts_.uid == 0) {
-      for (const char* path : kProcOfRoot) {
-        kernel_.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
-      }
-    }
     kernel_.push_back(Attach(dev, "/dev"));
+    const auto attach_in = [&](int slot, const char* name) {
+      kernel_.push_back(
+          {.kind = MountOpKind::kAttachIn, .source = name, .slot = slot, .lower_slot = dev});
+    };
     for (const char* name : kDeviceNodes) {
-      const std::string path = JoinPath("/dev", name);
-      const int slot = NewSlot();
-      before_pivot_.push_back({.kind = MountOpKind::kCloneNode, .source = path, .slot = slot});
-      kernel_.push_back(MakePoint(path, false));
-      kernel_.push_back(Attach(slot, path));
+      const int node = NewSlot();
+      before_pivot_.push_back(
+          {.kind = MountOpKind::kCloneNode, .source = JoinPath("/dev", name), .slot = node});
+      kernel_.push_back(FileIn(dev, name, "", 0644));
+      attach_in(node, name);
     }
     for (const auto& [name, leads_to] : kDeviceLinks) {
-      kernel_.push_back(MakeSymlink(JoinPath("/dev", name), leads_to));
+      kernel_.push_back(
+          {.kind = MountOpKind::kSymlinkIn, .source = name, .data = leads_to, .slot = dev});
     }
-    kernel_.push_back(MakePoint("/dev/pts", true));
-    kernel_.push_back(MakePoint("/dev/shm", true));
-    kernel_.push_back(Attach(pts, "/dev/pts"));
+    kernel_.push_back(DirectoryIn(dev, "shm", 0755));
+    kernel_.push_back(DirectoryIn(dev, "pts", 0755));
+    attach_in(pts, "pts");
     // Devices stay usable on a read-only mount; what is sealed is the directory.
     sealed_.push_back({.kind = MountOpKind::kSetTreeAttributes,
                        .target = "/dev",
                        .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC});
-    AddPrivate("/dev/shm", 01777);
   }
 
   // Covers `target` by a fresh directory; returns its name in the scratch file system.
   std::string AddPrivate(const std::string& target, mode_t mode) {
     const std::string name = StrCat("private-", private_count_++);
     const int slot = NewSlot();
-    scratch_.push_back(ScratchDirectory(name, mode));
+    scratch_.push_back(DirectoryIn(scratch_slot_, name, mode));
     covers_.push_back({target,
                        CoverKind::kPrivate,
                        true,
@@ -257,16 +275,21 @@ class MountPlanner {
       const std::string name = AddPrivate(path, shared ? 01777 : 0755);
       for (const std::string& nested : nested_directories_) {
         if (!IsBelow(nested, path)) continue;
-        scratch_.push_back(ScratchDirectory(name + nested.substr(path.size()), 01777));
+        scratch_.push_back(DirectoryIn(scratch_slot_, name + nested.substr(path.size()), 01777));
       }
       if (path != "/run") continue;
       // What XDG_RUNTIME_DIR names on most hosts.
-      scratch_.push_back(ScratchDirectory(StrCat(name, "/user"), 0755));
-      scratch_.push_back(ScratchDirectory(StrCat(name, "/user/", facts_.uid), 0700));
+      scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user"), 0755));
+      scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user/", facts_.uid), 0700));
     }
   }
 
   void AddMask(const std::string& target, const std::string& directory) {
+    if (!has_masks_) {
+      scratch_.push_back(DirectoryIn(scratch_slot_, kEmptyDirectory, 0555));
+      scratch_.push_back(FileIn(scratch_slot_, kEmptyFile, "", 0444));
+      has_masks_ = true;
+    }
     covers_.push_back({target,
                        CoverKind::kMask,
                        true,
@@ -284,7 +307,7 @@ class MountPlanner {
       for (const std::string& alias : AliasesOf(home, facts_.mounts)) {
         if (IsSystemDirectory(alias)) continue;
         const std::string name = StrCat("private-", private_count_++);
-        scratch_.push_back(ScratchDirectory(name, 0700));
+        scratch_.push_back(DirectoryIn(scratch_slot_, name, 0700));
         AddMask(alias, name);
       }
     }
@@ -296,9 +319,9 @@ class MountPlanner {
     const int lower = NewSlot();
     const int slot = NewSlot();
     lowers_.push_back({.kind = MountOpKind::kOpenLower, .source = path, .slot = lower});
-    scratch_.push_back(ScratchDirectory(name, 0755));
-    scratch_.push_back(ScratchDirectory(name + "/upper", 0755));
-    scratch_.push_back(ScratchDirectory(name + "/work", 0755));
+    scratch_.push_back(DirectoryIn(scratch_slot_, name, 0755));
+    scratch_.push_back(DirectoryIn(scratch_slot_, name + "/upper", 0755));
+    scratch_.push_back(DirectoryIn(scratch_slot_, name + "/work", 0755));
     scratch_.push_back({.kind = MountOpKind::kOverlay,
                         .source = StrCat(plan_.scratch_point, "/", name, "/upper"),
                         .target = path,
@@ -310,11 +333,9 @@ class MountPlanner {
   }
 
   void PlanSystemOverlays() {
-    for (const std::string_view path : SystemWriteDirectories()) {
-      const PathFact& fact = Fact(path);
-      if (fact.kind != PathKind::kDirectory || fact.canonical != path || !fact.writable) continue;
-      if (HasMountBelow(path, facts_.mounts)) continue;  // the kernel refuses such a lower: EINVAL
-      AddOverlay(std::string(path));
+    for (const std::string& path : facts_.writable_system_directories) {
+      // The kernel refuses a lower with mounts in it (EINVAL); such a directory stays read-only.
+      if (!HasMountBelow(path, facts_.mounts)) AddOverlay(path);
     }
   }
 
@@ -394,6 +415,15 @@ class MountPlanner {
     for (const std::string& secret : secrets) AddMask(secret, kEmptyDirectory);
   }
 
+  // Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
+  // socket itself), so read-only does not keep the command from a program that listens there.
+  void PlanSockets() {
+    for (const std::string& socket : facts_.unix_sockets) {
+      const Cover* above = CoverAbove(socket);
+      if (!above || above->kind != CoverKind::kPrivate) AddMask(socket, kEmptyDirectory);
+    }
+  }
+
   void AddBind(const std::string& source, const std::string& target, bool is_directory,
                uint64_t attributes) {
     const int slot = NewSlot();
@@ -409,6 +439,10 @@ class MountPlanner {
       if (fact.kind == PathKind::kMissing) {
         return Status(StatusCode::kNotFound, Stage::kPlan,
                       StrCat(writable ? "-w " : "-M ", bind.source, ": no such file or directory"));
+      }
+      if (fact.canonical.empty()) {
+        return Status(StatusCode::kPermissionDenied, Stage::kPlan,
+                      StrCat(writable ? "-w " : "-M ", bind.source, ": permission denied"));
       }
       if (fact.canonical == "/" && writable) {
         return Status(StatusCode::kInvalidArgument, Stage::kPlan,
@@ -441,8 +475,7 @@ class MountPlanner {
     }
     const std::string name = StrCat("file-", file_count_++);
     const int slot = NewSlot();
-    scratch_.push_back(
-        {.kind = MountOpKind::kScratchFile, .source = name, .data = std::move(text), .mode = 0444});
+    scratch_.push_back(FileIn(scratch_slot_, name, std::move(text), 0444));
     covers_.push_back({fact.canonical,
                        CoverKind::kMask,
                        false,
@@ -491,6 +524,8 @@ class MountPlanner {
   std::string working_directory_;
   std::vector<std::string> private_directories_;  // canonical, none below another
   std::vector<std::string> nested_directories_;   // below one of those, wanted inside
+  int scratch_slot_ = -1;
+  bool has_masks_ = false;
   int private_count_ = 0;
   int overlay_count_ = 0;
   int file_count_ = 0;

@@ -45,7 +45,6 @@ std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
 std::vector<std::string> PathsToProbe(const Policy& policy) {
   std::vector<std::string> paths = {"/dev", "/proc"};
   for (const std::string_view path : PrivateDirectories()) paths.emplace_back(path);
-  for (const std::string_view path : SystemWriteDirectories()) paths.emplace_back(path);
   for (const BindRequest& bind : policy.binds) {
     paths.push_back(bind.source);
     if (bind.target != bind.source) paths.push_back(bind.target);

@@ -21,10 +21,14 @@ std::string_view KindName(MountOpKind kind) {
       return "open-lower";
     case MountOpKind::kScratch:
       return "scratch";
-    case MountOpKind::kScratchDirectory:
-      return "scratch-directory";
-    case MountOpKind::kScratchFile:
-      return "scratch-file";
+    case MountOpKind::kDirectoryIn:
+      return "directory-in";
+    case MountOpKind::kFileIn:
+      return "file-in";
+    case MountOpKind::kSymlinkIn:
+      return "symlink-in";
+    case MountOpKind::kAttachIn:
+      return "attach-in";
     case MountOpKind::kCloneScratch:
       return "clone-scratch";
     case MountOpKind::kOverlay:
@@ -78,24 +82,38 @@ std::string Word(std::string_view text) {
   return plain ? std::string(text) : StrCat("\"", EscapeForTerminal(text, text.size()), "\"");
 }
 
-}  // namespace
-
-std::string MountOp::ToString() const {
-  std::string text(KindName(kind));
-  if (kind == MountOpKind::kNewFilesystem) {
-    text += StrCat(" ", data);
-    if (!source.empty()) text += StrCat(" ", source, "=", target);
-  } else if (kind == MountOpKind::kOverlay) {
-    text += StrCat(" on ", Word(target), " lower #", lower_slot, " upper ", Word(source));
-  } else {
-    if (!source.empty()) text += StrCat(" ", Word(source));
-    if (kind == MountOpKind::kAttach || kind == MountOpKind::kScratch) text += StrCat(" #", slot);
-    if (!target.empty()) text += StrCat(source.empty() ? " " : " on ", Word(target));
+// The operands, in the order of a sentence.
+std::string Operands(const MountOp& op) {
+  switch (op.kind) {
+    case MountOpKind::kNewFilesystem:
+      return op.source.empty() ? op.data : StrCat(op.data, " ", op.source, "=", op.target);
+    case MountOpKind::kPivotRoot:
+      return StrCat("#", op.slot);
+    case MountOpKind::kScratch:
+    case MountOpKind::kAttach:
+      return StrCat("#", op.slot, " on ", Word(op.target));
+    case MountOpKind::kAttachIn:
+      return StrCat("#", op.slot, " on #", op.lower_slot, " ", Word(op.source));
+    case MountOpKind::kOverlay:
+      return StrCat(Word(op.target), " lower #", op.lower_slot, " upper ", Word(op.source));
+    case MountOpKind::kDirectoryIn:
+      return StrCat("#", op.slot, " ", Word(op.source), " mode ", ModeText(op.mode));
+    case MountOpKind::kFileIn:
+      return StrCat("#", op.slot, " ", Word(op.source), " mode ", ModeText(op.mode),
+                    op.data.empty() ? "" : " ", op.data.empty() ? "" : Word(op.data));
+    case MountOpKind::kSymlinkIn:
+      return StrCat("#", op.slot, " ", Word(op.source), " to ", Word(op.data));
+    case MountOpKind::kMakeSymlink:
+      return StrCat(Word(op.target), " to ", Word(op.source));
+    case MountOpKind::kMask:
+      return StrCat(Word(op.target), " by ", op.source);
+    default:
+      return Word(op.source.empty() ? op.target : op.source);
   }
-  if (kind == MountOpKind::kPivotRoot) text += StrCat(" #", slot);
-  if (mode != 0) text += StrCat(" mode ", ModeText(mode));
-  if (kind == MountOpKind::kScratchFile && !data.empty()) text += StrCat(" ", Word(data));
-  if (attributes != 0) text += StrCat(" [", AttributesText(attributes), "]");
+}
+
+// Whether the step makes its slot rather than uses it.
+bool MakesSlot(MountOpKind kind) {
   switch (kind) {
     case MountOpKind::kCloneTree:
     case MountOpKind::kCloneNode:
@@ -103,11 +121,18 @@ std::string MountOp::ToString() const {
     case MountOpKind::kOpenLower:
     case MountOpKind::kCloneScratch:
     case MountOpKind::kOverlay:
-      text += StrCat(" -> #", slot);
-      break;
+      return true;
     default:
-      break;
+      return false;
   }
+}
+
+}  // namespace
+
+std::string MountOp::ToString() const {
+  std::string text = StrCat(KindName(kind), " ", Operands(*this));
+  if (attributes != 0) text += StrCat(" [", AttributesText(attributes), "]");
+  if (MakesSlot(kind)) text += StrCat(" -> #", slot);
   return text;
 }
 

@@ -11,6 +11,7 @@
 #include "child/child.h"
 #include "netstack/dns/dns_server.h"
 #include "plan/freeze.h"
+#include "plan/host_layout.h"
 #include "sandbox/stack_thread.h"
 #include "supervise/child_process.h"
 #include "supervise/signals.h"
@@ -26,6 +27,7 @@ namespace {
 
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
+  options.system_directories = SystemWriteDirectories();
   options.resolver_files = policy.network == Network::kStack;
   MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(PathsToProbe(policy), options));
   const auto is_directory = [&](std::string_view path) {

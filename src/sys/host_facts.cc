@@ -23,6 +23,7 @@
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
+#include "sys/unix_sockets.h"
 
 namespace mini {
 namespace {
@@ -183,9 +184,14 @@ Result<PathFact> ReadPathFact(const std::string& path) {
   }
   fact.kind = KindOf(status.st_mode);
   MINI_ASSIGN_OR_RETURN(fact.canonical, PathOfDescriptor(fd.get(), path));
-  fact.writable =
-      !fact.canonical.empty() && faccessat(AT_FDCWD, fact.canonical.c_str(), W_OK, AT_EACCESS) == 0;
   return fact;
+}
+
+bool IsWritableDirectory(const std::string& path) {
+  // Most callers may not write: one system call then answers.
+  struct stat status;
+  return faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 &&
+         lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 Result<std::vector<DirectoryEntry>> ReadRootEntries() {
@@ -218,6 +224,11 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
     MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
     facts.paths.insert_or_assign(path, std::move(fact));
   }
+  for (const std::string_view directory : options.system_directories) {
+    std::string path(directory);
+    if (IsWritableDirectory(path)) facts.writable_system_directories.push_back(std::move(path));
+  }
+  MINI_ASSIGN_OR_RETURN(facts.unix_sockets, ReadUnixSockets());
   if (options.root_entries) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
   }

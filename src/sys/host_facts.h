@@ -5,6 +5,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "plan/host_facts.h"
@@ -12,6 +13,8 @@
 namespace mini {
 
 struct HostFactsOptions {
+  // Which of these become HostFacts::writable_system_directories.
+  std::span<const std::string_view> system_directories = {};
   // Whether HostFacts::root_entries is read: only when a mount point is missing in "/".
   bool root_entries = false;
   // Whether HostFacts::resolv_conf and ::hosts are read: only a run with the network stack, or one
@@ -19,7 +22,7 @@ struct HostFactsOptions {
   bool resolver_files = true;
 };
 
-// `paths` are absolute. Five system calls a path.
+// `paths` are absolute. Four system calls a path.
 Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
                                 const HostFactsOptions& options);
 
@@ -29,6 +32,9 @@ Result<std::string> ReadWorkingDirectory();
 
 // One path's fact. When the caller may not look there (EACCES), kOther with an empty `canonical`.
 Result<PathFact> ReadPathFact(const std::string& path);
+
+// Whether `path` itself is a directory, no symlink, that the caller may write to.
+bool IsWritableDirectory(const std::string& path);
 
 // The entries of "/", without "." and "..".
 Result<std::vector<DirectoryEntry>> ReadRootEntries();

@@ -20,6 +20,7 @@
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
+#include "sys/unix_sockets.h"
 #include "tests/unit/child_process.h"
 
 namespace mini {
@@ -146,6 +147,18 @@ TEST(ReadTextFile, ReadsAllBytesOrNone) {
   EXPECT_FALSE(ReadTextFile(directory / "file", text.size() - 1, Stage::kRules).ok());
 }
 
+TEST(ParseUnixSockets, TakesAbsolutePathsOnceAndNothingElse) {
+  EXPECT_EQ(
+      ParseUnixSockets("Num       RefCount Protocol Flags    Type St Inode Path\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20453 /run/b c\n"
+                       "0000000000000000: 00000003 00000000 00000000 0001 03 20454 /run/b c\n"
+                       "0000000000000000: 00000003 00000000 00000000 0001 03 20455\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20456 @/abstract\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20457 relative\n"
+                       "0000000000000000: 00000002 00000000 00010000 0001 01 20458 /a\n"),
+      (std::vector<std::string>{"/a", "/run/b c"}));
+}
+
 TEST(ReadPathFact, FollowsSymlinksToTheCanonicalPath) {
   const TemporaryDirectory directory;
   std::filesystem::create_directory(directory / "with space \xc3\xa4");
@@ -154,7 +167,6 @@ TEST(ReadPathFact, FollowsSymlinksToTheCanonicalPath) {
   ASSERT_TRUE(fact.ok()) << fact.status().ToString();
   EXPECT_EQ(fact->kind, PathKind::kDirectory);
   EXPECT_EQ(fact->canonical, directory / "with space \xc3\xa4");
-  EXPECT_TRUE(fact->writable);
 }
 
 TEST(ReadPathFact, SaysWhatIsMissing) {
@@ -190,12 +202,30 @@ TEST(ReadPathFact, JudgesByTheCallersRights) {
     const auto file = ReadPathFact(directory / "file");
     const auto inside = ReadPathFact(directory / "closed/inside");
     if (!file.ok() || !inside.ok()) return "an error";
-    return StrCat(file->writable ? "writable" : "read-only", ", ",
+    return StrCat(file->kind == PathKind::kFile ? "file, " : "unseen, ",
                   inside->kind == PathKind::kOther ? "other" : "seen", " ",
                   inside->canonical.empty() ? "unnamed" : "named");
   });
   ASSERT_EQ(chmod((directory / "closed").c_str(), 0700), 0);
-  EXPECT_EQ(seen, "read-only, other unnamed");
+  EXPECT_EQ(seen, "file, other unnamed");
+}
+
+TEST(IsWritableDirectory, JudgesByTheCallersRightsAndTakesNoSymlink) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(chmod(directory.path().c_str(), 0755), 0);
+  std::filesystem::create_directories(directory / "real");
+  std::ofstream(directory / "file") << "x";
+  std::filesystem::create_symlink("real", directory / "link");
+  EXPECT_TRUE(IsWritableDirectory(directory / "real"));
+  EXPECT_FALSE(IsWritableDirectory(directory / "link"));
+  EXPECT_FALSE(IsWritableDirectory(directory / "file"));
+  EXPECT_FALSE(IsWritableDirectory(directory / "none"));
+  ASSERT_EQ(chmod((directory / "real").c_str(), 0555), 0);
+  const std::string seen = RunInChild([&]() -> std::string {
+    if (!BecomeUnprivileged()) return "setresuid failed";
+    return IsWritableDirectory(directory / "real") ? "writable" : "closed";
+  });
+  EXPECT_EQ(seen, "closed");
 }
 
 TEST(ReadPathFact, APipeBehindDevStdinHasNoPath) {

@@ -15,11 +15,9 @@
 namespace mini {
 namespace {
 
-PathFact Directory(std::string canonical, bool writable = false) {
-  return {PathKind::kDirectory, std::move(canonical), writable};
-}
+PathFact Directory(std::string canonical) { return {PathKind::kDirectory, std::move(canonical)}; }
 
-PathFact File(std::string canonical) { return {PathKind::kFile, std::move(canonical), false}; }
+PathFact File(std::string canonical) { return {PathKind::kFile, std::move(canonical)}; }
 
 // An ordinary Debian desktop, user 1000 in a project below home.
 HostFacts Desktop() {
@@ -36,15 +34,10 @@ HostFacts Desktop() {
   facts.paths = {{"/dev", Directory("/dev")},
                  {"/proc", Directory("/proc")},
                  {"/run", Directory("/run")},
-                 {"/tmp", Directory("/tmp", true)},
-                 {"/var/tmp", Directory("/var/tmp", true)},
+                 {"/tmp", Directory("/tmp")},
+                 {"/var/tmp", Directory("/var/tmp")},
                  {"/var/run", Directory("/run")},
-                 {"/var/lock", Directory("/run/lock", true)},
-                 {"/etc", Directory("/etc")},
-                 {"/opt", Directory("/opt")},
-                 {"/srv", Directory("/srv")},
-                 {"/usr", Directory("/usr")},
-                 {"/var", Directory("/var")},
+                 {"/var/lock", Directory("/run/lock")},
                  {"/etc/resolv.conf", File("/run/systemd/resolve/stub-resolv.conf")},
                  {"/etc/hosts", File("/etc/hosts")}};
   facts.resolv_conf = "nameserver 127.0.0.53\noptions edns0 ndots:2\nsearch corp.example\n";
@@ -110,9 +103,7 @@ TEST(GoldenPlan, RealRoot) {
   facts.uid = facts.gid = 0;
   facts.homes = {"/root"};
   facts.working_directory = "/srv/app";
-  for (const char* path : {"/etc", "/opt", "/srv", "/usr", "/var"}) {
-    facts.paths[path].writable = true;
-  }
+  facts.writable_system_directories = {"/etc", "/opt", "/srv", "/usr", "/var"};
   facts.mounts.push_back({254, 2, "/", "/var/lib/data", "ext4"});
   ExpectGolden("real_root", MustPlan(DefaultPolicy(), facts));
 }
@@ -125,11 +116,11 @@ TEST(GoldenPlan, TapboxWithResolvConfInRun) {
 
 TEST(GoldenPlan, BindsOfTheUser) {
   HostFacts facts = Desktop();
-  facts.paths["/home/u/.cache/pip"] = Directory("/home/u/.cache/pip", true);
-  facts.paths["/home/u/link"] = Directory("/data/real", true);
+  facts.paths["/home/u/.cache/pip"] = Directory("/home/u/.cache/pip");
+  facts.paths["/home/u/link"] = Directory("/data/real");
   facts.paths["/data/set"] = File("/data/set");
   facts.paths["/home/u/in put"] = {};
-  facts.paths["/dev/kvm"] = {PathKind::kOther, "/dev/kvm", true};
+  facts.paths["/dev/kvm"] = {PathKind::kOther, "/dev/kvm"};
   PolicyBuilder builder;
   ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
   ASSERT_TRUE(builder.AddWritable("/home/u/.cache/pip").ok());
@@ -175,9 +166,15 @@ TEST(MakePlan, UsesEverySlotOnceAfterMakingIt) {
   for (const MountOp& op : plan.mounts) {
     switch (op.kind) {
       case MountOpKind::kAttach:
+      case MountOpKind::kAttachIn:
       case MountOpKind::kScratch:
       case MountOpKind::kPivotRoot:
         EXPECT_EQ(made.at(static_cast<size_t>(op.slot))++, 1) << op.ToString();
+        break;
+      case MountOpKind::kDirectoryIn:
+      case MountOpKind::kFileIn:
+      case MountOpKind::kSymlinkIn:
+        EXPECT_GE(made.at(static_cast<size_t>(op.slot)), 1) << op.ToString();
         break;
       default:
         if (op.slot >= 0) {
@@ -204,7 +201,8 @@ TEST(MakePlan, HidesEveryHomeEvenOneBelowTheWorkingDirectory) {
   facts.homes = {"/home/u", "/home/u/project/.home"};
   const Plan plan = MustPlan(DefaultPolicy(), facts);
   ASSERT_TRUE(AttachOn(plan, "/home/u/project/.home"));
-  EXPECT_GT(Position(plan, "on /home/u/project/.home"), Position(plan, "attach #17 /home/u/proj"));
+  EXPECT_GT(Position(plan, "on /home/u/project/.home"),
+            (AttachOn(plan, "/home/u/project") - plan.mounts.data()));
 }
 
 TEST(MakePlan, HidesHomeWhereAnotherMountShowsIt) {
@@ -213,8 +211,8 @@ TEST(MakePlan, HidesHomeWhereAnotherMountShowsIt) {
   facts.mounts.push_back({254, 1, "/home/u/.ssh", "/opt/keys", "ext4"});  // a part of home
   facts.mounts.push_back({254, 9, "/home", "/mnt/other", "ext4"});        // another file system
   const Plan plan = MustPlan(DefaultPolicy(), facts);
-  EXPECT_GE(Position(plan, "on /mnt/backup/u"), 0);
-  EXPECT_GE(Position(plan, "on /opt/keys"), 0);
+  EXPECT_GE(Position(plan, "mask /mnt/backup/u"), 0);
+  EXPECT_GE(Position(plan, "mask /opt/keys"), 0);
   EXPECT_EQ(Position(plan, "/mnt/other"), -1);
 }
 
@@ -256,8 +254,8 @@ TEST(MakePlan, MasksCredentialsInADirectoryOfHomeThatHasSome) {
   facts.working_directory = "/home/u/.config";
   const Plan plan = MustPlan(DefaultPolicy(), facts);
   EXPECT_FALSE(CloneOf(plan, "/home/u/.config")) << "nothing may be written through";
-  EXPECT_GE(Position(plan, "mask empty on /home/u/.config/gcloud"), 0);
-  EXPECT_EQ(Position(plan, "mask empty on /home/u/.ssh"), -1) << "hidden with home already";
+  EXPECT_GE(Position(plan, "mask /home/u/.config/gcloud by empty"), 0);
+  EXPECT_EQ(Position(plan, "mask /home/u/.ssh by empty"), -1) << "hidden with home already";
 }
 
 TEST(MakePlan, IsReadOnlyInAHomeThatCannotBeOverlaid) {
@@ -267,21 +265,32 @@ TEST(MakePlan, IsReadOnlyInAHomeThatCannotBeOverlaid) {
   const Plan plan = MustPlan(DefaultPolicy(), facts);
   ASSERT_TRUE(CloneOf(plan, "/home/u"));
   EXPECT_NE(CloneOf(plan, "/home/u")->attributes & 1, 0u);
-  EXPECT_GE(Position(plan, "mask empty on /home/u/.ssh"), 0);
+  EXPECT_GE(Position(plan, "mask /home/u/.ssh by empty"), 0);
 }
 
 TEST(MakePlan, TheUsersOwnBindWinsOverAMask) {
   HostFacts facts = Desktop();
   facts.working_directory = "/home/u";
-  facts.paths["/home/u/.ssh"] = Directory("/home/u/.ssh", true);
+  facts.paths["/home/u/.ssh"] = Directory("/home/u/.ssh");
   PolicyBuilder builder;
   ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
   ASSERT_TRUE(builder.AddWritable("/home/u/.ssh").ok());
   const Plan plan = MustPlan(*builder.Build(), facts);
-  const int mask = Position(plan, "mask empty on /home/u/.ssh");
+  const int mask = Position(plan, "mask /home/u/.ssh by empty");
   const MountOp* bind = AttachOn(plan, "/home/u/.ssh");
   ASSERT_TRUE(bind);
   EXPECT_GT(bind - plan.mounts.data(), mask);
+}
+
+TEST(MakePlan, CoversSocketsOfTheHostThatWouldShow) {
+  HostFacts facts = Desktop();
+  facts.unix_sockets = {"/home/u/.agent", "/home/u/project/dev.sock", "/run/docker.sock",
+                        "/var/lib/mysql/mysql.sock"};
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_GE(Position(plan, "mask /var/lib/mysql/mysql.sock"), 0);
+  EXPECT_GE(Position(plan, "mask /home/u/project/dev.sock"), 0);
+  EXPECT_EQ(Position(plan, "/run/docker.sock"), -1) << "/run is private anyway";
+  EXPECT_EQ(Position(plan, "/home/u/.agent"), -1) << "home is private anyway";
 }
 
 TEST(MakePlan, NamesTheMissingPath) {
@@ -312,7 +321,7 @@ TEST(MakePlan, PlansAThousandBindsAndMounts) {
   for (int i = 0; i < 1000; ++i) {
     const std::string path = "/data/" + std::to_string(i);
     facts.mounts.push_back({254, static_cast<uint32_t>(100 + i), "/", path, "ext4"});
-    facts.paths[path] = Directory(path, true);
+    facts.paths[path] = Directory(path);
     ASSERT_TRUE(builder.AddWritable(path).ok());
   }
   const Plan plan = MustPlan(*builder.Build(), facts);
