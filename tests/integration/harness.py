@@ -13,6 +13,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ import world
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT = 20  # seconds a single sandbox may take, unless a test says otherwise
 TEST_LIMIT = 30  # seconds a whole test may take, unless its class says otherwise
+SECRET = "TOPSECRET"
 PYTHON = "/usr/bin/python3"  # inside; ours may lie in somebody's HOME
 
 
@@ -119,6 +121,12 @@ def cover_home(identity):
     linux.mount(str(fresh), identity.home, flags=linux.MS_BIND)
 
 
+def cover_shared_directories():
+    """Fresh /tmp and /dev/shm, in our own mount namespace: what a sandbox left there would show."""
+    for path in ("/tmp", "/dev/shm"):
+        linux.mount("mini-test", path, "tmpfs", data="mode=1777")
+
+
 def run_bounded(argv, *, identity, cwd, env=None, stdin=b"", timeout=TIMEOUT, before_exec=None,
                 pass_fds=()):
     """Runs argv as identity and returns its Outcome. What does not end in time is killed."""
@@ -160,6 +168,15 @@ def kill_family(pid):
     for member in [*linux.descendants_of(pid), pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(member, signal.SIGKILL)
+
+
+def listen_on_unix(path):
+    """A listening socket that everybody may connect to."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    os.chmod(path, 0o777)
+    listener.listen()
+    return listener
 
 
 def wait_until(condition, seconds, what):
@@ -232,6 +249,32 @@ class SandboxTest(unittest.TestCase):
                 self.fail(reason)
             if reason:
                 self.skipTest(f"{reason} (test_machine fails for it)")
+
+    @property
+    def home(self):
+        return pathlib.Path(self.identity.home)
+
+    def in_home(self, name):
+        """A path in HOME that is not there, and will not be after the test."""
+        path = self.home / name
+        self.assertFalse(os.path.lexists(path), f"{path} is in the way")
+        self.addCleanup(_remove, path)
+        return path
+
+    def plant_secrets(self):
+        """What thieves look for, in HOME; every file says SECRET."""
+        for name in (".ssh", ".aws", ".gnupg", ".config"):
+            self.make_directory(self.in_home(name), 0o700)
+        for name in (".ssh/id_ed25519", ".aws/credentials", ".gnupg/secring.gpg", ".config/token"):
+            self.make_file(self.home / name, f"{SECRET} {name}\n", 0o600)
+        for name in (".netrc", ".bash_history"):
+            self.make_file(self.in_home(name), f"{SECRET} {name}\n", 0o600)
+
+    def mount_tmpfs(self, path):
+        """A submount, seen by sandboxes started from now on."""
+        linux.mount("submount", str(path), "tmpfs", data="mode=0755")
+        self.addCleanup(linux.umount_lazily, str(path))
+        self.give(path)
 
     def make_directory(self, path, mode=0o755):
         path.mkdir(mode=mode)
@@ -320,6 +363,14 @@ def as_root_too(cls):
                 {"identity_name": "root", "setUp": load, "__module__": cls.__module__})
     setattr(sys.modules[cls.__module__], twin.__name__, twin)
     return cls
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
 
 
 def snapshot(*trees):
