@@ -1,4 +1,29 @@
+# How each dependency is found or fetched; nothing of them is in this tree.
+#
+# From Debian 12's packages: CLI11, GoogleTest, Google Benchmark, libseccomp. Fetched, because
+# Debian 12 has them too old or not static: lwIP, c-ares (source packages of Debian 13 with Debian's
+# own security patches, built here) and libmnl (the static archive of Debian 13's package).
+# docs/building.md says how to give each of them instead.
+include("${CMAKE_CURRENT_LIST_DIR}/debian_archive.cmake")
+
 find_package(Threads REQUIRED)
-if(BUILD_TESTING)
-  find_package(GTest REQUIRED)
+
+find_package(CLI11 QUIET)
+if(NOT CLI11_FOUND)
+  message(FATAL_ERROR "third_party: CLI11 is missing: apt-get install libcli11-dev")
 endif()
+
+if(BUILD_TESTING)
+  find_package(GTest QUIET)
+  if(NOT GTest_FOUND)
+    message(FATAL_ERROR
+      "third_party: GoogleTest is missing: apt-get install libgtest-dev libgmock-dev "
+      "(or build without tests: -DBUILD_TESTING=OFF)")
+  endif()
+  find_package(benchmark QUIET)  # bench/ is left out without it
+endif()
+
+include("${CMAKE_CURRENT_LIST_DIR}/seccomp.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/mnl.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/lwip.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/cares.cmake")

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,14 +38,18 @@ struct Verdict {
 };
 
 // What a person is told about a refusal. ToString() is the stderr line without the program's name:
-// "refused tcp refused.example:80: no rule names it; to allow it: --allow refused.example"
+// "refused to resolve refused.example: no rule names it; to allow it: --allow refused.example"
+// "refused tcp 192.0.2.7:25 (mail.example): no rule names it; to allow it: --allow mail.example:25"
+// "refused address 127.0.0.1 of odd.example: it is ...; to allow it: --allow 127.0.0.1"
 struct RefusalEvent {
   enum class Kind : uint8_t { kName, kFlow } kind = Kind::kFlow;
   Protocol protocol = Protocol::kTcp;  // kFlow
   std::string name;                    // kName; for kFlow the name behind the address, if known
   Endpoint destination;                // kFlow
+  std::optional<IpAddress> left_out;   // kName: set if the name is allowed, but not this address
   Reason reason = Reason::kNoRule;
-  std::string remedy;  // the allow-list line that would allow it
+  std::string remedy;      // the allow-list line that would allow it; empty where none can
+  std::string refused_by;  // the "!" rule and its place, where one decided
 
   std::string ToString() const;
 };

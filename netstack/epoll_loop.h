@@ -1,0 +1,86 @@
+// EventLoop over epoll(7).
+//
+// Theory of operation. A batch is what one epoll_wait returns; Now() is read once a batch. Watches
+// live in a table indexed by descriptor; each carries a generation that travels through epoll's
+// data, so that an event for a descriptor that was closed and reused within the batch is not
+// delivered to the new owner. A callback is moved out of the table while it runs, so that it may
+// unwatch or replace itself. Timers are a heap ordered by time and age;
+// cancelled ones are left in it, without callback, until they surface. After the events and timers
+// of a batch, the batch-end hook runs: flows collect work during a batch and do it once.
+#ifndef MINI_SANDBOX_NETSTACK_EPOLL_LOOP_H_
+#define MINI_SANDBOX_NETSTACK_EPOLL_LOOP_H_
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "netstack/event_loop.h"
+
+namespace mini::netstack {
+
+class EpollLoop final : public EventLoop {
+ public:
+  static Result<std::unique_ptr<EpollLoop>> Create();
+  ~EpollLoop() override;
+
+  Status Watch(int fd, uint32_t epoll_events, IoCallback callback) override;
+  void Unwatch(int fd) override;
+  TimerId AddTimer(Duration delay, TimerCallback callback) override;
+  void CancelTimer(TimerId timer) override;
+  TimePoint Now() const override { return now_; }
+
+  // Changes what a watched descriptor is watched for, and keeps its callback.
+  void SetEvents(int fd, uint32_t epoll_events);
+
+  bool IsWatched(int fd) const {
+    return static_cast<size_t>(fd) < watches_.size() && watches_[static_cast<size_t>(fd)].active;
+  }
+
+  // Runs after each batch.
+  void SetBatchEnd(TimerCallback batch_end) { batch_end_ = std::move(batch_end); }
+
+  // Until Stop() or Fail(). All signals are blocked in the calling thread meanwhile: they are for
+  // the thread that supervises.
+  Status Run();
+  // From any thread or signal handler.
+  void Stop();
+  // From a callback: Run() returns this error after the batch.
+  void Fail(Status status);
+
+ private:
+  struct WatchState {
+    IoCallback callback;
+    uint32_t events = 0;
+    uint32_t generation = 0;
+    bool active = false;
+  };
+  struct Timer {
+    TimePoint when;
+    TimerId id;
+    bool operator>(const Timer& other) const {
+      return when != other.when ? when > other.when : id > other.id;
+    }
+  };
+
+  EpollLoop(UniqueFd epoll, UniqueFd stop);
+  int TimeoutMilliseconds();
+  void RunTimers();
+  Status RunBatches();
+
+  UniqueFd epoll_;
+  UniqueFd stop_;
+  bool stopping_ = false;
+  Status failure_;
+  TimePoint now_;
+  std::vector<WatchState> watches_;
+  uint32_t next_generation_ = 1;
+  std::vector<Timer> timer_heap_;
+  std::unordered_map<TimerId, TimerCallback> timer_callbacks_;
+  TimerId next_timer_ = 1;
+  TimerCallback batch_end_;
+};
+
+}  // namespace mini::netstack
+
+#endif  // MINI_SANDBOX_NETSTACK_EPOLL_LOOP_H_

@@ -1,0 +1,353 @@
+// Theory of operation.
+//
+// CheckName decides by name rules alone. An answer for an allowed name goes through AdmitAnswer,
+// which leaves out the addresses that the name may not lead to and pins the others (pin_table.h)
+// for the time-to-live, clamped to 30..3600 s, plus a minute's grace: programs connect some time
+// after they resolved. CheckFlow then decides in this order:
+//   1. an address rule with "!" covers it: refused. An IPv6 address that carries an IPv4 address
+//      (NAT64, 6to4, ...) is refused by what is refused for the IPv4 address, too;
+//   2. an address rule covers it: allowed, though for a protected range (address_class.h) only if
+//      the rule lies within that range. 0.0.0.0/0 does not *name* loopback, 127.0.0.0/8 does, and a
+//      host's own address is named by itself alone;
+//   3. it lies in a protected range: refused, whatever name led there;
+//   4. a living pin whose name has an allowing rule that covers it and no "!" rule that does:
+//      allowed, though in a private range only by a rule with that very name, not a wildcard;
+//   5. no rules were given (open mode): public addresses are allowed;
+//   6. else refused.
+// A "!" name rule closes what that name opens. It does not close an address that another allowed
+// name or an address rule opens: behind one address there may be many names, and packets do not say
+// which was meant.
+//
+// A refusal is reported once per (kind, name, address, protocol, port), with the line that would
+// allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
+// inside costs output but not memory, and an old refusal can be reported again.
+#include "netstack/filter/filter.h"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+
+#include "base/strings.h"
+#include "netstack/filter/address_class.h"
+#include "netstack/filter/pin_table.h"
+
+namespace mini::netstack {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kMinPin{30};
+constexpr seconds kMaxPin{3600};
+constexpr seconds kGrace{60};
+constexpr size_t kMaxNamesPerAddress = 256;
+constexpr size_t kMaxReported = 4096;
+
+bool IsRefusal(const Rule& rule) { return rule.action == RuleAction::kRefuse; }
+
+// Whether an allowing address rule reaches an address of that class (step 2 above).
+bool Names(const Rule& rule, const ClassifiedAddress& address) {
+  if (address.address_class != AddressClass::kProtected) return true;
+  return rule.prefix.length >= address.range.length && address.range.Contains(rule.prefix.address);
+}
+
+std::string AddressTarget(const Endpoint& to) {
+  if (to.port == 0) return to.address.ToString();
+  return to.ToString();
+}
+
+std::string NameTarget(std::string_view name, uint16_t port) {
+  return port == 0 ? std::string(name) : StrCat(name, ":", port);
+}
+
+// Brackets mean something to shells.
+std::string ShellQuoted(const std::string& text) {
+  return text.find('[') == std::string::npos ? text : StrCat("'", text, "'");
+}
+
+// A remedy is only worth giving when it is a line that the grammar takes.
+std::string ValidOrNothing(std::string line) {
+  return RuleSet().AddRule("remedy", line).ok() ? std::move(line) : std::string();
+}
+
+}  // namespace
+
+std::string_view ReasonText(Reason reason) {
+  switch (reason) {
+    case Reason::kRule:
+      return "a rule decides";
+    case Reason::kPin:
+      return "an allowed name leads there";
+    case Reason::kOpenMode:
+      return "public addresses are open without an allow-list";
+    case Reason::kNoRule:
+      return "no rule names it";
+    case Reason::kProtectedRange:
+      return "it is the host itself, its link or another protected range";
+    case Reason::kPrivateRange:
+      return "private ranges need a rule with that very name or address";
+  }
+  return "unknown";
+}
+
+std::string RefusalEvent::ToString() const {
+  std::string text = "refused ";
+  if (kind == Kind::kName && left_out) {
+    text += StrCat("address ", left_out->ToString(), " of ", name);
+  } else if (kind == Kind::kName) {
+    text += StrCat("to resolve ", name);
+  } else {
+    const bool icmp = protocol == Protocol::kIcmp;
+    text += StrCat(ProtocolName(protocol), " ",
+                   icmp ? destination.address.ToString() : destination.ToString());
+    if (!name.empty()) text += StrCat(" (", name, ")");
+  }
+  if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
+  text += StrCat(": ", ReasonText(reason));
+  if (!remedy.empty()) text += StrCat("; to allow it: --allow ", ShellQuoted(remedy));
+  return text;
+}
+
+struct Filter::State {
+  explicit State(FilterOptions given)
+      : options(std::move(given)),
+        classifier(options.host_addresses),
+        pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}) {}
+
+  bool open_mode() const { return !options.rules; }
+  std::vector<const Rule*> NameRules(std::string_view name) const;
+  const Rule* AddressRefusal(const IpAddress& address, Protocol protocol, uint16_t port) const;
+  Verdict JudgeName(std::string_view name) const;
+  Verdict JudgeFlow(Protocol protocol, const Endpoint& to, TimePoint now) const;
+  Verdict JudgePins(Protocol protocol, const Endpoint& to, bool is_private, TimePoint now) const;
+  Verdict JudgeAnswer(const PinTable::PinnedName& name, const IpAddress& address) const;
+
+  // Whether this refusal has to be reported, remembering that it was.
+  bool IsNews(std::string key);
+  void Report(RefusalEvent event, const Verdict& verdict) const;
+  void ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void ReportAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
+
+  FilterOptions options;
+  AddressClassifier classifier;
+  PinTable pins;
+  std::set<std::string> reported;
+  std::deque<std::set<std::string>::iterator> report_order;
+};
+
+std::vector<const Rule*> Filter::State::NameRules(std::string_view name) const {
+  return open_mode() ? std::vector<const Rule*>() : options.rules->MatchName(name);
+}
+
+Verdict Filter::State::JudgeName(std::string_view name) const {
+  Verdict verdict;
+  verdict.name = std::string(name);
+  if (open_mode()) {
+    verdict.allowed = true;
+    verdict.reason = Reason::kOpenMode;
+    return verdict;
+  }
+  for (const Rule* rule : options.rules->MatchName(name)) {
+    const bool refusal = IsRefusal(*rule);
+    if (refusal && (rule->protocol || rule->ports)) continue;  // decided flow by flow
+    if (refusal || !verdict.rule) verdict.rule = rule;         // names come before wildcards
+    if (refusal) break;
+  }
+  if (!verdict.rule) return verdict;
+  verdict.reason = Reason::kRule;
+  verdict.allowed = !IsRefusal(*verdict.rule);
+  return verdict;
+}
+
+const Rule* Filter::State::AddressRefusal(const IpAddress& address, Protocol protocol,
+                                          uint16_t port) const {
+  if (open_mode()) return nullptr;
+  std::vector<const Rule*> matches = options.rules->MatchAddress(address);
+  for (const EmbeddedV4& embedded : EmbeddedV4In(address)) {
+    const auto more = options.rules->MatchAddress(embedded.address);
+    matches.insert(matches.end(), more.begin(), more.end());
+  }
+  for (const Rule* rule : matches) {
+    if (IsRefusal(*rule) && rule->Covers(protocol, port)) return rule;
+  }
+  return nullptr;
+}
+
+Verdict Filter::State::JudgeFlow(Protocol protocol, const Endpoint& to, TimePoint now) const {
+  const ClassifiedAddress where = classifier.Classify(to.address);
+  if (!open_mode()) {
+    if (const Rule* rule = AddressRefusal(to.address, protocol, to.port)) {
+      return {false, Reason::kRule, rule, {}};
+    }
+    for (const Rule* rule : options.rules->MatchAddress(to.address)) {
+      if (!IsRefusal(*rule) && rule->Covers(protocol, to.port) && Names(*rule, where)) {
+        return {true, Reason::kRule, rule, {}};
+      }
+    }
+  }
+  const bool is_private = where.address_class == AddressClass::kPrivate;
+  Verdict verdict = JudgePins(protocol, to, is_private, now);
+  if (where.address_class == AddressClass::kProtected) {
+    return {false, Reason::kProtectedRange, nullptr, std::move(verdict.name)};
+  }
+  if (verdict.allowed || !open_mode()) return verdict;
+  verdict.allowed = !is_private;
+  verdict.reason = is_private ? Reason::kPrivateRange : Reason::kOpenMode;
+  return verdict;
+}
+
+// By the names that lead there. The name of a refusal is the one it makes most sense to speak of:
+// one that no "!" rule closes, before one that it does.
+Verdict Filter::State::JudgePins(Protocol protocol, const Endpoint& to, bool is_private,
+                                 TimePoint now) const {
+  Verdict refused;
+  for (const PinTable::PinnedName* pinned : pins.NamesAt(to.address, now)) {
+    Verdict verdict{false, Reason::kNoRule, nullptr, pinned->name};
+    for (const Rule* rule : pinned->rules) {
+      if (!rule->Covers(protocol, to.port)) continue;
+      if (IsRefusal(*rule)) {
+        verdict = {false, Reason::kRule, rule, pinned->name};
+        break;
+      }
+      if (verdict.allowed) continue;
+      if (is_private && rule->kind == TargetKind::kWildcard) {
+        verdict.reason = Reason::kPrivateRange;
+      } else {
+        verdict = {true, Reason::kPin, rule, pinned->name};
+      }
+    }
+    if (verdict.allowed) return verdict;
+    if (refused.name.empty() || (refused.rule && !verdict.rule)) refused = std::move(verdict);
+  }
+  return refused;
+}
+
+// May this name lead to this address at all? Ports are CheckFlow's concern.
+Verdict Filter::State::JudgeAnswer(const PinTable::PinnedName& name,
+                                   const IpAddress& address) const {
+  const ClassifiedAddress where = classifier.Classify(address);
+  if (!open_mode()) {
+    for (const Rule* rule : options.rules->MatchAddress(address)) {
+      if (IsRefusal(*rule) && !rule->protocol && !rule->ports) {
+        return {false, Reason::kRule, rule, name.name};
+      }
+    }
+    for (const Rule* rule : options.rules->MatchAddress(address)) {
+      if (!IsRefusal(*rule) && Names(*rule, where)) return {true, Reason::kRule, rule, name.name};
+    }
+  }
+  if (where.address_class == AddressClass::kProtected) {
+    return {false, Reason::kProtectedRange, nullptr, name.name};
+  }
+  if (where.address_class == AddressClass::kPublic) return {true, Reason::kPin, nullptr, name.name};
+  for (const Rule* rule : name.rules) {
+    if (!IsRefusal(*rule) && rule->kind == TargetKind::kName) {
+      return {true, Reason::kPin, rule, name.name};
+    }
+  }
+  return {false, Reason::kPrivateRange, nullptr, name.name};
+}
+
+bool Filter::State::IsNews(std::string key) {
+  if (!options.on_refusal) return false;
+  const auto [entry, is_new] = reported.insert(std::move(key));
+  if (!is_new) return false;
+  report_order.push_back(entry);
+  if (report_order.size() > kMaxReported) {
+    reported.erase(report_order.front());
+    report_order.pop_front();
+  }
+  return true;
+}
+
+void Filter::State::Report(RefusalEvent event, const Verdict& verdict) const {
+  event.reason = verdict.reason;
+  if (verdict.rule && IsRefusal(*verdict.rule)) {
+    event.refused_by =
+        StrCat("\"", verdict.rule->ToString(), "\" (", EscapeForTerminal(verdict.rule->source), ":",
+               verdict.rule->line, ")");
+    event.remedy.clear();  // no further line helps against "!"
+  }
+  options.on_refusal(event);
+}
+
+void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
+  const bool icmp = protocol == Protocol::kIcmp;
+  const uint16_t port = icmp ? uint16_t{0} : to.port;
+  if (!IsNews(StrCat("flow ", ProtocolName(protocol), " ", to.address.ToString(), " ", port))) {
+    return;
+  }
+  RefusalEvent event;
+  event.kind = RefusalEvent::Kind::kFlow;
+  event.protocol = protocol;
+  event.name = verdict.name;
+  event.destination = to;
+  if (icmp) {
+    event.remedy = StrCat("icmp/", to.address.ToString());
+  } else if (verdict.name.empty() || verdict.reason == Reason::kProtectedRange) {
+    event.remedy = AddressTarget(to);
+  } else {
+    event.remedy = NameTarget(verdict.name, port);
+  }
+  event.remedy = ValidOrNothing(std::move(event.remedy));
+  Report(std::move(event), verdict);
+}
+
+void Filter::State::ReportAnswer(const std::string& name, const IpAddress& address,
+                                 const Verdict& verdict) {
+  if (!IsNews(StrCat("answer ", name, " ", address.ToString()))) return;
+  RefusalEvent event;
+  event.kind = RefusalEvent::Kind::kName;
+  event.name = name;
+  event.left_out = address;
+  const bool by_name = verdict.reason == Reason::kPrivateRange;
+  event.remedy = ValidOrNothing(by_name ? name : address.ToString());
+  Report(std::move(event), verdict);
+}
+
+Filter::Filter(FilterOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Filter::~Filter() = default;
+
+Verdict Filter::CheckName(std::string_view name) {
+  Verdict verdict = state_->JudgeName(name);
+  if (!verdict.allowed && state_->IsNews(StrCat("name ", name))) {
+    RefusalEvent event;
+    event.kind = RefusalEvent::Kind::kName;
+    event.name = std::string(name);
+    event.remedy = ValidOrNothing(event.name);
+    state_->Report(std::move(event), verdict);
+  }
+  return verdict;
+}
+
+Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now) {
+  Verdict verdict = state_->JudgeFlow(protocol, destination, now);
+  if (!verdict.allowed) state_->ReportFlow(protocol, destination, verdict);
+  return verdict;
+}
+
+std::vector<IpAddress> Filter::AdmitAnswer(std::string_view name,
+                                           std::span<const IpAddress> addresses, seconds& ttl,
+                                           TimePoint now) {
+  const seconds lifetime = std::clamp(ttl, kMinPin, kMaxPin);
+  ttl = std::clamp(ttl, seconds{0}, kMaxPin);
+  std::vector<IpAddress> admitted;
+  if (!state_->JudgeName(name).allowed) return admitted;
+  const PinTable::PinnedName pinned{std::string(name), state_->NameRules(name)};
+  const size_t most = std::max<size_t>(state_->options.max_addresses_per_name, 1);
+  for (const IpAddress& address : addresses) {
+    const Verdict verdict = state_->JudgeAnswer(pinned, address);
+    if (!verdict.allowed) {
+      state_->ReportAnswer(pinned.name, address, verdict);
+      continue;
+    }
+    if (std::find(admitted.begin(), admitted.end(), address) != admitted.end()) continue;
+    if (admitted.size() == most) break;
+    state_->pins.Pin(address, pinned, now + lifetime + kGrace);
+    admitted.push_back(address);
+  }
+  return admitted;
+}
+
+void Filter::ExpirePins(TimePoint now) { state_->pins.Expire(now); }
+
+}  // namespace mini::netstack

@@ -1,0 +1,388 @@
+// The grammar of allow-list lines (rules.h has it), written by hand so that every mistake can say
+// what was expected where, and what to write instead.
+//
+// What else is decided here: a UTF-8 byte order mark in front of the text is skipped; "#" starts a
+// comment anywhere in a line (no rule contains one); comments may hold any bytes but NUL, which is
+// an error everywhere, since a file with NUL bytes is UTF-16 or no text at all; CR is dropped in
+// front of LF and at the end of the text, and an error elsewhere. Lines have no maximum length.
+#include "netstack/filter/rule_parser.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "netstack/filter/network_of.h"
+
+namespace mini::netstack {
+namespace {
+
+constexpr size_t kExcerptBytes = 40;
+constexpr size_t kMaxNameBytes = 253;  // RFC 1035, section 2.3.4, without length bytes
+constexpr size_t kMaxLabelBytes = 63;
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool AllDigits(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), IsDigit);
+}
+
+std::string Quoted(std::string_view text) {
+  return StrCat("\"", EscapeForTerminal(text, kExcerptBytes), "\"");
+}
+
+// The last label is a number: no top-level domain is (RFC 3696, section 2), so an address is meant.
+bool LooksLikeIpv4(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return AllDigits(host.substr(host.rfind('.') + 1));
+}
+
+class LineParser {
+ public:
+  LineParser(std::string_view source, int line_number, std::string_view line)
+      : source_(source), line_number_(line_number), line_(line) {}
+
+  // `text` is a part of the line, as is every piece that the functions below take.
+  Result<Rule> Parse(std::string_view text);
+
+  // The piece's first byte is the offending one.
+  Status Error(std::string_view piece, std::string_view expected) const;
+
+ private:
+  Status CheckBytes(std::string_view text) const;
+  Status CheckUrl(std::string_view text) const;
+  Status ParseProtocol(std::string_view& rest, Rule& rule) const;
+  Status ParseTarget(std::string_view target, Rule& rule) const;
+  Status ParseBracketed(std::string_view target, Rule& rule) const;
+  Status ParseAddress(std::string_view text, Rule& rule) const;
+  Status ParsePrefixLength(std::string_view text, IpPrefix& prefix) const;
+  Status ParseHost(std::string_view host, Rule& rule) const;
+  Status ParseName(std::string_view name, Rule& rule) const;
+  Status CheckLabel(std::string_view label) const;
+  Status ParsePorts(std::string_view ports, Rule& rule) const;
+  Status ParsePort(std::string_view text, uint16_t& port) const;
+
+  std::string_view source_;
+  int line_number_;
+  std::string_view line_;
+};
+
+Status LineParser::Error(std::string_view piece, std::string_view expected) const {
+  const auto column = static_cast<size_t>(piece.data() - line_.data()) + 1;
+  const std::string found = piece.empty() ? "the end of the rule" : Quoted(piece);
+  return InvalidArgument(Stage::kRules, StrCat(EscapeForTerminal(source_), ":", line_number_, ":",
+                                               column, ": ", expected, ", found ", found));
+}
+
+Result<Rule> LineParser::Parse(std::string_view text) {
+  MINI_RETURN_IF_ERROR(CheckBytes(text));
+  Rule rule;
+  rule.source = std::string(source_);
+  rule.line = line_number_;
+  std::string_view rest = text;
+  if (rest.starts_with('!')) {
+    rule.action = RuleAction::kRefuse;
+    rest.remove_prefix(1);
+    if (rest.starts_with('!')) return Error(rest, "expected a single \"!\" before the rule");
+  }
+  if (const size_t blank = rest.find_first_of(" \t"); blank != std::string_view::npos) {
+    return Error(rest.substr(blank), "expected one rule a line without blanks inside it");
+  }
+  MINI_RETURN_IF_ERROR(CheckUrl(rest));
+  MINI_RETURN_IF_ERROR(ParseProtocol(rest, rule));
+  MINI_RETURN_IF_ERROR(ParseTarget(rest, rule));
+  return rule;
+}
+
+// Control characters and bytes past ASCII are told apart from other mistakes, because they can't be
+// seen in most editors, or look right there.
+Status LineParser::CheckBytes(std::string_view text) const {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x80) {
+      return Error(text.substr(i),
+                   "expected ASCII: write an international name in its xn-- form (as `idn2 NAME` "
+                   "prints it)");
+    }
+    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
+      return Error(text.substr(i), "expected printable characters");
+    }
+  }
+  return OkStatus();
+}
+
+Status LineParser::CheckUrl(std::string_view text) const {
+  const size_t scheme_end = text.find("://");
+  if (scheme_end == std::string_view::npos) return OkStatus();
+  std::string_view host = text.substr(scheme_end + 3);
+  host = host.substr(0, host.find_first_of("/?"));
+  host = host.substr(host.rfind('@') + 1);
+  Status error = Error(text, "expected a host name or an address, not a URL");
+  if (host.empty()) return error;
+  return std::move(error).WithHint(StrCat("write the host name only: ", Quoted(host)));
+}
+
+Status LineParser::ParseProtocol(std::string_view& rest, Rule& rule) const {
+  const size_t slash = rest.find('/');
+  if (slash == std::string_view::npos) return OkStatus();
+  const std::string_view word = rest.substr(0, slash);
+  const std::string lower = AsciiLower(word);
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kIcmp}) {
+    if (lower != ProtocolName(protocol)) continue;
+    rule.protocol = protocol;
+    rest.remove_prefix(slash + 1);
+    return OkStatus();
+  }
+  // "sctp/name" is a protocol that does not exist; "localhost/24" and "localhost/" are other
+  // errors.
+  const std::string_view after = rest.substr(slash + 1);
+  const bool word_of_letters = !word.empty() && std::all_of(word.begin(), word.end(), IsAlpha);
+  if (word.empty() || (word_of_letters && !after.empty() && !AllDigits(after))) {
+    return Error(rest, "expected \"tcp/\", \"udp/\" or \"icmp/\" before the target");
+  }
+  return OkStatus();
+}
+
+Status LineParser::ParseTarget(std::string_view target, Rule& rule) const {
+  if (target.empty()) return Error(target, "expected a name or an address");
+  if (target.starts_with('!')) return Error(target, "expected \"!\" in front of the whole rule");
+  if (target.starts_with('[')) return ParseBracketed(target, rule);
+  const size_t colon = target.find(':');
+  const bool two_colons =
+      colon != std::string_view::npos && target.find(':', colon + 1) != std::string_view::npos;
+  if (two_colons) return ParseAddress(target, rule);
+  if (colon == 0) return Error(target, "expected a name or an address before \":\"");
+  MINI_RETURN_IF_ERROR(ParseHost(target.substr(0, colon), rule));
+  if (colon == std::string_view::npos) return OkStatus();
+  return ParsePorts(target.substr(colon + 1), rule);
+}
+
+Status LineParser::ParseBracketed(std::string_view target, Rule& rule) const {
+  const size_t close = target.find(']');
+  if (close == std::string_view::npos) {
+    return Error(target.substr(target.size()), "expected \"]\" after the IPv6 address");
+  }
+  const std::string_view inside = target.substr(1, close - 1);
+  if (inside.find(':') == std::string_view::npos) {
+    return Error(inside.empty() ? target.substr(close) : inside,
+                 "expected an IPv6 address inside the brackets");
+  }
+  MINI_RETURN_IF_ERROR(ParseAddress(inside, rule));
+  const std::string_view after = target.substr(close + 1);
+  if (after.empty()) return OkStatus();
+  if (after.front() == '/') {
+    return Error(after, "expected \":\" and ports (a prefix length stands inside the brackets)");
+  }
+  if (after.front() != ':') return Error(after, "expected \":\" and ports after \"]\"");
+  return ParsePorts(after.substr(1), rule);
+}
+
+// IPv4 or IPv6, with or without a prefix length.
+Status LineParser::ParseAddress(std::string_view text, Rule& rule) const {
+  const size_t slash = text.find('/');
+  const std::string_view host = text.substr(0, slash);
+  if (const size_t zone = host.find('%'); zone != std::string_view::npos) {
+    return Error(host.substr(zone), "expected an address without a zone");
+  }
+  const auto address = IpAddress::Parse(host);
+  if (!address && LooksLikeIpv4(host)) {
+    return Error(host,
+                 "expected an IPv4 address of four numbers from 0 to 255 without leading zeros");
+  }
+  if (!address) {
+    return Error(host,
+                 "expected a name or an address with at most one \":\" and ports, or an IPv6 "
+                 "address (in brackets when ports follow, as in [2001:db8::7]:443)");
+  }
+  rule.kind = TargetKind::kAddress;
+  rule.prefix = {*address, static_cast<uint8_t>(address->bytes().size() * 8)};
+  if (slash != std::string_view::npos) {
+    MINI_RETURN_IF_ERROR(ParsePrefixLength(text.substr(slash + 1), rule.prefix));
+  }
+  // The host's kernel turns a mapped address into IPv4, so a rule for it would be a second, hidden
+  // way to write an IPv4 rule (RFC 4291, section 2.5.5.2).
+  static const IpPrefix kMapped = *IpPrefix::Parse("::ffff:0:0/96");
+  if (rule.prefix.length >= kMapped.length && kMapped.Contains(*address)) {
+    const auto v4 = IpAddress::FromBytes(address->bytes().subspan(12));
+    return Error(host, "expected no IPv4-mapped address")
+        .WithHint(StrCat("write the IPv4 address: ", v4->ToString()));
+  }
+  return OkStatus();
+}
+
+Status LineParser::ParsePrefixLength(std::string_view text, IpPrefix& prefix) const {
+  const auto most = prefix.length;  // as of the bare address
+  const std::string_view digits = text.substr(0, text.find_first_not_of("0123456789"));
+  if (most == 128 && text.substr(digits.size()).starts_with(':')) {
+    return Error(
+        text.substr(digits.size()),
+        "expected an IPv6 network in brackets when ports follow, as in [2001:db8::/32]:443");
+  }
+  const auto length = ParseDecimal(digits, most);
+  if (!length || digits.size() != text.size()) {
+    return Error(length && !digits.empty() ? text.substr(digits.size()) : text,
+                 StrCat("expected a prefix length from 0 to ", most));
+  }
+  const auto network = NetworkOf(prefix.address, static_cast<size_t>(*length));
+  if (network != prefix.address) {
+    const IpPrefix meant{network, static_cast<uint8_t>(*length)};
+    return Error(text, "expected a prefix length that covers every bit set in the address")
+        .WithHint(StrCat("for the whole network write ", meant.ToString()));
+  }
+  prefix.length = static_cast<uint8_t>(*length);
+  return OkStatus();
+}
+
+// What stands before the ports: a name, a wildcard, an IPv4 address or an IPv4 network.
+Status LineParser::ParseHost(std::string_view host, Rule& rule) const {
+  const size_t slash = host.find('/');
+  const std::string_view before = host.substr(0, slash);
+  if (LooksLikeIpv4(before) && before.find('*') == std::string_view::npos) {
+    return ParseAddress(host, rule);
+  }
+  if (slash != std::string_view::npos) {
+    if (AllDigits(host.substr(slash + 1))) {
+      return Error(host.substr(slash),
+                   "expected no prefix length after a name: only addresses have one");
+    }
+    return Error(host.substr(slash), "expected no path after the host name")
+        .WithHint(StrCat("write the host name only: ", Quoted(before)));
+  }
+  return ParseName(host, rule);
+}
+
+Status LineParser::ParseName(std::string_view name, Rule& rule) const {
+  if (rule.protocol == Protocol::kIcmp) {
+    return Error(name, "expected an address after \"icmp/\": names open TCP and UDP only");
+  }
+  if (name == "*") {
+    return Error(name, "expected a name after \"*.\", or addresses")
+        .WithHint(
+            "for every address write 0.0.0.0/0 and ::/0; without any allow-list every public "
+            "address can be reached");
+  }
+  rule.kind = TargetKind::kName;
+  if (name.starts_with("*.")) {
+    rule.kind = TargetKind::kWildcard;
+    name.remove_prefix(2);
+    if (name.empty()) return Error(name, "expected a name after \"*.\"");
+    if (LooksLikeIpv4(name)) {
+      return Error(name, "expected a name after \"*.\": for a network write 192.0.2.0/24");
+    }
+  }
+  if (const size_t star = name.find('*'); star != std::string_view::npos) {
+    return Error(name.substr(star), "expected \"*\" only as \"*.\" in front of a name");
+  }
+  std::string_view labels = name;
+  if (labels.ends_with('.')) labels.remove_suffix(1);
+  if (labels.empty()) return Error(name, "expected a name");
+  for (const std::string_view label : StrSplit(labels, '.')) {
+    MINI_RETURN_IF_ERROR(CheckLabel(label));
+  }
+  if (labels.size() > kMaxNameBytes) {
+    return Error(labels.substr(kMaxNameBytes),
+                 StrCat("expected at most ", kMaxNameBytes, " bytes in a name"));
+  }
+  rule.name = AsciiLower(labels);
+  return OkStatus();
+}
+
+Status LineParser::CheckLabel(std::string_view label) const {
+  // A view of what follows the label up to the end of the line would be unclear; the label is not.
+  if (label.empty()) {
+    return Error(std::string_view(label.data(), 1), "expected a label between the dots of a name");
+  }
+  for (size_t i = 0; i < label.size(); ++i) {
+    const char c = label[i];
+    if (IsAlpha(c) || IsDigit(c) || c == '-' || c == '_') continue;
+    return Error(label.substr(i), "expected letters, digits, \"-\", \"_\" and \".\" in a name");
+  }
+  if (label.size() > kMaxLabelBytes) {
+    return Error(label.substr(kMaxLabelBytes),
+                 StrCat("expected at most ", kMaxLabelBytes, " bytes between the dots of a name"));
+  }
+  if (label.front() == '-') return Error(label, "expected no \"-\" at the start of a label");
+  if (label.back() == '-') {
+    return Error(label.substr(label.size() - 1), "expected no \"-\" at the end of a label");
+  }
+  return OkStatus();
+}
+
+Status LineParser::ParsePorts(std::string_view ports, Rule& rule) const {
+  if (rule.protocol == Protocol::kIcmp) return Error(ports, "expected no ports: ICMP has none");
+  if (const size_t comma = ports.find(','); comma != std::string_view::npos) {
+    return Error(ports.substr(comma), "expected one port or one range: write a line for each");
+  }
+  if (const size_t slash = ports.find('/'); slash != std::string_view::npos) {
+    return Error(ports.substr(slash), "expected the rule to end after the ports");
+  }
+  const size_t dash = ports.find('-');
+  if (dash == 0) return Error(ports, "expected a port from 1 to 65535");
+  PortRange range;
+  MINI_RETURN_IF_ERROR(ParsePort(ports.substr(0, dash), range.first));
+  range.last = range.first;
+  if (dash != std::string_view::npos) {
+    MINI_RETURN_IF_ERROR(ParsePort(ports.substr(dash + 1), range.last));
+    if (range.last < range.first) {
+      return Error(ports.substr(dash + 1), "expected a last port not below the first");
+    }
+  }
+  rule.ports = range;
+  return OkStatus();
+}
+
+Status LineParser::ParsePort(std::string_view text, uint16_t& port) const {
+  const auto number = ParseDecimal(text, 65535);
+  if (!number || *number == 0) {
+    return Error(text, text == "*"
+                           ? "expected a port from 1 to 65535 (without \":*\" a rule is for "
+                             "every port)"
+                           : "expected a port from 1 to 65535");
+  }
+  port = static_cast<uint16_t>(*number);
+  return OkStatus();
+}
+
+Status CheckEncoding(std::string_view source, std::string_view text) {
+  const size_t nul = text.find('\0');
+  if (nul == std::string_view::npos) return OkStatus();
+  const std::string_view before = text.substr(0, nul);
+  const auto lines = std::count(before.begin(), before.end(), '\n');
+  const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  return LineParser(source, static_cast<int>(lines) + 1, text.substr(line_start))
+      .Error(text.substr(nul), "expected text without NUL bytes")
+      .WithHint("save the file as UTF-8 or ASCII");
+}
+
+}  // namespace
+
+Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  MINI_RETURN_IF_ERROR(CheckEncoding(source, text));
+  std::vector<Rule> rules;
+  int line_number = 0;
+  while (!text.empty()) {
+    ++line_number;
+    const size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::string_view rule = StripBlanks(line.substr(0, line.find('#')));
+    if (rule.empty()) continue;
+    MINI_ASSIGN_OR_RETURN(Rule parsed, LineParser(source, line_number, line).Parse(rule));
+    rules.push_back(std::move(parsed));
+  }
+  return rules;
+}
+
+Result<Rule> ParseSingleRule(std::string_view source, std::string_view text) {
+  MINI_RETURN_IF_ERROR(CheckEncoding(source, text));
+  LineParser parser(source, 1, text);
+  const std::string_view rule = StripBlanks(text);
+  if (rule.empty()) return parser.Error(text.substr(text.size()), "expected a rule");
+  if (const size_t end = rule.find_first_of("#\r\n"); end != std::string_view::npos) {
+    return parser.Error(rule.substr(end), "expected one rule without comment or line end");
+  }
+  return parser.Parse(rule);
+}
+
+}  // namespace mini::netstack

@@ -1,0 +1,21 @@
+// Lines of an allow-list to rules. Internal to filter/: others use RuleSet.
+#ifndef MINI_SANDBOX_NETSTACK_FILTER_RULE_PARSER_H_
+#define MINI_SANDBOX_NETSTACK_FILTER_RULE_PARSER_H_
+
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "netstack/filter/rules.h"
+
+namespace mini::netstack {
+
+// Every rule of a file's text, or the first mistake: "allowed_ips:3:9: expected a port ...".
+Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_view text);
+
+// Exactly one rule, without comment or line end, as --allow takes it.
+Result<Rule> ParseSingleRule(std::string_view source, std::string_view text);
+
+}  // namespace mini::netstack
+
+#endif  // MINI_SANDBOX_NETSTACK_FILTER_RULE_PARSER_H_

@@ -1,0 +1,283 @@
+#include "netstack/flow/tcp_flow.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "netstack/flow/tcp_flow_table.h"
+
+namespace mini::netstack {
+
+namespace {
+
+constexpr size_t kInitialWindow = 256 * 1024;
+constexpr uint32_t kGatherCapacity = 16 * 1024;
+constexpr size_t kMinWindow = 128 * 1024;
+// Segments that lwIP queues for one connection; it refuses more than TCP_SND_QUEUELEN pbufs.
+constexpr uint16_t kMaxQueuedPbufs = 512;
+
+}  // namespace
+
+TcpFlow::TcpFlow(TcpFlowTable& table, const FlowKey& key) : table_(table), key_(key) {}
+
+TcpFlow::~TcpFlow() {
+  DropReceived();
+  ReleaseBlocks(written_);
+  table_.budget().Release(written_ - acknowledged_);
+}
+
+void TcpFlow::MarkDirty() { table_.MarkDirty(*this); }
+
+void TcpFlow::KeepSyn(std::span<const uint8_t> ip_packet, size_t transport_offset) {
+  kept_syn_.assign(ip_packet.begin(), ip_packet.end());
+  kept_syn_transport_ = transport_offset;
+}
+
+void TcpFlow::DropKeptSyn() { std::vector<uint8_t>().swap(kept_syn_); }
+
+void TcpFlow::InjectKeptSyn() {
+  phase_ = Phase::kHandshake;
+  table_.InjectSyn(*this, std::span<const uint8_t>(kept_syn_).subspan(kept_syn_transport_));
+  DropKeptSyn();
+}
+
+void TcpFlow::NoteState() {
+  if (phase_ == Phase::kHandshake && lists_.empty()) {
+    // The sandbox reset the half-open connection, or it timed out, or memory was short.
+    phase_ = Phase::kReset;
+    MarkDirty();
+  }
+  if (pcb_ != nullptr && pcb_->state == TIME_WAIT) {
+    // lwIP forgets it without a callback: from here on it is not ours to touch.
+    pcb_ = nullptr;
+    phase_ = Phase::kClosed;
+    MarkDirty();
+  }
+}
+
+err_t TcpFlow::AcceptCallback(void* flow, tcp_pcb* pcb, err_t error) {
+  if (error != ERR_OK || pcb == nullptr || flow == nullptr) return ERR_VAL;
+  TcpFlow& self = *static_cast<TcpFlow*>(flow);
+  self.pcb_ = pcb;
+  self.phase_ = Phase::kOpen;
+  tcp_recv(pcb, ReceiveCallback);
+  tcp_sent(pcb, SentCallback);
+  tcp_err(pcb, ErrorCallback);
+  tcp_nagle_disable(pcb);
+  if ((pcb->flags & TF_WND_SCALE) != 0) {
+    // The SYN-ACK offered 65535 bytes, being unscaled; lwIP would offer all of TCP_WND next.
+    pcb->rcv_wnd = pcb->rcv_ann_wnd = kInitialWindow;
+    pcb->rcv_ann_right_edge = pcb->rcv_nxt + 0xffff;
+    // Segments of any size: the kernel inside cuts them, if it has to (segmentation offload). Not
+    // for a peer that wants smaller segments than its device takes.
+    if (pcb->mss >= self.table_.SegmentSize(self.key_.remote.address)) pcb->mss = TCP_MSS;
+  }
+  self.window_ = pcb->rcv_wnd;
+  self.MarkDirty();
+  return ERR_OK;
+}
+
+err_t TcpFlow::ReceiveCallback(void* flow, tcp_pcb* pcb, pbuf* data, err_t error) {
+  (void)pcb;
+  (void)error;
+  TcpFlow& self = *static_cast<TcpFlow*>(flow);
+  self.MarkDirty();
+  if (data == nullptr) {
+    self.sandbox_finished_ = true;
+    return ERR_OK;
+  }
+  RxBuffer* buffer = RxBufferPool::FromPbuf(data);
+  buffer->begin =
+      static_cast<uint32_t>(static_cast<const uint8_t*>(data->payload) - buffer->bytes().data());
+  buffer->length = data->len;
+  self.received_bytes_ += buffer->length;
+  self.AppendReceived(buffer);
+  return ERR_OK;
+}
+
+err_t TcpFlow::SentCallback(void* flow, tcp_pcb* pcb, u16_t length) {
+  (void)pcb;
+  TcpFlow& self = *static_cast<TcpFlow*>(flow);
+  self.acknowledged_ += length;
+  self.table_.budget().Release(length);
+  self.ReleaseBlocks(self.acknowledged_);
+  self.MarkDirty();
+  return ERR_OK;
+}
+
+void TcpFlow::ErrorCallback(void* flow, err_t error) {
+  TcpFlow& self = *static_cast<TcpFlow*>(flow);
+  self.pcb_ = nullptr;
+  // ERR_CLSD: the sandbox has acknowledged our FIN, after having sent its own.
+  self.phase_ = error == ERR_CLSD ? Phase::kClosed : Phase::kReset;
+  self.MarkDirty();
+}
+
+size_t TcpFlow::ReceivedPieces(std::span<iovec> pieces) {
+  size_t count = 0;
+  for (RxBuffer* b = received_head_; b != nullptr && count < pieces.size(); b = b->next) {
+    pieces[count++] = {b->left().data(), b->left().size()};
+  }
+  return count;
+}
+
+void TcpFlow::ConsumeReceived(size_t bytes) {
+  received_bytes_ -= bytes;
+  while (bytes > 0) {
+    RxBuffer* buffer = received_head_;
+    const auto taken = static_cast<uint32_t>(std::min<size_t>(bytes, buffer->length));
+    buffer->begin += taken;
+    buffer->length -= taken;
+    bytes -= taken;
+    if (buffer->length > 0) break;
+    received_head_ = buffer->next;
+    if (received_head_ == nullptr) received_tail_ = nullptr;
+    received_charge_ -= buffer->charge();
+    table_.budget().Release(buffer->charge());
+    RxBufferPool::Put(buffer);
+  }
+  OpenWindow();
+}
+
+// A short segment holds a whole frame's buffer: gather short ones in a buffer of fitting size.
+void TcpFlow::CompactReceived() {
+  RxBuffer* buffer = std::exchange(received_head_, nullptr);
+  received_tail_ = nullptr;
+  table_.budget().Release(std::exchange(received_charge_, 0));
+  while (buffer != nullptr) {
+    RxBuffer* next = buffer->next;
+    if (buffer->length < RxBufferPool::kFrameCapacity / 2) {
+      RxBuffer* tail = received_tail_;
+      if (tail == nullptr || tail->capacity - tail->begin - tail->length < buffer->length) {
+        tail = RxBufferPool::New(std::max(buffer->length, kGatherCapacity));
+        AppendReceived(tail);
+      }
+      std::memcpy(tail->bytes().data() + tail->begin + tail->length, buffer->left().data(),
+                  buffer->length);
+      tail->length += buffer->length;
+      RxBufferPool::Put(buffer);
+    } else {
+      AppendReceived(buffer);
+    }
+    buffer = next;
+  }
+}
+
+void TcpFlow::AppendReceived(RxBuffer* buffer) {
+  buffer->next = nullptr;
+  (received_tail_ != nullptr ? received_tail_->next : received_head_) = buffer;
+  received_tail_ = buffer;
+  received_charge_ += buffer->charge();
+  table_.budget().Charge(buffer->charge());
+}
+
+void TcpFlow::DropReceived() {
+  while (received_head_ != nullptr) {
+    RxBuffer* next = received_head_->next;
+    RxBufferPool::Put(received_head_);
+    received_head_ = next;
+  }
+  received_tail_ = nullptr;
+  received_bytes_ = 0;
+  table_.budget().Release(std::exchange(received_charge_, 0));
+}
+
+void TcpFlow::OpenWindow() {
+  if (pcb_ == nullptr || sandbox_finished_) return;
+  const size_t max = TCP_WND_MAX(pcb_);
+  const size_t limit = std::max(table_.budget().FlowLimit(), kMinWindow);
+  // The host keeps up: offer more; it never shrinks while bytes are on the way.
+  if (received_head_ == nullptr) window_ *= 2;
+  window_ = std::min({window_, max, limit});
+  size_t room = window_ > received_bytes_ ? window_ - received_bytes_ : 0;
+  while (room > pcb_->rcv_wnd) {
+    const size_t more = std::min<size_t>(room - pcb_->rcv_wnd, 0xffff);
+    tcp_recved(pcb_, static_cast<u16_t>(more));
+  }
+  // lwIP waits for TCP_WND_UPDATE_THRESHOLD, which a small window never reaches.
+  const auto offered = static_cast<int32_t>(pcb_->rcv_ann_right_edge - pcb_->rcv_nxt);
+  if (offered <= static_cast<int32_t>(pcb_->rcv_wnd / 2)) {
+    pcb_->rcv_ann_wnd = pcb_->rcv_wnd;
+    SendAckNow();
+  }
+}
+
+void TcpFlow::SendAckNow() {
+  if (pcb_ == nullptr) return;
+  tcp_ack_now(pcb_);
+  tcp_output(pcb_);
+}
+
+void TcpFlow::RetryOutput() {
+  // Before accept lwIP knows the connection, and we don't: its SYN-ACK waits.
+  if (tcp_active_pcbs != nullptr) tcp_output(tcp_active_pcbs);
+}
+
+size_t TcpFlow::SendRoom() {
+  if (pcb_ == nullptr || phase_ != Phase::kOpen || fin_queued_) return 0;
+  if (pcb_->snd_queuelen > kMaxQueuedPbufs) return 0;
+  const size_t outstanding = written_ - acknowledged_;
+  const size_t limit = table_.budget().FlowLimit();
+  if (outstanding >= limit) return 0;
+  return std::min<size_t>(limit - outstanding, pcb_->snd_buf);
+}
+
+void TcpFlow::SendBlock(TxBlock* block, size_t length) {
+  written_ += length;
+  block->end = written_;
+  block->slack = TxBlock::kCapacity - length;
+  slack_charge_ += block->slack;
+  table_.budget().Charge(TxBlock::kCapacity);
+  block->next = nullptr;
+  (blocks_tail_ != nullptr ? blocks_tail_->next : blocks_head_) = block;
+  blocks_tail_ = block;
+  // Within SendRoom(), lwIP refuses only when malloc() does.
+  if (tcp_write(pcb_, block->bytes, static_cast<u16_t>(length), 0) != ERR_OK) Reset();
+}
+
+bool TcpFlow::SendCopy(std::span<const uint8_t> bytes) {
+  written_ += bytes.size();
+  table_.budget().Charge(bytes.size());
+  if (tcp_write(pcb_, bytes.data(), static_cast<u16_t>(bytes.size()), TCP_WRITE_FLAG_COPY) ==
+      ERR_OK) {
+    return true;
+  }
+  Reset();
+  return false;
+}
+
+void TcpFlow::SendQueued() {
+  if (pcb_ != nullptr) tcp_output(pcb_);
+}
+
+void TcpFlow::ReleaseBlocks(uint64_t up_to) {
+  while (blocks_head_ != nullptr && blocks_head_->end <= up_to) {
+    TxBlock* block = blocks_head_;
+    blocks_head_ = block->next;
+    if (blocks_head_ == nullptr) blocks_tail_ = nullptr;
+    slack_charge_ -= block->slack;
+    table_.budget().Release(block->slack);
+    table_.tx_blocks().Put(block);
+  }
+}
+
+void TcpFlow::FinishSending() {
+  if (fin_queued_ || pcb_ == nullptr) return;
+  // In LAST-ACK lwIP gives up after two MSL without a segment from the sandbox, and it enters that
+  // state when the FIN is queued, not when it is sent. So behind data that does not fit the
+  // sandbox's window the FIN waits for SentCallback.
+  if (pcb_->state == CLOSE_WAIT && pcb_->unsent != nullptr) return;
+  if (tcp_shutdown(pcb_, 0, 1) == ERR_OK) fin_queued_ = true;
+}
+
+void TcpFlow::Reset() {
+  phase_ = Phase::kReset;
+  pcb_ = nullptr;
+  MarkDirty();
+  // In the scope of this flow's lists, so before accept as well.
+  if (tcp_active_pcbs == nullptr) return;
+  tcp_err(tcp_active_pcbs, nullptr);
+  tcp_abort(tcp_active_pcbs);
+}
+
+}  // namespace mini::netstack

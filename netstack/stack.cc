@@ -1,0 +1,201 @@
+#include "netstack/stack.h"
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+
+#include "netstack/epoll_loop.h"
+#include "netstack/flow/dns_tcp_flow.h"
+#include "netstack/flow/host_tcp_flow.h"
+#include "netstack/flow/rate_limit.h"
+#include "netstack/flow/tcp_flow_table.h"
+#include "netstack/flow/udp_flow_table.h"
+#include "netstack/link/tap_link.h"
+
+// Theory of operation. This file only wires: frames are read from the link in batches, parsed, and
+// handed to the table of their protocol; what no table carries is answered here. Whatever a batch
+// marked is done at its end.
+
+namespace mini::netstack {
+
+namespace {
+
+constexpr uint16_t kDnsPort = 53;
+constexpr int kMaxFramesPerBatch = 64;
+constexpr double kAnswersPerSecond = 1000;
+constexpr double kAnswerBurst = 200;
+// Besides one for each flow: epoll, the link, the resolver's, and what the process has itself.
+constexpr size_t kOtherDescriptors = 256;
+
+std::atomic<bool> stack_exists{false};
+
+class ClaimOfTheOnlyStack {
+ public:
+  static std::unique_ptr<ClaimOfTheOnlyStack> Make() {
+    if (stack_exists.exchange(true)) return nullptr;
+    return std::make_unique<ClaimOfTheOnlyStack>();
+  }
+  ~ClaimOfTheOnlyStack() { stack_exists = false; }
+};
+
+// Each flow holds a descriptor, and the usual soft limit of 1024 is for select(2). A flow that finds
+// no descriptor is refused, so a low hard limit is no error.
+void RaiseDescriptorLimit(size_t max_flows) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = max_flows + kOtherDescriptors;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+TcpLimits TcpLimitsOf(const StackLimits& limits) {
+  TcpLimits tcp;
+  tcp.max_flows = limits.max_flows;
+  tcp.max_pending_connects = limits.max_pending_connects;
+  return tcp;
+}
+
+class RunningStack final : public Stack {
+ public:
+  RunningStack(std::unique_ptr<ClaimOfTheOnlyStack> claim, StackOptions options,
+               std::unique_ptr<EpollLoop> loop)
+      : claim_(std::move(claim)),
+        loop_(std::move(loop)),
+        limits_(options.limits),
+        link_(std::move(options.link)),
+        filter_(std::move(options.filter)),
+        budget_(options.limits.max_buffered_bytes),
+        answers_(kAnswersPerSecond, kAnswerBurst) {}
+
+  Status Start(ResolverConfig resolver) {
+    MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
+    tcp_ = std::make_unique<TcpFlowTable>(
+        *loop_, link_, budget_, TcpLimitsOf(limits_),
+        [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); });
+    udp_ = std::make_unique<UdpFlowTable>(
+        *loop_, link_, *dns_, limits_.max_flows, [this](const Endpoint& remote) {
+          return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
+        });
+    loop_->SetBatchEnd([this] { OnBatchEnd(); });
+    ExpirePins();
+    return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
+  }
+
+  Status Run() override { return loop_->Run(); }
+  void Stop() override { loop_->Stop(); }
+
+ private:
+  std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
+    if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
+    if (!filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now()).allowed) return nullptr;
+    return std::make_unique<HostTcpFlow>(table, key);
+  }
+
+  void ExpirePins() {
+    filter_.ExpirePins(loop_->Now());
+    loop_->AddTimer(std::chrono::seconds(1), [this] { ExpirePins(); });
+  }
+
+  void OnLink(uint32_t events) {
+    if ((events & EPOLLOUT) != 0) {
+      loop_->SetEvents(link_.fd(), EPOLLIN);
+      tcp_->RetryOutput();
+    }
+    for (int i = 0; i < kMaxFramesPerBatch; ++i) {
+      RxBuffer* buffer = rx_buffers_.Get();
+      auto length = link_.Read(buffer->bytes());
+      if (!length.ok() || *length == 0) {
+        RxBufferPool::Put(buffer);
+        if (!length.ok()) loop_->Fail(std::move(length).status());
+        return;
+      }
+      OnFrame(buffer, *length);
+    }
+  }
+
+  void OnFrame(RxBuffer* buffer, size_t length) {
+    const auto frame = buffer->bytes().first(length);
+    const Packet packet = ParseFrame(frame);
+    if (packet.kind == PacketKind::kTcp) {
+      tcp_->Input(buffer, packet);
+      return;
+    }
+    switch (packet.kind) {
+      case PacketKind::kUdp:
+        udp_->Input(frame, packet);
+        break;
+      case PacketKind::kEchoRequest:
+        // Also reports the refusal, or says that an allowed host is not reached this way.
+        filter_.CheckFlow(Protocol::kIcmp, {packet.destination, 0}, loop_->Now());
+        AnswerUnreachable(frame, packet, Unreachable::kProhibited);
+        break;
+      case PacketKind::kOtherProtocol:
+      case PacketKind::kExtensionHeader:
+        AnswerUnreachable(frame, packet, Unreachable::kProtocol);
+        break;
+      case PacketKind::kArpRequest:
+        Send(BuildArpReply(scratch_, link_.sandbox_mac(), packet));
+        break;
+      case PacketKind::kNeighbourSolicitation:
+        Send(BuildNeighbourAdvertisement(scratch_, link_.sandbox_mac(), packet));
+        break;
+      case PacketKind::kTcp:
+      case PacketKind::kMalformed:
+      case PacketKind::kFragment:
+      case PacketKind::kIgnored:
+        break;
+    }
+    RxBufferPool::Put(buffer);
+  }
+
+  void AnswerUnreachable(std::span<const uint8_t> frame, const Packet& packet, Unreachable why) {
+    if (!answers_.Take(loop_->Now())) return;
+    Send(BuildUnreachable(scratch_, link_.sandbox_mac(), why, packet.destination, packet.source,
+                          frame.subspan(packet.ip_offset, packet.ip_length)));
+  }
+
+  void Send(size_t length) { link_.Write(std::span(scratch_).first(length)); }
+
+  void OnBatchEnd() {
+    tcp_->ServiceFlows();
+    if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
+    if (!link_.status().ok()) loop_->Fail(link_.status());
+  }
+
+  // Destroyed from the last to the first: flows before what they use.
+  std::unique_ptr<ClaimOfTheOnlyStack> claim_;
+  std::unique_ptr<EpollLoop> loop_;
+  const StackLimits limits_;
+  TapLink link_;
+  Filter filter_;
+  MemoryBudget budget_;
+  RxBufferPool rx_buffers_;
+  std::unique_ptr<DnsServer> dns_;
+  std::unique_ptr<UdpFlowTable> udp_;
+  std::unique_ptr<TcpFlowTable> tcp_;
+  RateLimit answers_;
+  SmallFrame scratch_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
+  auto claim = ClaimOfTheOnlyStack::Make();
+  if (claim == nullptr) {
+    return Status(StatusCode::kUnsupported, Stage::kNetwork,
+                  "a second network stack in one process");
+  }
+  MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
+  RaiseDescriptorLimit(options.limits.max_flows);
+  ResolverConfig resolver = std::move(options.resolver);
+  auto stack =
+      std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));
+  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver)));
+  return std::unique_ptr<Stack>(std::move(stack));
+}
+
+}  // namespace mini::netstack
