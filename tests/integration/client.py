@@ -78,15 +78,14 @@ def half_close(host, port, size):
     print(digest.hexdigest(), answer.decode().strip())
 
 
-def read_all(host, port, pause="0"):
-    """The number of bytes until the end, and how it ended."""
+def read_all(host, port, first=""):
+    """Sends `first`; then the number of bytes until the end, and how it ended."""
     count, end = 0, "end"
     try:
         with dial(host, port) as client:
-            client.sendall(b"x")
+            client.sendall(first.encode())
             while data := client.recv(4096):
                 count += len(data)
-                time.sleep(float(pause))
     except OSError as error:
         end = name_of(error)
     print(count, end)

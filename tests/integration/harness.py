@@ -351,16 +351,9 @@ class SandboxTest(unittest.TestCase):
 
 
 def as_root_too(cls):
-    """Adds a twin of the class to its module whose sandboxes are started by root; it is skipped
-    where the tests run as an ordinary user, who cannot show it."""
-
-    def load(self):
-        if not stage.root():
-            self.skipTest("started by an ordinary user: root's side is not shown")
-        super(twin, self).setUp()
-
+    """Adds a twin of the class to its module whose sandboxes are started by root."""
     twin = type(cls.__name__ + "AsRoot", (cls,),
-                {"identity_name": "root", "setUp": load, "__module__": cls.__module__})
+                {"identity_name": "root", "needs_root": True, "__module__": cls.__module__})
     setattr(sys.modules[cls.__module__], twin.__name__, twin)
     return cls
 
