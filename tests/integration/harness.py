@@ -72,6 +72,7 @@ class Stage:
         self.identities = {}
         self.problems = {}  # "namespaces", "tun", "mini-sandbox", "mini-tapbox", "probe" -> reason
         self.kept = set()  # processes that belong to the run itself
+        self.started = set()  # sandboxes that a test still holds
 
     def user(self):
         return self.identities["user"]
@@ -141,6 +142,8 @@ def run_bounded(argv, *, identity, cwd, env=None, stdin=b"", timeout=TIMEOUT, be
         out, err = process.communicate()
         outcome = Outcome(process.returncode, _text(out), _text(err), time.monotonic() - begun)
         raise AssertionError(f"{argv[:8]} did not end within {timeout} s: {outcome}") from None
+    finally:
+        stage.started.discard(process.pid)
     return Outcome(process.returncode, _text(out), _text(err), time.monotonic() - begun)
 
 
@@ -154,10 +157,12 @@ def start(argv, *, identity, cwd, env=None, before_exec=None, pass_fds=(),
         if before_exec:
             before_exec()
 
-    return subprocess.Popen([os.fspath(argument) for argument in argv], cwd=cwd,
-                            env=identity.environment() if env is None else env,
-                            stdin=stdin, stdout=stdout, stderr=stderr, preexec_fn=in_child,
-                            pass_fds=pass_fds)
+    process = subprocess.Popen([os.fspath(argument) for argument in argv], cwd=cwd,
+                               env=identity.environment() if env is None else env,
+                               stdin=stdin, stdout=stdout, stderr=stderr, preexec_fn=in_child,
+                               pass_fds=pass_fds)
+    stage.started.add(process.pid)
+    return process
 
 
 def _text(raw):
@@ -189,17 +194,17 @@ def wait_until(condition, seconds, what):
 
 
 def strangers():
-    """Our children that nobody accounts for; zombies among them are reaped, and count."""
+    """Processes that run below us and that nobody accounts for. What has ended and became our child
+    is reaped, as process 1 of a host does it."""
     found = []
     for pid in linux.children_of(os.getpid()):
-        if pid in stage.kept:
+        if pid in stage.kept or pid in stage.started:
             continue
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                name = file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-        except OSError:
-            name = ""
-        found.append((pid, name or "(zombie)"))
+        with contextlib.suppress(ChildProcessError, FileNotFoundError):
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    name = file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                found.append((pid, name))
     return found
 
 
@@ -314,6 +319,7 @@ class SandboxTest(unittest.TestCase):
         if process.poll() is None:
             kill_family(process.pid)
         process.communicate()
+        stage.started.discard(process.pid)
 
     def probe(self, *arguments, **more):
         """What the probe printed, as {name: result}."""
@@ -345,8 +351,6 @@ class SandboxTest(unittest.TestCase):
         left = strangers()
         for pid, _ in left:
             kill_family(pid)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
         self.assertEqual(left, [], "processes were left behind")
 
 
