@@ -13,6 +13,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ import world
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT = 20  # seconds a single sandbox may take, unless a test says otherwise
 TEST_LIMIT = 30  # seconds a whole test may take, unless its class says otherwise
+SECRET = "TOPSECRET"
 PYTHON = "/usr/bin/python3"  # inside; ours may lie in somebody's HOME
 
 
@@ -70,6 +72,7 @@ class Stage:
         self.identities = {}
         self.problems = {}  # "namespaces", "tun", "mini-sandbox", "mini-tapbox", "probe" -> reason
         self.kept = set()  # processes that belong to the run itself
+        self.started = set()  # sandboxes that a test still holds
 
     def user(self):
         return self.identities["user"]
@@ -119,6 +122,12 @@ def cover_home(identity):
     linux.mount(str(fresh), identity.home, flags=linux.MS_BIND)
 
 
+def cover_shared_directories():
+    """Fresh /tmp and /dev/shm, in our own mount namespace: what a sandbox left there would show."""
+    for path in ("/tmp", "/dev/shm"):
+        linux.mount("mini-test", path, "tmpfs", data="mode=1777")
+
+
 def run_bounded(argv, *, identity, cwd, env=None, stdin=b"", timeout=TIMEOUT, before_exec=None,
                 pass_fds=()):
     """Runs argv as identity and returns its Outcome. What does not end in time is killed."""
@@ -133,6 +142,8 @@ def run_bounded(argv, *, identity, cwd, env=None, stdin=b"", timeout=TIMEOUT, be
         out, err = process.communicate()
         outcome = Outcome(process.returncode, _text(out), _text(err), time.monotonic() - begun)
         raise AssertionError(f"{argv[:8]} did not end within {timeout} s: {outcome}") from None
+    finally:
+        stage.started.discard(process.pid)
     return Outcome(process.returncode, _text(out), _text(err), time.monotonic() - begun)
 
 
@@ -146,10 +157,12 @@ def start(argv, *, identity, cwd, env=None, before_exec=None, pass_fds=(),
         if before_exec:
             before_exec()
 
-    return subprocess.Popen([os.fspath(argument) for argument in argv], cwd=cwd,
-                            env=identity.environment() if env is None else env,
-                            stdin=stdin, stdout=stdout, stderr=stderr, preexec_fn=in_child,
-                            pass_fds=pass_fds)
+    process = subprocess.Popen([os.fspath(argument) for argument in argv], cwd=cwd,
+                               env=identity.environment() if env is None else env,
+                               stdin=stdin, stdout=stdout, stderr=stderr, preexec_fn=in_child,
+                               pass_fds=pass_fds)
+    stage.started.add(process.pid)
+    return process
 
 
 def _text(raw):
@@ -162,6 +175,15 @@ def kill_family(pid):
             os.kill(member, signal.SIGKILL)
 
 
+def listen_on_unix(path):
+    """A listening socket that everybody may connect to."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    os.chmod(path, 0o777)
+    listener.listen()
+    return listener
+
+
 def wait_until(condition, seconds, what):
     """Polls; the interval is short against what is waited for."""
     deadline = time.monotonic() + seconds
@@ -172,17 +194,17 @@ def wait_until(condition, seconds, what):
 
 
 def strangers():
-    """Our children that nobody accounts for; zombies among them are reaped, and count."""
+    """Processes that run below us and that nobody accounts for. What has ended and became our child
+    is reaped, as process 1 of a host does it."""
     found = []
     for pid in linux.children_of(os.getpid()):
-        if pid in stage.kept:
+        if pid in stage.kept or pid in stage.started:
             continue
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                name = file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-        except OSError:
-            name = ""
-        found.append((pid, name or "(zombie)"))
+        with contextlib.suppress(ChildProcessError, FileNotFoundError):
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    name = file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                found.append((pid, name))
     return found
 
 
@@ -233,6 +255,32 @@ class SandboxTest(unittest.TestCase):
             if reason:
                 self.skipTest(f"{reason} (test_machine fails for it)")
 
+    @property
+    def home(self):
+        return pathlib.Path(self.identity.home)
+
+    def in_home(self, name):
+        """A path in HOME that is not there, and will not be after the test."""
+        path = self.home / name
+        self.assertFalse(os.path.lexists(path), f"{path} is in the way")
+        self.addCleanup(_remove, path)
+        return path
+
+    def plant_secrets(self):
+        """What thieves look for, in HOME; every file says SECRET."""
+        for name in (".ssh", ".aws", ".gnupg", ".config"):
+            self.make_directory(self.in_home(name), 0o700)
+        for name in (".ssh/id_ed25519", ".aws/credentials", ".gnupg/secring.gpg", ".config/token"):
+            self.make_file(self.home / name, f"{SECRET} {name}\n", 0o600)
+        for name in (".netrc", ".bash_history"):
+            self.make_file(self.in_home(name), f"{SECRET} {name}\n", 0o600)
+
+    def mount_tmpfs(self, path):
+        """A submount, seen by sandboxes started from now on."""
+        linux.mount("submount", str(path), "tmpfs", data="mode=0755")
+        self.addCleanup(linux.umount_lazily, str(path))
+        self.give(path)
+
     def make_directory(self, path, mode=0o755):
         path.mkdir(mode=mode)
         self.give(path)
@@ -271,6 +319,7 @@ class SandboxTest(unittest.TestCase):
         if process.poll() is None:
             kill_family(process.pid)
         process.communicate()
+        stage.started.discard(process.pid)
 
     def probe(self, *arguments, **more):
         """What the probe printed, as {name: result}."""
@@ -302,24 +351,23 @@ class SandboxTest(unittest.TestCase):
         left = strangers()
         for pid, _ in left:
             kill_family(pid)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
         self.assertEqual(left, [], "processes were left behind")
 
 
 def as_root_too(cls):
-    """Adds a twin of the class to its module whose sandboxes are started by root; it is skipped
-    where the tests run as an ordinary user, who cannot show it."""
-
-    def load(self):
-        if not stage.root():
-            self.skipTest("started by an ordinary user: root's side is not shown")
-        super(twin, self).setUp()
-
+    """Adds a twin of the class to its module whose sandboxes are started by root."""
     twin = type(cls.__name__ + "AsRoot", (cls,),
-                {"identity_name": "root", "setUp": load, "__module__": cls.__module__})
+                {"identity_name": "root", "needs_root": True, "__module__": cls.__module__})
     setattr(sys.modules[cls.__module__], twin.__name__, twin)
     return cls
+
+
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
 
 
 def snapshot(*trees):

@@ -43,6 +43,12 @@ def umount_lazily(target):
     _check(_libc.umount2(os.fsencode(target), ctypes.c_int(mnt_detach)), f"umount {target}")
 
 
+def pivot_root(new_root, put_old):
+    number = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
+    _check(_libc.syscall(ctypes.c_long(number), os.fsencode(new_root), os.fsencode(put_old)),
+           "pivot_root")
+
+
 def set_child_subreaper():
     """From now on, orphans among our descendants become our children (prctl(2))."""
     _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0), "prctl")

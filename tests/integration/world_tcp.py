@@ -1,5 +1,6 @@
 """Raw TCP and UDP servers of the test world, one behaviour a port, on every address."""
 
+import contextlib
 import hashlib
 import socket
 import struct
@@ -117,6 +118,9 @@ class RawServers:
         server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        # An address that is local by its route alone counts as foreign to IPv6 (ip6_datagram_send_ctl).
+        ipv6_freebind = 78
+        server.setsockopt(socket.IPPROTO_IPV6, ipv6_freebind, 1)
         server.bind(("::", ECHO))
         while True:
             data, ancillary, _, client = server.recvmsg(65536, 256)
@@ -128,4 +132,5 @@ class RawServers:
                 self._log.write(f"{address} udp/{ECHO}\n")
                 reply_from = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO,
                                info[:16] + struct.pack("i", 0))]
-            server.sendmsg([data], reply_from, 0, client)
+            with contextlib.suppress(OSError):  # the client's ICMP errors are reported here
+                server.sendmsg([data], reply_from, 0, client)

@@ -1,0 +1,218 @@
+"""client.py VERB...: what the tests do with the network from inside a sandbox, where a shell's
+tools are too coarse. Prints one line a result; a failed connect is its errno's name, with the time
+it took in milliseconds."""
+
+import concurrent.futures
+import errno
+import hashlib
+import os
+import socket
+import sys
+import time
+
+import payload
+
+
+def name_of(error):
+    if isinstance(error, socket.timeout):
+        return "timeout"
+    if isinstance(error, socket.gaierror):
+        return f"gaierror {error.errno}"
+    return errno.errorcode.get(error.errno, str(error))
+
+
+def timed(action):
+    begun = time.monotonic()
+    try:
+        result = action()
+    except OSError as error:
+        result = name_of(error)
+    print(result, round((time.monotonic() - begun) * 1000))
+
+
+def dial(host, port, timeout=10.0):
+    return socket.create_connection((host, int(port)), timeout)
+
+
+def connect(host, port, timeout="10"):
+    """`connected` or the error."""
+    def action():
+        with dial(host, port, float(timeout)):
+            return "connected"
+    timed(action)
+
+
+def udp(host, port, text="hello", timeout="2"):
+    """The echo of a datagram, or the error that ICMP brought."""
+    def action():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            client.settimeout(float(timeout))
+            client.connect((host, int(port)))
+            client.send(text.encode())
+            return client.recv(65536).decode()
+    timed(action)
+
+
+def resolve(*names):
+    """The addresses of each name, sorted; or the error."""
+    for name in names:
+        try:
+            found = {entry[4][0] for entry in socket.getaddrinfo(name, 80, 0, socket.SOCK_STREAM)}
+            print(name, *sorted(found))
+        except socket.gaierror as error:
+            print(name, name_of(error))
+
+
+def half_close(host, port, size):
+    """Sends, shuts down its side, and still gets the answer: "mine theirs"."""
+    digest = hashlib.sha256()
+    with dial(host, port) as client:
+        for block in payload.blocks(int(size)):
+            client.sendall(block)
+            digest.update(block)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        while data := client.recv(1000):
+            answer += data
+    print(digest.hexdigest(), answer.decode().strip())
+
+
+def read_all(host, port, first=""):
+    """Sends `first`; then the number of bytes until the end, and how it ended."""
+    count, end = 0, "end"
+    try:
+        with dial(host, port) as client:
+            client.sendall(first.encode())
+            while data := client.recv(4096):
+                count += len(data)
+    except OSError as error:
+        end = name_of(error)
+    print(count, end)
+
+
+def after_fin(host, port, size):
+    """The peer shut its side first; what is sent afterwards still arrives."""
+    digest = hashlib.sha256()
+    with dial(host, port) as client:
+        first = b""
+        while data := client.recv(1000):
+            first += data
+        for block in payload.blocks(int(size)):
+            client.sendall(block)
+            digest.update(block)
+    print(first.decode().strip(), digest.hexdigest())
+
+
+def fill(host, port, seconds):
+    """Sends without anybody reading: how many bytes were taken."""
+    taken, deadline = 0, time.monotonic() + float(seconds)
+    with dial(host, port) as client:
+        client.settimeout(0.3)
+        try:
+            while time.monotonic() < deadline:
+                taken += client.send(bytes(1 << 16))
+        except socket.timeout:
+            pass
+        print(taken)
+
+
+def leave_unread(host, port, seconds):
+    """Holds a connection without reading."""
+    with dial(host, port):
+        print("holding", flush=True)
+        time.sleep(float(seconds))
+
+
+def echo_many(host, port, count):
+    """That many connections at once, each with data of its own: how many were right."""
+    connections = [dial(host, port) for _ in range(int(count))]
+    for number, client in enumerate(connections):
+        client.sendall(f"{number:08}".encode())
+    right = 0
+    for number, client in enumerate(connections):
+        answer = b""
+        while len(answer) < 8:
+            answer += client.recv(8 - len(answer))
+        right += answer == f"{number:08}".encode()
+        client.close()
+    print(right)
+
+
+def hang_up_many(host, port, count):
+    """That many short connections, sixteen at a time: how many saw an orderly end."""
+    def one(_):
+        with dial(host, port) as client:
+            return client.recv(1) == b""
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        print(sum(pool.map(one, range(int(count)))))
+
+
+def refused_many(host, port, count):
+    """That many refused ones: how many were, and the slowest in milliseconds."""
+    refused, slowest = 0, 0.0
+    for _ in range(int(count)):
+        begun = time.monotonic()
+        try:
+            dial(host, port).close()
+        except ConnectionRefusedError:
+            refused += 1
+        slowest = max(slowest, time.monotonic() - begun)
+    print(refused, round(slowest * 1000))
+
+
+def fetch(url):
+    """By urllib: the length and SHA-256 of what came, or the error."""
+    import urllib.error
+    import urllib.request
+    digest, length = hashlib.sha256(), 0
+    try:
+        with urllib.request.urlopen(url, timeout=25) as answer:
+            while data := answer.read(1 << 20):
+                digest.update(data)
+                length += len(data)
+    except urllib.error.URLError as error:
+        reason = error.reason
+        print("failed", name_of(reason) if isinstance(reason, OSError) else reason)
+        return
+    print(length, digest.hexdigest())
+
+
+def upload(url, size):
+    """By a PUT that is streamed: what the server says it got."""
+    import http.client
+    import urllib.parse
+    where = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname, where.port or 80, timeout=25)
+    connection.putrequest("PUT", where.path)
+    connection.putheader("Content-Length", size)
+    connection.endheaders()
+    for block in payload.blocks(int(size)):
+        connection.send(block)
+    print(connection.getresponse().read().decode().strip())
+
+
+def raw_dns(server, transport, query):
+    """Sends bytes to port 53 and prints the answer as hexadecimal digits."""
+    message = bytes.fromhex(query)
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as client:
+        client.settimeout(3)
+        try:
+            client.connect((server, 53))
+            client.sendall(message if transport == "udp" else
+                           len(message).to_bytes(2, "big") + message)
+            print(client.recv(65536).hex())
+        except OSError as error:
+            print(name_of(error))
+
+
+def main():
+    verb, *arguments = sys.argv[1:]
+    globals()[verb.replace("-", "_")](*arguments)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    main()
