@@ -191,6 +191,14 @@ TEST(CommandLine, MistakesAreNamed) {
             "arguments: no mode was chosen: this version has the default mode: give -x");
 }
 
+TEST(CommandLine, AnOptionsFileIsNotTakenForTheCommand) {
+  EXPECT_EQ(Outcome(Sandbox({"-x", "@options", "true"})),
+            "arguments: @options: options from a file are not available in this version: a command "
+            "of that name goes behind --");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "--", "@options"})), "@options|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "mail", "@home"})), "mail|@home|");
+}
+
 TEST(CommandLine, TheFirstMistakeCounts) {
   EXPECT_EQ(Outcome(Sandbox({"-x", "-T", "x", "-t", "y", "true"})),
             "arguments: -T x: not a number of seconds");
