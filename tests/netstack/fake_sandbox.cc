@@ -100,7 +100,7 @@ size_t ChecksumOffset(uint8_t protocol) { return protocol == 6 ? 16 : protocol =
 
 void FixChecksums(Bytes& frame) {
   const auto layout = LayOut(frame);
-  if (!layout || layout->end > frame.size()) return;
+  if (!layout || layout->end > frame.size() || layout->transport > layout->end) return;
   if (layout->v4) {
     Set16(frame, 34, 0);
     Set16(frame, 34, ~Sum(std::span(frame).subspan(24, layout->transport - 24)));
@@ -175,7 +175,7 @@ SeenFrame TakeApart(const Bytes& frame) {
     return seen;
   }
   const auto layout = LayOut(frame);
-  if (!layout || layout->end != frame.size()) return seen;
+  if (!layout || layout->end != frame.size() || layout->transport + 8 > layout->end) return seen;
   seen.source = layout->source;
   seen.destination = layout->destination;
   seen.protocol = layout->protocol;
