@@ -27,6 +27,7 @@ enum class Reason : uint8_t {
   kNoRule,          // nothing names it
   kProtectedRange,  // loopback, link-local, metadata, multicast, the host's own, ...: invariant 10
   kPrivateRange,    // open mode or a wildcard may not lead into private ranges
+  kWildcardLimit,   // a wildcard allows the name, but not names as long or as many
 };
 std::string_view ReasonText(Reason reason);  // "no rule names it"
 
@@ -82,6 +83,12 @@ class Filter {
   // `ttl` is set to what may be told to the sandbox: never longer than the pin.
   std::vector<IpAddress> AdmitAnswer(std::string_view name, std::span<const IpAddress> addresses,
                                      std::chrono::seconds& ttl, TimePoint now);
+
+  // A refusal of a name that was decided elsewhere (the wildcard limits of dns/). Not normalized
+  // names are taken, but have to be printable.
+  void ReportRefusedName(std::string_view name, Reason reason);
+  // The names by which the address is pinned, the most recent first.
+  std::vector<std::string> NamesAt(const IpAddress& address, TimePoint now) const;
 
   // Forgets expired pins; cheap, called about once a second.
   void ExpirePins(TimePoint now);

@@ -1,0 +1,118 @@
+#include "child/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "child/control.h"
+#include "child/init.h"
+#include "child/mounts.h"
+#include "child/network.h"
+#include "child/privileges.h"
+
+namespace mini::child {
+namespace {
+
+bool WriteFile(int directory, const char* name, const char* text, size_t size) {
+  const int fd = openat(directory, name, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool written = write(fd, text, size) == static_cast<ssize_t>(size);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return written;
+}
+
+// One id each, so no privilege is needed (user_namespaces(7)); setgroups has to be denied first.
+Step WriteIdMaps(const FrozenPlan& plan) {
+  const int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (self < 0 || !WriteFile(self, "setgroups", "deny", 4) ||
+      !WriteFile(self, "uid_map", plan.uid_map, plan.uid_map_size) ||
+      !WriteFile(self, "gid_map", plan.gid_map, plan.gid_map_size)) {
+    return FailedAt(ChildStage::kIdMaps);
+  }
+  close(self);
+  return Done();
+}
+
+// Nothing of the caller stays open but stdin, stdout and stderr, and the control socket as 3.
+Step CloseDescriptors(Control& control) {
+  constexpr int kControl = 3;
+  if (control.fd() != kControl) {
+    if (dup3(control.fd(), kControl, O_CLOEXEC) < 0) return FailedAt(ChildStage::kStart);
+    control.MoveTo(kControl);
+  }
+  if (close_range(kControl + 1, ~0u, 0) != 0) return FailedAt(ChildStage::kStart);
+  return Done();
+}
+
+// Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows. The
+// command gets the limit back that the caller had.
+class DescriptorLimit {
+ public:
+  DescriptorLimit() {
+    rlimit raised;
+    if (getrlimit(RLIMIT_NOFILE, &original_) != 0) return;
+    raised = {original_.rlim_max, original_.rlim_max};
+    restore_ = setrlimit(RLIMIT_NOFILE, &raised) == 0;
+  }
+  void Restore() const {
+    if (restore_) setrlimit(RLIMIT_NOFILE, &original_);
+  }
+
+ private:
+  rlimit original_ = {};
+  bool restore_ = false;
+};
+
+#define MINI_STEP(expression)              \
+  do {                                     \
+    const Step mini_step = (expression);   \
+    if (!mini_step.ok()) return mini_step; \
+  } while (false)
+
+// The stages from clone to a running command, in docs/architecture.md's order.
+Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
+  // It may have died before the line above; its end of the socket tells.
+  if (control.SupervisorIsGone()) _exit(1);
+  const mode_t file_mode_mask = umask(0);
+  MINI_STEP(WriteIdMaps(plan));
+  MINI_STEP(SetUpNetwork(plan, control));
+  const DescriptorLimit limit;
+  MINI_STEP(ApplyMounts(plan, control));
+  if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
+  MINI_STEP(CloseDescriptors(control));
+  limit.Restore();
+  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
+  MINI_STEP(DropPrivileges(plan));
+  const StartedCommand started = StartCommand(plan, file_mode_mask);
+  command = started.pid;
+  return started.step;
+}
+
+#undef MINI_STEP
+
+}  // namespace
+
+void RunChild(const ChildArguments& arguments) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  close(arguments.parent_control);
+  Control control(arguments.control);
+  pid_t command = -1;
+  const Step step = SetUp(*arguments.plan, control, command);
+  if (!step.ok()) {
+    control.ReportFailure(step);
+    _exit(1);
+  }
+  // The command owns the standard streams now; init would keep a pipe's reader waiting.
+  close_range(0, 2, 0);
+  RunInit(command, control);
+}
+
+}  // namespace mini::child

@@ -1,0 +1,66 @@
+#include "child/control.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace mini::child {
+namespace {
+
+void Send(int fd, const Report& report) {
+  while (send(fd, &report, sizeof report, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+
+void Control::ReportFailure(const Step& step) const {
+  Send(fd_, {ReportKind::kFailed, step.stage, step.index, step.error, 0});
+}
+
+void Control::ReportDegraded(uint32_t index, int error) const {
+  Send(fd_, {ReportKind::kDegraded, ChildStage::kMounts, index, error, 0});
+}
+
+void Control::ReportExit(int wait_status) const {
+  Send(fd_, {ReportKind::kExited, ChildStage::kExec, 0, 0, wait_status});
+}
+
+Step Control::SendDescriptors(int tap, int netlink) const {
+  Report report = {ReportKind::kDescriptors, ChildStage::kNetlink, 0, 0, 0};
+  const int descriptors[2] = {tap, netlink};
+  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptors)] = {};
+  iovec data = {&report, sizeof report};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = buffer;
+  message.msg_controllen = sizeof buffer;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof descriptors);
+  std::memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
+  while (sendmsg(fd_, &message, MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) return FailedAt(ChildStage::kNetlink);
+  }
+  return Done();
+}
+
+bool Control::WaitForGo() const {
+  char go = 0;
+  ssize_t count;
+  while ((count = recv(fd_, &go, 1, 0)) < 0 && errno == EINTR) {
+  }
+  return count == 1;
+}
+
+bool Control::SupervisorIsGone() const {
+  pollfd descriptor = {fd_, 0, 0};
+  return poll(&descriptor, 1, 0) != 0;  // POLLHUP needs no asking
+}
+
+}  // namespace mini::child

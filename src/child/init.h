@@ -1,0 +1,28 @@
+// Process 1 of the sandbox once everything is set up.
+#ifndef MINI_SANDBOX_CHILD_INIT_H_
+#define MINI_SANDBOX_CHILD_INIT_H_
+
+#include <sys/types.h>
+
+#include "child/control.h"
+#include "child/step.h"
+#include "plan/frozen_plan.h"
+
+namespace mini::child {
+
+struct StartedCommand {
+  Step step;
+  pid_t pid = -1;
+};
+
+// Forks and execs the command with `file_mode_mask` as its umask. step.stage is kExec when no
+// candidate could be executed: step.error then is the errno a shell would report.
+StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
+
+// Reaps everything, passes signals from outside on to `command`, and when that ends, ends all the
+// rest, reports its status and exits. All signals are blocked on entry.
+[[noreturn]] void RunInit(pid_t command, const Control& control);
+
+}  // namespace mini::child
+
+#endif  // MINI_SANDBOX_CHILD_INIT_H_

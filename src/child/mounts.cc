@@ -1,0 +1,318 @@
+// Theory of operation
+//
+// Each step is one function over its frozen operands. No path is ever followed through a symlink
+// (openat2(2), RESOLVE_NO_SYMLINKS) but where the object is to be covered wherever it lies
+// (kMask): what the plan saw as a directory cannot become a symlink before it is used, so nothing
+// outside the plan is mounted on, copied or created. Mounts are moved on descriptors, not on names.
+#include "child/mounts.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace mini::child {
+namespace {
+
+// Owns a descriptor and leaves errno alone when it closes it: the step's error is read afterwards.
+class ScopedDescriptor {
+ public:
+  explicit ScopedDescriptor(int fd) : fd_(fd) {}
+  ~ScopedDescriptor() {
+    if (fd_ < 0) return;
+    const int error = errno;
+    close(fd_);
+    errno = error;
+  }
+  ScopedDescriptor(const ScopedDescriptor&) = delete;
+  ScopedDescriptor& operator=(const ScopedDescriptor&) = delete;
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  void Replace(int fd) {
+    close(fd_);
+    fd_ = fd;
+  }
+
+ private:
+  int fd_;
+};
+
+int OpenAt2(int directory, const char* path, uint64_t flags, uint64_t resolve) {
+  open_how how = {};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = resolve | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+
+int OpenObject(const char* path) {
+  return OpenAt2(AT_FDCWD, path, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+}
+
+int CloneMount(int descriptor, bool recursive) {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+  return open_tree(descriptor, "", recursive ? flags | AT_RECURSIVE : flags);
+}
+
+// Private, so that what the host mounts later does not appear inside, with the host's flags.
+bool SetAttributes(int descriptor, uint64_t attributes, bool recursive) {
+  mount_attr attr = {};
+  attr.attr_set = attributes;
+  attr.propagation = MS_PRIVATE;
+  return mount_setattr(descriptor, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &attr,
+                       sizeof attr) == 0;
+}
+
+bool MoveMount(int mount, int target) {
+  return move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+}
+
+class Mounter {
+ public:
+  Mounter(const FrozenPlan& plan, const Control& control) : plan_(plan), control_(control) {}
+
+  // False: errno says why.
+  bool Apply(const FrozenMountOp& op, uint32_t index) {
+    switch (op.kind) {
+      case MountOpKind::kCloneTree:
+        return CloneTree(op);
+      case MountOpKind::kCloneNode:
+        return CloneNode(op);
+      case MountOpKind::kNewFilesystem:
+        return NewFilesystem(op);
+      case MountOpKind::kPivotRoot:
+        return PivotRoot(op);
+      case MountOpKind::kOpenLower:
+        return Keep(op, OpenAt2(AT_FDCWD, op.source, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
+      case MountOpKind::kScratch:
+        return Scratch(op);
+      case MountOpKind::kDirectoryIn:
+        return mkdirat(plan_.slots[op.slot], op.source, op.mode) == 0;
+      case MountOpKind::kFileIn:
+        return FileIn(op);
+      case MountOpKind::kSymlinkIn:
+        return symlinkat(op.data, plan_.slots[op.slot], op.source) == 0;
+      case MountOpKind::kAttachIn:
+        return AttachIn(op);
+      case MountOpKind::kCloneScratch:
+        return Keep(op, CloneScratch(op.source, op.attributes));
+      case MountOpKind::kOverlay:
+        return Overlay(op, index);
+      case MountOpKind::kMakeDirectories:
+        return MakePoint(op.target, /*directory=*/true);
+      case MountOpKind::kMakeFile:
+        return MakePoint(op.target, /*directory=*/false);
+      case MountOpKind::kMakeSymlink:
+        return symlink(op.source, op.target) == 0 || errno == EEXIST;
+      case MountOpKind::kAttach:
+        return Attach(op);
+      case MountOpKind::kMask:
+        return Mask(op);
+      case MountOpKind::kReadOnlyBind:
+        return ReadOnlyBind(op);
+      case MountOpKind::kSetAttributes:
+        return ChangeAttributes(op, /*recursive=*/false);
+      case MountOpKind::kSetTreeAttributes:
+        return ChangeAttributes(op, /*recursive=*/true);
+    }
+    errno = EINVAL;
+    return false;
+  }
+
+ private:
+  bool Keep(const FrozenMountOp& op, int descriptor) {
+    if (descriptor < 0) return false;
+    plan_.slots[op.slot] = descriptor;
+    return true;
+  }
+
+  bool CloneTree(const FrozenMountOp& op) {
+    const ScopedDescriptor source(OpenObject(op.source));
+    if (!source.valid()) return false;
+    const int tree = CloneMount(source.get(), /*recursive=*/true);
+    return Keep(op, tree) && SetAttributes(tree, op.attributes, /*recursive=*/true);
+  }
+
+  // Device nodes: their directory belongs to the host's root, so a plain path does.
+  bool CloneNode(const FrozenMountOp& op) {
+    const int node =
+        open_tree(AT_FDCWD, op.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    return Keep(op, node) || errno == ENOENT;
+  }
+
+  bool NewFilesystem(const FrozenMountOp& op) {
+    const ScopedDescriptor filesystem(fsopen(op.data, FSOPEN_CLOEXEC));
+    if (!filesystem.valid()) return false;
+    if (op.source[0] != '\0' &&
+        fsconfig(filesystem.get(), FSCONFIG_SET_STRING, op.source, op.target, 0) != 0) {
+      return false;
+    }
+    return fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0 &&
+           Keep(op,
+                fsmount(filesystem.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(op.attributes)));
+  }
+
+  bool PivotRoot(const FrozenMountOp& op) {
+    const int root = plan_.slots[op.slot];
+    const ScopedDescriptor old_root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return old_root.valid() && MoveMount(root, old_root.get()) && fchdir(root) == 0 &&
+           // pivot_root(2), NOTES: with both arguments ".", the old root ends up on top of the new
+           // one, where umount2 finds it.
+           syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 &&
+           chdir("/") == 0;
+  }
+
+  bool Scratch(const FrozenMountOp& op) {
+    scratch_ = plan_.slots[op.slot];
+    return Attach(op);
+  }
+
+  bool FileIn(const FrozenMountOp& op) {
+    const int directory = plan_.slots[op.slot];
+    if (op.data_size == 0) return mknodat(directory, op.source, S_IFREG | op.mode, 0) == 0;
+    const ScopedDescriptor file(
+        openat(directory, op.source, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op.mode));
+    if (!file.valid()) return false;
+    size_t written = 0;
+    while (written < op.data_size) {
+      const ssize_t count = write(file.get(), op.data + written, op.data_size - written);
+      if (count < 0 && errno != EINTR) return false;
+      if (count > 0) written += static_cast<size_t>(count);
+    }
+    return true;
+  }
+
+  int CloneScratch(const char* name, uint64_t attributes) {
+    const int mount =
+        open_tree(scratch_, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    if (mount < 0 || SetAttributes(mount, attributes, /*recursive=*/false)) return mount;
+    close(mount);
+    return -1;
+  }
+
+  // The lower is named by the working directory, because overlayfs takes paths, and this one may
+  // be covered by now or hold characters that its option syntax gives a meaning.
+  int CreateOverlay(const FrozenMountOp& op) {
+    if (fchdir(plan_.slots[op.lower_slot]) != 0) return -1;
+    const ScopedDescriptor filesystem(fsopen("overlay", FSOPEN_CLOEXEC));
+    if (!filesystem.valid()) return -1;
+    const auto set = [&](const char* key, const char* value) {
+      return fsconfig(filesystem.get(), value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value,
+                      0) == 0;
+    };
+    // "userxattr": the only kind that an unprivileged user namespace can write. "volatile": the
+    // upper vanishes with the sandbox, so nothing is worth a sync.
+    const bool created = set("lowerdir", ".") && set("upperdir", op.source) &&
+                         set("workdir", op.data) && set("userxattr", nullptr) &&
+                         set("volatile", nullptr) &&
+                         fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
+    if (!created) return -1;
+    return fsmount(filesystem.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(op.attributes));
+  }
+
+  // Where the kernel or the lower's file system cannot be overlaid, the directory stays read-only,
+  // as its copy from the root already is: stricter, and the user is told.
+  bool Overlay(const FrozenMountOp& op, uint32_t index) {
+    // The upper's root gives the overlay's root its mode.
+    struct stat lower;
+    if (fstat(plan_.slots[op.lower_slot], &lower) != 0 ||
+        chmod(op.source, lower.st_mode & 07777) != 0) {
+      return false;
+    }
+    int mount = CreateOverlay(op);
+    if (mount < 0) {
+      control_.ReportDegraded(index, errno);
+      mount = CloneMount(plan_.slots[op.lower_slot], /*recursive=*/true);
+    }
+    return chdir("/") == 0 && Keep(op, mount);
+  }
+
+  // Makes `path` and its missing parents. Called only where everything missing belongs to a file
+  // system of our own.
+  static bool MakePoint(const char* path, bool directory) {
+    ScopedDescriptor parent(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    for (const char* name = path + 1; parent.valid();) {
+      const char* end = strchrnul(name, '/');
+      const bool last = *end == '\0';
+      char component[NAME_MAX + 1];
+      const size_t length = static_cast<size_t>(end - name);
+      if (length >= sizeof component) {
+        errno = ENAMETOOLONG;
+        return false;
+      }
+      std::memcpy(component, name, length);
+      component[length] = '\0';
+      if (last && !directory) {
+        return mknodat(parent.get(), component, S_IFREG | 0644, 0) == 0 || errno == EEXIST;
+      }
+      if (mkdirat(parent.get(), component, 0755) != 0 && errno != EEXIST) return false;
+      if (last) return true;
+      parent.Replace(OpenAt2(parent.get(), component, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
+      name = end + 1;
+    }
+    return false;
+  }
+
+  static bool AttachTo(int mount, const char* path) {
+    const ScopedDescriptor target(OpenObject(path));
+    return target.valid() && MoveMount(mount, target.get());
+  }
+
+  // Only within a file system that this process has just made.
+  bool AttachIn(const FrozenMountOp& op) const {
+    const int mount = plan_.slots[op.slot];
+    if (mount < 0) return true;  // a node that the host does not have
+    return move_mount(mount, "", plan_.slots[op.lower_slot], op.source, MOVE_MOUNT_F_EMPTY_PATH) ==
+           0;
+  }
+
+  bool Attach(const FrozenMountOp& op) const { return AttachTo(plan_.slots[op.slot], op.target); }
+
+  bool Mask(const FrozenMountOp& op) {
+    const ScopedDescriptor target(OpenAt2(AT_FDCWD, op.target, O_PATH, 0));
+    // What this process cannot reach, the command, which has fewer rights, cannot reach either.
+    if (!target.valid()) {
+      return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP;
+    }
+    struct stat status;
+    if (fstat(target.get(), &status) != 0) return false;
+    const ScopedDescriptor cover(
+        CloneScratch(S_ISDIR(status.st_mode) ? op.source : op.data, op.attributes));
+    return cover.valid() && MoveMount(cover.get(), target.get());
+  }
+
+  static bool ReadOnlyBind(const FrozenMountOp& op) {
+    const ScopedDescriptor target(OpenObject(op.target));
+    if (!target.valid()) return errno == ENOENT;
+    const ScopedDescriptor copy(CloneMount(target.get(), /*recursive=*/true));
+    return copy.valid() && SetAttributes(copy.get(), MOUNT_ATTR_RDONLY, /*recursive=*/true) &&
+           MoveMount(copy.get(), target.get());
+  }
+
+  static bool ChangeAttributes(const FrozenMountOp& op, bool recursive) {
+    const ScopedDescriptor target(OpenObject(op.target));
+    return target.valid() && SetAttributes(target.get(), op.attributes, recursive);
+  }
+
+  const FrozenPlan& plan_;
+  const Control& control_;
+  int scratch_ = -1;
+};
+
+}  // namespace
+
+Step ApplyMounts(const FrozenPlan& plan, const Control& control) {
+  Mounter mounter(plan, control);
+  for (uint32_t index = 0; index < plan.mount_count; ++index) {
+    if (!mounter.Apply(plan.mounts[index], index)) return FailedAt(ChildStage::kMounts, index);
+  }
+  return Done();
+}
+
+}  // namespace mini::child

@@ -1,0 +1,57 @@
+#include "child/network.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace mini::child {
+namespace {
+
+Step BringLoopbackUp() {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return FailedAt(ChildStage::kLoopback);
+  ifreq request = {};
+  std::memcpy(request.ifr_name, "lo", sizeof "lo");
+  request.ifr_flags = IFF_UP;
+  if (ioctl(fd, SIOCSIFFLAGS, &request) != 0) return FailedAt(ChildStage::kLoopback);
+  close(fd);
+  return Done();
+}
+
+Step WriteSysctl(const FrozenSysctl& sysctl, uint32_t index) {
+  const int fd = open(sysctl.path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return FailedAt(ChildStage::kSysctl, index);
+  const bool written = write(fd, sysctl.value, sysctl.value_size) >= 0;
+  const Step step = written ? Done() : FailedAt(ChildStage::kSysctl, index);
+  close(fd);
+  return step;
+}
+
+Step OpenTap(const Control& control) {
+  const int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (tap < 0) return FailedAt(ChildStage::kTapDevice);
+  const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (netlink < 0) return FailedAt(ChildStage::kNetlink);
+  const Step step = control.SendDescriptors(tap, netlink);
+  close(tap);
+  close(netlink);
+  return step;
+}
+
+}  // namespace
+
+Step SetUpNetwork(const FrozenPlan& plan, const Control& control) {
+  if (plan.network == FrozenNetwork::kLoopback) return BringLoopbackUp();
+  for (uint32_t index = 0; index < plan.sysctl_count; ++index) {
+    const Step step = WriteSysctl(plan.sysctls[index], index);
+    if (!step.ok()) return step;
+  }
+  return OpenTap(control);
+}
+
+}  // namespace mini::child

@@ -1,0 +1,54 @@
+#include "child/privileges.h"
+
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace mini::child {
+namespace {
+
+bool DropBoundingSet() {
+  for (unsigned long capability = 0;; ++capability) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    return errno == EINVAL && capability > 0;  // past the last capability of this kernel
+  }
+}
+
+bool DropCapabilities() {
+  // Without this, exec by the user id 0 (the host's root, mapped to itself) would regain the
+  // permitted set. Locked: it cannot be undone inside.
+  constexpr unsigned long kSecureBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+                                        SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+                                        SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                                        SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  return prctl(PR_SET_SECUREBITS, kSecureBits, 0, 0, 0) == 0 && DropBoundingSet() &&
+         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+         syscall(SYS_capset, &header, none) == 0;
+}
+
+}  // namespace
+
+Step DropPrivileges(const FrozenPlan& plan) {
+  if (!DropCapabilities() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      // The command has this process's user id: without this it could trace init and lie to the
+      // supervisor through it.
+      prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+      // A change of credentials clears it (prctl(2)).
+      prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+    return FailedAt(ChildStage::kPrivileges);
+  }
+  sock_fprog program = {static_cast<unsigned short>(plan.filter_size),
+                        const_cast<sock_filter*>(plan.filter)};
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
+    return FailedAt(ChildStage::kSeccomp);
+  }
+  return Done();
+}
+
+}  // namespace mini::child

@@ -1,0 +1,82 @@
+#include "cli/program.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/strings.h"
+#include "base/unique_fd.h"
+#include "sandbox/sandbox.h"
+#include "supervise/outcome.h"
+
+namespace mini {
+namespace {
+
+// A write that the reader does not take (EPIPE, a full disk) is the only failure.
+bool WriteAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = write(fd, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(count));
+  }
+  return true;
+}
+
+// One write(2) a line, so that lines of the stack's thread and of this one do not mix.
+void Say(Product product, std::string_view sentence) {
+  (void)WriteAll(STDERR_FILENO, StrCat(ProductName(product), ": ", sentence, "\n"));
+}
+
+// A standard stream that the caller closed would be given to the next file that is opened, and then
+// to the command. open(2) takes the lowest free number.
+Status OpenStandardStreams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    UniqueFd null(open("/dev/null", O_RDWR));  // no O_CLOEXEC: the command gets it
+    if (!null) return SystemError(Stage::kProbe, errno, "open /dev/null for a closed stream");
+    (void)null.release();
+  }
+  return OkStatus();
+}
+
+int Fail(Product product, const Status& error) {
+  const int code = ExitCodeFor(error);
+  Say(product, error.ToString());
+  if (error.stage() == Stage::kArguments) {
+    (void)WriteAll(STDERR_FILENO, StrCat(UsageLine(product), " (--help for more)\n"));
+  }
+  return code;
+}
+
+int Print(Product product, std::string_view text) {
+  if (WriteAll(STDOUT_FILENO, text)) return 0;
+  return Fail(product, SystemError(Stage::kProbe, errno, "write to standard output"));
+}
+
+}  // namespace
+
+int RunProgram(Product product, int argc, const char* const* argv) {
+  if (const Status streams = OpenStandardStreams(); !streams.ok()) return Fail(product, streams);
+  Result<CommandLine> line = ParseCommandLine(product, argc, argv);
+  if (!line.ok()) return Fail(product, line.status());
+  if (line->text_only) return Print(product, *line->text_only);
+  if (line->policy.network == Network::kStack && !line->policy.rules) {
+    Say(product, "no allow-list: the command may reach every public address (-F, --allow)");
+  }
+  if (line->print_plan) {
+    const Result<Plan> plan = PlanRun(line->policy, line->command);
+    return plan.ok() ? Print(product, plan->ToString()) : Fail(product, plan.status());
+  }
+  const Result<Outcome> outcome =
+      Run({.policy = std::move(line->policy),
+           .argv = std::move(line->command),
+           .on_notice = [product](std::string_view sentence) { Say(product, sentence); }});
+  return outcome.ok() ? ExitCodeFor(*outcome) : Fail(product, outcome.status());
+}
+
+}  // namespace mini

@@ -1,0 +1,100 @@
+#include "plan/freeze.h"
+
+#include <cstring>
+#include <memory_resource>
+
+#include "base/strings.h"
+
+namespace mini {
+
+struct FrozenPlanOwner::Arena {
+  std::pmr::monotonic_buffer_resource memory{64 << 10};
+  FrozenPlan plan{};
+
+  template <typename T>
+  T* Array(size_t count) {
+    T* array = static_cast<T*>(memory.allocate(sizeof(T) * count, alignof(T)));
+    std::uninitialized_value_construct_n(array, count);
+    return array;
+  }
+
+  char* String(std::string_view text) {
+    char* copy = Array<char>(text.size() + 1);
+    std::memcpy(copy, text.data(), text.size());
+    return copy;
+  }
+
+  // A NULL-terminated vector as execve(2) takes it.
+  char** Vector(const std::vector<std::string>& strings) {
+    char** vector = Array<char*>(strings.size() + 1);
+    for (size_t i = 0; i < strings.size(); ++i) vector[i] = String(strings[i]);
+    return vector;
+  }
+
+  FrozenMountOp Op(const MountOp& op) {
+    return {.kind = op.kind,
+            .source = String(op.source),
+            .target = String(op.target),
+            .data = String(op.data),
+            .data_size = op.data.size(),
+            .slot = op.slot,
+            .lower_slot = op.lower_slot,
+            .attributes = op.attributes,
+            .mode = op.mode};
+  }
+};
+
+FrozenPlanOwner::FrozenPlanOwner(std::unique_ptr<Arena> arena) : arena_(std::move(arena)) {}
+FrozenPlanOwner::FrozenPlanOwner(FrozenPlanOwner&&) noexcept = default;
+FrozenPlanOwner& FrozenPlanOwner::operator=(FrozenPlanOwner&&) noexcept = default;
+FrozenPlanOwner::~FrozenPlanOwner() = default;
+const FrozenPlan& FrozenPlanOwner::get() const { return arena_->plan; }
+
+FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
+                       const sigset_t& command_signal_mask) {
+  auto arena = std::make_unique<FrozenPlanOwner::Arena>();
+  FrozenPlan& frozen = arena->plan;
+
+  const std::string uid_map = StrCat(plan.uid, " ", plan.uid, " 1");
+  const std::string gid_map = StrCat(plan.gid, " ", plan.gid, " 1");
+  frozen.uid_map = arena->String(uid_map);
+  frozen.uid_map_size = uid_map.size();
+  frozen.gid_map = arena->String(gid_map);
+  frozen.gid_map_size = gid_map.size();
+
+  frozen.network = plan.network == Network::kStack ? FrozenNetwork::kTap : FrozenNetwork::kLoopback;
+  auto* sysctls = arena->Array<FrozenSysctl>(plan.sysctls.size());
+  for (size_t i = 0; i < plan.sysctls.size(); ++i) {
+    const Sysctl& sysctl = plan.sysctls[i];
+    sysctls[i] = {arena->String(sysctl.path), arena->String(sysctl.value), sysctl.value.size()};
+  }
+  frozen.sysctls = sysctls;
+  frozen.sysctl_count = plan.sysctls.size();
+
+  auto* mounts = arena->Array<FrozenMountOp>(plan.mounts.size());
+  for (size_t i = 0; i < plan.mounts.size(); ++i) mounts[i] = arena->Op(plan.mounts[i]);
+  frozen.mounts = mounts;
+  frozen.mount_count = plan.mounts.size();
+  frozen.slot_count = static_cast<size_t>(plan.slot_count);
+  frozen.slots = arena->Array<int>(frozen.slot_count);
+  std::fill_n(frozen.slots, frozen.slot_count, -1);
+  frozen.scratch_point = arena->String(plan.scratch_point);
+
+  frozen.filter = filter.data();
+  frozen.filter_size = filter.size();
+
+  frozen.working_directory = arena->String(plan.working_directory);
+  frozen.candidates = arena->Vector(plan.candidates);
+  frozen.candidate_count = plan.candidates.size();
+  frozen.argv = arena->Vector(plan.argv);
+  frozen.envp = arena->Vector(plan.environment);
+  // "/bin/sh", the script (the child fills in which candidate it was), then argv[1..].
+  std::vector<std::string> shell_argv = {"/bin/sh", ""};
+  shell_argv.insert(shell_argv.end(), plan.argv.begin() + 1, plan.argv.end());
+  frozen.shell_argv = arena->Vector(shell_argv);
+
+  frozen.command_signal_mask = command_signal_mask;
+  return FrozenPlanOwner(std::move(arena));
+}
+
+}  // namespace mini

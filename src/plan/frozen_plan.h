@@ -1,0 +1,98 @@
+// The plan as plain C data: what the child executes between clone and exec.
+//
+// The child may not allocate, lock or throw, so everything it needs lies ready in one arena that
+// was filled before the clone. Pointers stay valid because the child runs on a copy of the
+// parent's memory. This is the only header of another room that child/ includes.
+#ifndef MINI_SANDBOX_PLAN_FROZEN_PLAN_H_
+#define MINI_SANDBOX_PLAN_FROZEN_PLAN_H_
+
+#include <linux/filter.h>
+#include <signal.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace mini {
+
+// Every step of the mounts stage. "Slot" is a numbered descriptor that one step makes and a later
+// one uses. Sources are paths of the host before kPivotRoot, of the new root after it.
+enum class MountOpKind : uint8_t {
+  kCloneTree,          // slot = detached recursive private copy of `source`, with `attributes`
+  kCloneNode,          // slot = detached copy of the one file `source`; skipped when it is missing
+  kNewFilesystem,      // slot = new detached instance of type `data`, option `source`=`target`
+  kPivotRoot,          // slot becomes "/", the host's tree is gone
+  kOpenLower,          // slot = O_PATH descriptor of `source`, for an overlay made later
+  kScratch,            // attaches slot on `target`; it is the scratch file system from now on
+  kOverlay,            // slot = overlay: lower `lower_slot`, upper `source`, work `data`
+  kCloneScratch,       // slot = detached copy of the scratch directory `source`, with `attributes`
+  kDirectoryIn,        // makes the directory `source` in the root of slot's file system, `mode`
+  kFileIn,             // makes the file `source` there, filled with `data`, `mode`
+  kSymlinkIn,          // makes the symlink `source` there, pointing to `data`
+  kAttachIn,           // moves slot on the entry `source` of the root of `lower_slot`
+  kMakeDirectories,    // makes the missing directories of `target`, all inside a private one
+  kMakeFile,           // makes `target` as an empty file, parents included
+  kMakeSymlink,        // makes `target` point to `source`
+  kAttach,             // moves slot on `target`
+  kMask,               // covers `target`: a directory by a copy of the scratch directory `source`,
+                       // anything else by one of the scratch file `data`; missing or unseen: skip
+  kReadOnlyBind,       // covers `target` by a read-only copy of itself; missing: skip
+  kSetAttributes,      // adds `attributes` to the mount on `target`
+  kSetTreeAttributes,  // the same for every mount below it, too
+};
+
+struct FrozenMountOp {
+  MountOpKind kind;
+  const char* source;
+  const char* target;
+  const char* data;
+  size_t data_size;
+  int slot;             // -1: none
+  int lower_slot;       // -1: none
+  uint64_t attributes;  // MOUNT_ATTR_* to set
+  mode_t mode;
+};
+
+struct FrozenSysctl {
+  const char* path;
+  const char* value;
+  size_t value_size;
+};
+
+enum class FrozenNetwork : uint8_t { kLoopback, kTap };
+
+struct FrozenPlan {
+  // Written to /proc/self/{uid,gid}_map.
+  const char* uid_map;
+  size_t uid_map_size;
+  const char* gid_map;
+  size_t gid_map_size;
+
+  FrozenNetwork network;
+  const FrozenSysctl* sysctls;
+  size_t sysctl_count;
+
+  const FrozenMountOp* mounts;
+  size_t mount_count;
+  int* slots;  // slot_count entries, all -1
+  size_t slot_count;
+  const char* scratch_point;  // where the scratch file system lies while mounts are made
+
+  const sock_filter* filter;
+  size_t filter_size;
+
+  const char* working_directory;
+  // Tried in this order, as execvp(3) walks PATH.
+  char* const* candidates;
+  size_t candidate_count;
+  char* const* argv;
+  char* const* envp;
+  // argv for a script without "#!" (ENOEXEC): "/bin/sh", the candidate (filled in), the arguments.
+  char** shell_argv;
+
+  sigset_t command_signal_mask;
+};
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_PLAN_FROZEN_PLAN_H_

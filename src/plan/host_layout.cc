@@ -1,0 +1,173 @@
+#include "plan/host_layout.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/paths.h"
+#include "base/strings.h"
+
+namespace mini {
+namespace {
+
+constexpr std::array<std::string_view, 5> kPrivateDirectories = {
+    "/run", "/tmp", "/var/lock", "/var/run", "/var/tmp",
+};
+
+constexpr std::array<std::string_view, 5> kSystemWriteDirectories = {
+    "/etc", "/opt", "/srv", "/usr", "/var",
+};
+
+// These and everything below them.
+constexpr std::array<std::string_view, 12> kSystemTrees = {
+    "/bin",   "/boot",   "/dev",  "/etc",  "/lib", "/lib32",
+    "/lib64", "/libx32", "/proc", "/sbin", "/sys", "/usr",
+};
+
+// Below a system tree, yet people's own work.
+constexpr std::array<std::string_view, 2> kWorkInSystemTrees = {"/usr/local/src", "/usr/src"};
+
+// These themselves only: work happens in directories below them.
+constexpr std::array<std::string_view, 14> kSystemParents = {
+    "/",    "/home", "/media",     "/mnt",     "/opt",     "/run",       "/srv",
+    "/tmp", "/var",  "/var/cache", "/var/lib", "/var/log", "/var/spool", "/var/tmp",
+};
+
+constexpr std::array<std::string_view, 58> kSecretsOfHome = {
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".boto",
+    ".bash_history",
+    ".bitcoin",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+    ".claude",
+    ".claude.json",
+    ".codex",
+    ".composer/auth.json",
+    ".config/1Password",
+    ".config/BraveSoftware",
+    ".config/Signal",
+    ".config/chromium",
+    ".config/containers/auth.json",
+    ".config/doctl",
+    ".config/gcloud",
+    ".config/gh",
+    ".config/git/credentials",
+    ".config/glab-cli",
+    ".config/google-chrome",
+    ".config/hub",
+    ".config/op",
+    ".config/rclone",
+    ".config/sops",
+    ".config/vivaldi",
+    ".docker/config.json",
+    ".electrum",
+    ".ethereum",
+    ".gem/credentials",
+    ".git-credentials",
+    ".gradle/gradle.properties",
+    ".kube",
+    ".local/share/keyrings",
+    ".local/share/kwalletd",
+    ".m2/settings-security.xml",
+    ".m2/settings.xml",
+    ".mozilla",
+    ".my.cnf",
+    ".mysql_history",
+    ".netrc",
+    ".node_repl_history",
+    ".npmrc",
+    ".password-store",
+    ".pgpass",
+    ".psql_history",
+    ".pypirc",
+    ".python_history",
+    ".s3cfg",
+    ".snowsql",
+    ".terraform.d/credentials.tfrc.json",
+    ".thunderbird",
+    ".vault-token",
+    ".yarnrc.yml",
+    ".zsh_history",
+};
+
+template <size_t N>
+bool Contains(const std::array<std::string_view, N>& table, std::string_view path) {
+  return std::find(table.begin(), table.end(), path) != table.end();
+}
+
+template <size_t N>
+bool ContainsTreeOf(const std::array<std::string_view, N>& table, std::string_view path) {
+  return std::any_of(table.begin(), table.end(),
+                     [&](std::string_view root) { return IsSameOrBelow(path, root); });
+}
+
+// The part of `path` below `directory`: "" or "/x/y".
+std::string_view Rest(std::string_view path, std::string_view directory) {
+  return directory == "/" ? (path == "/" ? "" : path) : path.substr(directory.size());
+}
+
+std::string Append(std::string_view directory, std::string_view rest) {
+  if (rest.empty()) return std::string(directory);
+  return directory == "/" ? std::string(rest) : StrCat(directory, rest);
+}
+
+// The mount in which the path lies: the deepest, and of those on one point the last.
+const MountFact* MountOf(std::string_view path, const std::vector<MountFact>& mounts) {
+  const MountFact* found = nullptr;
+  for (const MountFact& mount : mounts) {
+    if (!IsSameOrBelow(path, mount.mount_point)) continue;
+    if (!found || mount.mount_point.size() >= found->mount_point.size()) found = &mount;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::span<const std::string_view> PrivateDirectories() { return kPrivateDirectories; }
+std::span<const std::string_view> SystemWriteDirectories() { return kSystemWriteDirectories; }
+std::span<const std::string_view> SecretsOfHome() { return kSecretsOfHome; }
+
+bool IsSystemDirectory(std::string_view path) {
+  if (Contains(kSystemParents, path)) return true;
+  if (std::any_of(kWorkInSystemTrees.begin(), kWorkInSystemTrees.end(),
+                  [&](std::string_view root) { return IsBelow(path, root); })) {
+    return false;
+  }
+  return ContainsTreeOf(kSystemTrees, path);
+}
+
+std::vector<std::string> AliasesOf(std::string_view directory,
+                                   const std::vector<MountFact>& mounts) {
+  std::vector<std::string> aliases;
+  const MountFact* own = MountOf(directory, mounts);
+  if (!own) return aliases;
+  const std::string in_filesystem = Append(own->root, Rest(directory, own->mount_point));
+  for (const MountFact& mount : mounts) {
+    if (mount.device_major != own->device_major || mount.device_minor != own->device_minor) {
+      continue;
+    }
+    std::string alias;
+    if (IsSameOrBelow(in_filesystem, mount.root)) {
+      alias = Append(mount.mount_point, Rest(in_filesystem, mount.root));
+    } else if (IsBelow(mount.root, in_filesystem)) {
+      alias = mount.mount_point;
+    } else {
+      continue;
+    }
+    if (IsSameOrBelow(alias, directory)) continue;
+    if (std::find(aliases.begin(), aliases.end(), alias) == aliases.end()) {
+      aliases.push_back(std::move(alias));
+    }
+  }
+  return aliases;
+}
+
+bool HasMountBelow(std::string_view directory, const std::vector<MountFact>& mounts) {
+  return std::any_of(mounts.begin(), mounts.end(),
+                     [&](const MountFact& mount) { return IsBelow(mount.mount_point, directory); });
+}
+
+}  // namespace mini

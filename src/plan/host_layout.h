@@ -1,0 +1,38 @@
+// What we know about how Linux hosts are laid out: pure tables and predicates on paths.
+#ifndef MINI_SANDBOX_PLAN_HOST_LAYOUT_H_
+#define MINI_SANDBOX_PLAN_HOST_LAYOUT_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan/host_facts.h"
+
+namespace mini {
+
+// Directories that hold sockets, locks and scratch files of other programs: private and empty
+// inside. The paths as hosts name them; some are symlinks to others.
+std::span<const std::string_view> PrivateDirectories();
+
+// Directories that the real root user's programs write to: overlays when the caller may write.
+std::span<const std::string_view> SystemWriteDirectories();
+
+// Directories of the system that are never written through to just because somebody stands in
+// them: "/", "/etc", "/usr/lib/x", but not "/srv/app" or "/usr/src/linux".
+bool IsSystemDirectory(std::string_view path);
+
+// Files and directories below a home that hold credentials or private history, relative to it.
+std::span<const std::string_view> SecretsOfHome();
+
+// Every other place where `directory`, or a part of it, shows through another mount of the same
+// file system. Normalized, without `directory` itself and what lies below it.
+std::vector<std::string> AliasesOf(std::string_view directory,
+                                   const std::vector<MountFact>& mounts);
+
+// Whether a mount point lies strictly below.
+bool HasMountBelow(std::string_view directory, const std::vector<MountFact>& mounts);
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_PLAN_HOST_LAYOUT_H_

@@ -1,0 +1,544 @@
+// Theory of operation
+//
+// A run's file system is made in five phases, and the planner keeps a list of steps for each:
+//   before the pivot  detached copies of host trees and new file systems, while host paths resolve
+//   the pivot         a read-only copy of "/" becomes the root; the host's tree is gone
+//   lowers            descriptors of directories that will be overlaid, before anything covers them
+//   scratch           one tmpfs, attached where /dev will cover it, holds every private directory
+//                     and every overlay's upper; overlays are created on it
+//   covers            things put on paths of the new root, parents before children
+// A cover is private (a fresh directory), an overlay, a mask over a secret, or a bind. Sorting
+// covers by path, and by kind on the same path, makes the user's binds win over masks and masks
+// over overlays, whatever order the user named them in.
+#include "plan/mount_plan.h"
+
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/paths.h"
+#include "base/strings.h"
+#include "plan/name_files.h"
+
+namespace mini {
+namespace {
+
+constexpr uint64_t kUntrusted = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+constexpr uint64_t kReadOnly = kUntrusted | MOUNT_ATTR_RDONLY;
+
+// Covered by the /dev of the sandbox in the end, and present on every host.
+constexpr const char* kScratchPoint = "/dev";
+
+constexpr const char* kEmptyDirectory = "empty";
+constexpr const char* kEmptyFile = "empty-file";
+
+constexpr std::array<const char*, 6> kDeviceNodes = {"full", "null",    "random",
+                                                     "tty",  "urandom", "zero"};
+constexpr std::array<std::array<const char*, 2>, 6> kDeviceLinks = {
+    {{"core", "/proc/kcore"},
+     {"fd", "/proc/self/fd"},
+     {"ptmx", "pts/ptmx"},
+     {"stderr", "/proc/self/fd/2"},
+     {"stdin", "/proc/self/fd/0"},
+     {"stdout", "/proc/self/fd/1"}}};
+
+// What of /proc checks for the user id 0 of the host instead of a capability (proc_sys_permission
+// and plain file modes): closed to a command that runs as the host's root.
+constexpr std::array<const char*, 6> kProcOfRoot = {
+    "/proc/acpi", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+
+MountOp CloneTree(std::string source, int slot, uint64_t attributes) {
+  return {.kind = MountOpKind::kCloneTree,
+          .source = std::move(source),
+          .slot = slot,
+          .attributes = attributes};
+}
+
+MountOp NewFilesystem(std::string type, std::string key, std::string value, int slot,
+                      uint64_t attributes) {
+  return {.kind = MountOpKind::kNewFilesystem,
+          .source = std::move(key),
+          .target = std::move(value),
+          .data = std::move(type),
+          .slot = slot,
+          .attributes = attributes};
+}
+
+MountOp Attach(int slot, std::string target) {
+  return {.kind = MountOpKind::kAttach, .target = std::move(target), .slot = slot};
+}
+
+MountOp DirectoryIn(int slot, std::string name, mode_t mode) {
+  return {.kind = MountOpKind::kDirectoryIn, .source = std::move(name), .slot = slot, .mode = mode};
+}
+
+MountOp FileIn(int slot, std::string name, std::string text, mode_t mode) {
+  return {.kind = MountOpKind::kFileIn,
+          .source = std::move(name),
+          .data = std::move(text),
+          .slot = slot,
+          .mode = mode};
+}
+
+MountOp MakePoint(std::string target, bool directory) {
+  return {.kind = directory ? MountOpKind::kMakeDirectories : MountOpKind::kMakeFile,
+          .target = std::move(target)};
+}
+
+MountOp MakeSymlink(std::string target, std::string leads_to) {
+  return {.kind = MountOpKind::kMakeSymlink,
+          .source = std::move(leads_to),
+          .target = std::move(target)};
+}
+
+enum class CoverKind { kPrivate, kOverlay, kMask, kBind };
+
+struct Cover {
+  std::string target;
+  CoverKind kind;
+  bool is_directory;
+  std::vector<MountOp> ops;
+  // What lies below may be made freely: it is ours and vanishes.
+  bool may_make_points() const {
+    return kind == CoverKind::kPrivate || kind == CoverKind::kOverlay;
+  }
+};
+
+class MountPlanner {
+ public:
+  MountPlanner(const Policy& policy, const HostFacts& facts, Plan& plan)
+      : policy_(policy), facts_(facts), plan_(plan) {}
+
+  Status Run() {
+    FindPrivateDirectories();
+    MINI_RETURN_IF_ERROR(FindWorkingDirectory());
+    PlanRoot();
+    PlanKernelFilesystems();
+    PlanPrivateDirectories();
+    PlanHomes();
+    PlanSystemOverlays();
+    MINI_RETURN_IF_ERROR(PlanWorkingDirectory());
+    MINI_RETURN_IF_ERROR(PlanBinds());
+    if (policy_.network == Network::kStack) PlanNameFiles();
+    PlanSockets();
+    Emit();
+    return OkStatus();
+  }
+
+ private:
+  const PathFact& Fact(std::string_view path) const {
+    static const PathFact missing;
+    const auto found = facts_.paths.find(path);
+    return found == facts_.paths.end() ? missing : found->second;
+  }
+
+  int NewSlot() { return plan_.slot_count++; }
+
+  bool IsPrivate(std::string_view path) const {
+    return std::find(private_directories_.begin(), private_directories_.end(), path) !=
+           private_directories_.end();
+  }
+
+  void FindPrivateDirectories() {
+    for (const std::string_view path : PrivateDirectories()) {
+      const PathFact& fact = Fact(path);
+      if (fact.kind != PathKind::kDirectory || IsPrivate(fact.canonical)) continue;
+      const auto above =
+          std::find_if(private_directories_.begin(), private_directories_.end(),
+                       [&](const std::string& known) { return IsBelow(fact.canonical, known); });
+      if (above == private_directories_.end()) {
+        private_directories_.push_back(fact.canonical);
+      } else {
+        nested_directories_.push_back(fact.canonical);  // /var/lock is often /run/lock
+      }
+    }
+  }
+
+  Status FindWorkingDirectory() {
+    working_directory_ = facts_.working_directory;
+    if (!policy_.working_directory) return OkStatus();
+    const PathFact& fact = Fact(*policy_.working_directory);
+    if (fact.kind != PathKind::kDirectory) {
+      return Status(StatusCode::kNotFound, Stage::kPlan,
+                    StrCat("-W ", *policy_.working_directory, ": not a directory that exists"));
+    }
+    working_directory_ = fact.canonical;
+    return OkStatus();
+  }
+
+  void PlanRoot() {
+    const int root = NewSlot();
+    const bool points_exist =
+        Fact("/proc").kind == PathKind::kDirectory && Fact("/dev").kind == PathKind::kDirectory;
+    if (points_exist) {
+      before_pivot_.push_back(CloneTree("/", root, kReadOnly));
+    } else {
+      PlanSkeletonRoot(root);
+    }
+    pivot_.push_back({.kind = MountOpKind::kPivotRoot, .slot = root});
+  }
+
+  // A host without /proc or /dev cannot be covered there, and must not be changed: its top-level
+  // entries go into an empty root that has both.
+  void PlanSkeletonRoot(int root) {
+    before_pivot_.push_back(NewFilesystem("tmpfs", "mode", "755", root, kUntrusted));
+    for (const DirectoryEntry& entry : facts_.root_entries) {
+      const std::string path = JoinPath("/", entry.name);
+      if (entry.kind == DirectoryEntry::Kind::kSymlink) {
+        pivot_covers_.push_back(MakeSymlink(path, entry.symlink_target));
+        continue;
+      }
+      const int slot = NewSlot();
+      before_pivot_.push_back(CloneTree(path, slot, kReadOnly));
+      pivot_covers_.push_back(MakePoint(path, entry.kind == DirectoryEntry::Kind::kDirectory));
+      pivot_covers_.push_back(Attach(slot, path));
+    }
+    pivot_covers_.push_back(MakePoint("/proc", true));
+    pivot_covers_.push_back(MakePoint("/dev", true));
+    last_.push_back(
+        {.kind = MountOpKind::kSetAttributes, .target = "/", .attributes = MOUNT_ATTR_RDONLY});
+  }
+
+  void PlanKernelFilesystems() {
+    PlanProc();
+    PlanDev();
+    scratch_slot_ = NewSlot();
+    before_pivot_.push_back(NewFilesystem("tmpfs", "mode", "755", scratch_slot_, kUntrusted));
+    plan_.scratch_point = kScratchPoint;
+    scratch_.push_back(
+        {.kind = MountOpKind::kScratch, .target = plan_.scratch_point, .slot = scratch_slot_});
+    AddPrivate("/dev/shm", 01777);
+  }
+
+  void PlanProc() {
+    const int proc = NewSlot();
+    before_pivot_.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
+    kernel_.push_back(Attach(proc, "/proc"));
+    if (facts_.uid != 0) return;
+    for (const char* path : kProcOfRoot) {
+      kernel_.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
+    }
+  }
+
+  void PlanDev() {
+    const int dev = NewSlot();
+    const int pts = NewSlot();
+    before_pivot_.push_back(
+        NewFilesystem("tmpfs", "mode", "755", dev, kUntrusted | MOUNT_ATTR_NOEXEC));
+    before_pivot_.push_back(
+        NewFilesystem("devpts", "ptmxmode", "0666", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    kernel_.push_back(Attach(dev, "/dev"));
+    const auto attach_in = [&](int slot, const char* name) {
+      kernel_.push_back(
+          {.kind = MountOpKind::kAttachIn, .source = name, .slot = slot, .lower_slot = dev});
+    };
+    for (const char* name : kDeviceNodes) {
+      const int node = NewSlot();
+      before_pivot_.push_back(
+          {.kind = MountOpKind::kCloneNode, .source = JoinPath("/dev", name), .slot = node});
+      kernel_.push_back(FileIn(dev, name, "", 0644));
+      attach_in(node, name);
+    }
+    for (const auto& [name, leads_to] : kDeviceLinks) {
+      kernel_.push_back(
+          {.kind = MountOpKind::kSymlinkIn, .source = name, .data = leads_to, .slot = dev});
+    }
+    kernel_.push_back(DirectoryIn(dev, "shm", 0755));
+    kernel_.push_back(DirectoryIn(dev, "pts", 0755));
+    attach_in(pts, "pts");
+    // Devices stay usable on a read-only mount; what is sealed is the directory.
+    sealed_.push_back({.kind = MountOpKind::kSetTreeAttributes,
+                       .target = "/dev",
+                       .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC});
+  }
+
+  // Covers `target` by a fresh directory; returns its name in the scratch file system.
+  std::string AddPrivate(const std::string& target, mode_t mode) {
+    const std::string name = StrCat("private-", private_count_++);
+    const int slot = NewSlot();
+    scratch_.push_back(DirectoryIn(scratch_slot_, name, mode));
+    covers_.push_back({target,
+                       CoverKind::kPrivate,
+                       true,
+                       {{.kind = MountOpKind::kCloneScratch,
+                         .source = name,
+                         .slot = slot,
+                         .attributes = kUntrusted},
+                        Attach(slot, target)}});
+    return name;
+  }
+
+  void PlanPrivateDirectories() {
+    for (const std::string& path : private_directories_) {
+      const bool shared = path.ends_with("/tmp") || path.ends_with("/lock");
+      const std::string name = AddPrivate(path, shared ? 01777 : 0755);
+      for (const std::string& nested : nested_directories_) {
+        if (!IsBelow(nested, path)) continue;
+        scratch_.push_back(DirectoryIn(scratch_slot_, name + nested.substr(path.size()), 01777));
+      }
+      if (path != "/run") continue;
+      // What XDG_RUNTIME_DIR names on most hosts.
+      scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user"), 0755));
+      scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user/", facts_.uid), 0700));
+    }
+  }
+
+  void AddMask(const std::string& target, const std::string& directory) {
+    if (!has_masks_) {
+      scratch_.push_back(DirectoryIn(scratch_slot_, kEmptyDirectory, 0555));
+      scratch_.push_back(FileIn(scratch_slot_, kEmptyFile, "", 0444));
+      has_masks_ = true;
+    }
+    covers_.push_back({target,
+                       CoverKind::kMask,
+                       true,
+                       {{.kind = MountOpKind::kMask,
+                         .source = directory,
+                         .target = target,
+                         .data = kEmptyFile,
+                         .attributes = directory == kEmptyDirectory ? kReadOnly : kUntrusted}}});
+  }
+
+  void PlanHomes() {
+    for (const std::string& home : facts_.homes) {
+      if (IsPrivate(home)) continue;
+      if (home != working_directory_) AddPrivate(home, 0700);
+      for (const std::string& alias : AliasesOf(home, facts_.mounts)) {
+        if (IsSystemDirectory(alias)) continue;
+        const std::string name = StrCat("private-", private_count_++);
+        scratch_.push_back(DirectoryIn(scratch_slot_, name, 0700));
+        AddMask(alias, name);
+      }
+    }
+  }
+
+  // An overlay on `path` whose changes vanish; `path` must be free of mounts.
+  void AddOverlay(const std::string& path) {
+    const std::string name = StrCat("overlay-", overlay_count_++);
+    const int lower = NewSlot();
+    const int slot = NewSlot();
+    lowers_.push_back({.kind = MountOpKind::kOpenLower, .source = path, .slot = lower});
+    scratch_.push_back(DirectoryIn(scratch_slot_, name, 0755));
+    scratch_.push_back(DirectoryIn(scratch_slot_, name + "/upper", 0755));
+    scratch_.push_back(DirectoryIn(scratch_slot_, name + "/work", 0755));
+    scratch_.push_back({.kind = MountOpKind::kOverlay,
+                        .source = StrCat(plan_.scratch_point, "/", name, "/upper"),
+                        .target = path,
+                        .data = StrCat(plan_.scratch_point, "/", name, "/work"),
+                        .slot = slot,
+                        .lower_slot = lower,
+                        .attributes = kUntrusted});
+    covers_.push_back({path, CoverKind::kOverlay, true, {Attach(slot, path)}});
+  }
+
+  void PlanSystemOverlays() {
+    for (const std::string& path : facts_.writable_system_directories) {
+      // The kernel refuses a lower with mounts in it (EINVAL); such a directory stays read-only.
+      if (!HasMountBelow(path, facts_.mounts)) AddOverlay(path);
+    }
+  }
+
+  // Whether one of the user's binds decides about the working directory.
+  bool IsBoundByUser(const std::string& path) const {
+    return std::any_of(policy_.binds.begin(), policy_.binds.end(), [&](const BindRequest& bind) {
+      const std::string& target = Fact(bind.target).canonical;
+      return IsSameOrBelow(path, target.empty() ? bind.target : target);
+    });
+  }
+
+  std::vector<std::string> SecretsIn(const std::string& directory) const {
+    std::vector<std::string> secrets;
+    for (const std::string& home : facts_.homes) {
+      for (const std::string_view name : SecretsOfHome()) {
+        std::string secret = JoinPath(home, name);
+        if (IsBelow(secret, directory)) secrets.push_back(std::move(secret));
+      }
+    }
+    return secrets;
+  }
+
+  Status PlanWorkingDirectory() {
+    const std::string& path = working_directory_;
+    plan_.working_directory = path;
+    if (IsBoundByUser(path)) return OkStatus();
+    for (const std::string& home : facts_.homes) {
+      for (const std::string_view name : SecretsOfHome()) {
+        const std::string secret = JoinPath(home, name);
+        if (!IsSameOrBelow(path, secret)) continue;
+        return Status(StatusCode::kInvalidArgument, Stage::kPlan,
+                      StrCat("the working directory ", path, " holds credentials"))
+            .WithHint(StrCat("run from another directory, or open it with -w ", path));
+      }
+    }
+    if (IsPrivate(path)) {
+      plan_.notices.push_back(StrCat("the working directory ", path,
+                                     " is private and empty inside; run from a directory below "
+                                     "it to see your files"));
+      return OkStatus();
+    }
+    const bool in_home =
+        std::any_of(facts_.homes.begin(), facts_.homes.end(),
+                    [&](const std::string& home) { return IsSameOrBelow(path, home); });
+    const std::vector<std::string> secrets = in_home ? SecretsIn(path) : std::vector<std::string>();
+    if (!secrets.empty()) {
+      PlanWorkingInHome(path, secrets);
+    } else if (IsSystemDirectory(path)) {
+      plan_.notices.push_back(StrCat("the working directory ", path,
+                                     " belongs to the system: nothing is written through; -w ",
+                                     path, " would open it"));
+      if (path == "/") plan_.notices.back() = RootNotice();
+    } else {
+      AddBind(path, path, true, kUntrusted);
+    }
+    return OkStatus();
+  }
+
+  static std::string RootNotice() {
+    return "the working directory is /: nothing is written through; run from the directory you "
+           "want to change, or name it with -w";
+  }
+
+  void PlanWorkingInHome(const std::string& path, const std::vector<std::string>& secrets) {
+    if (HasMountBelow(path, facts_.mounts)) {
+      AddBind(path, path, true, kReadOnly);
+      plan_.notices.push_back(
+          StrCat("the working directory ", path,
+                 " holds credentials and a mount: it is read-only, and files "
+                 "that hold credentials are hidden; work in a directory below"));
+    } else {
+      AddOverlay(path);
+      plan_.notices.push_back(StrCat("the working directory ", path,
+                                     " may hold credentials: those are hidden and changes are "
+                                     "discarded; work in a directory below it to keep them"));
+    }
+    for (const std::string& secret : secrets) AddMask(secret, kEmptyDirectory);
+  }
+
+  // Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
+  // socket itself), so read-only does not keep the command from a program that listens there.
+  void PlanSockets() {
+    for (const std::string& socket : facts_.unix_sockets) {
+      const Cover* above = CoverAbove(socket);
+      if (!above || above->kind != CoverKind::kPrivate) AddMask(socket, kEmptyDirectory);
+    }
+  }
+
+  void AddBind(const std::string& source, const std::string& target, bool is_directory,
+               uint64_t attributes) {
+    const int slot = NewSlot();
+    before_pivot_.push_back(CloneTree(source, slot, attributes));
+    covers_.push_back({target, CoverKind::kBind, is_directory, {Attach(slot, target)}});
+    if (IsBelow(target, "/dev")) device_points_.push_back(MakePoint(target, is_directory));
+  }
+
+  Status PlanBinds() {
+    for (const BindRequest& bind : policy_.binds) {
+      const bool writable = bind.access == Access::kWritable;
+      const PathFact& fact = Fact(bind.source);
+      if (fact.kind == PathKind::kMissing) {
+        return Status(StatusCode::kNotFound, Stage::kPlan,
+                      StrCat(writable ? "-w " : "-M ", bind.source, ": no such file or directory"));
+      }
+      if (fact.canonical.empty()) {
+        return Status(StatusCode::kPermissionDenied, Stage::kPlan,
+                      StrCat(writable ? "-w " : "-M ", bind.source, ": permission denied"));
+      }
+      if (fact.canonical == "/" && writable) {
+        return Status(StatusCode::kInvalidArgument, Stage::kPlan,
+                      StrCat("-w ", bind.source, ": the whole system cannot be writable"));
+      }
+      uint64_t attributes = writable ? kUntrusted : kReadOnly;
+      // A device that the user names is meant to be used.
+      if (IsBelow(fact.canonical, "/dev")) attributes &= ~uint64_t{MOUNT_ATTR_NODEV};
+      const bool renamed = bind.target != bind.source;
+      const std::string& known = Fact(bind.target).canonical;
+      const std::string target = renamed ? (known.empty() ? bind.target : known) : fact.canonical;
+      AddBind(fact.canonical, target, fact.kind == PathKind::kDirectory, attributes);
+      // The name the user typed may be a symlink in a directory that is private inside.
+      if (!renamed && bind.source != fact.canonical) links_.push_back({bind.source, target});
+    }
+    return OkStatus();
+  }
+
+  void PlanNameFiles() {
+    AddNameFile(kResolvConf, ResolvConfInside(facts_.resolv_conf));
+    AddNameFile(kHosts, HostsInside(facts_.hosts));
+  }
+
+  void AddNameFile(const char* path, std::string text) {
+    const PathFact& fact = Fact(path);
+    if (fact.kind == PathKind::kMissing) {
+      plan_.notices.push_back(
+          StrCat("this host has no ", path, ", so names may not resolve inside"));
+      return;
+    }
+    const std::string name = StrCat("file-", file_count_++);
+    const int slot = NewSlot();
+    scratch_.push_back(FileIn(scratch_slot_, name, std::move(text), 0444));
+    covers_.push_back({fact.canonical,
+                       CoverKind::kMask,
+                       false,
+                       {{.kind = MountOpKind::kCloneScratch,
+                         .source = name,
+                         .slot = slot,
+                         .attributes = kReadOnly},
+                        Attach(slot, fact.canonical)}});
+  }
+
+  // The deepest cover strictly above `path`, if any.
+  const Cover* CoverAbove(std::string_view path) const {
+    const Cover* above = nullptr;
+    for (const Cover& cover : covers_) {
+      if (!IsBelow(path, cover.target)) continue;
+      if (!above || cover.target.size() >= above->target.size()) above = &cover;
+    }
+    return above;
+  }
+
+  void Emit() {
+    std::stable_sort(covers_.begin(), covers_.end(), [](const Cover& a, const Cover& b) {
+      return a.target != b.target ? a.target < b.target : a.kind < b.kind;
+    });
+    std::vector<MountOp> covers;
+    for (const Cover& cover : covers_) {
+      const Cover* above = CoverAbove(cover.target);
+      if (cover.ops.front().kind != MountOpKind::kMask && above && above->may_make_points()) {
+        covers.push_back(MakePoint(cover.target, cover.is_directory));
+      }
+      covers.insert(covers.end(), cover.ops.begin(), cover.ops.end());
+    }
+    for (const auto& [link, target] : links_) {
+      const Cover* above = CoverAbove(link);
+      if (above && above->may_make_points()) covers.push_back(MakeSymlink(link, target));
+    }
+    for (const auto* phase : {&before_pivot_, &pivot_, &pivot_covers_, &lowers_, &scratch_,
+                              &kernel_, &device_points_, &sealed_, &covers, &last_}) {
+      plan_.mounts.insert(plan_.mounts.end(), phase->begin(), phase->end());
+    }
+  }
+
+  const Policy& policy_;
+  const HostFacts& facts_;
+  Plan& plan_;
+  std::string working_directory_;
+  std::vector<std::string> private_directories_;  // canonical, none below another
+  std::vector<std::string> nested_directories_;   // below one of those, wanted inside
+  int scratch_slot_ = -1;
+  bool has_masks_ = false;
+  int private_count_ = 0;
+  int overlay_count_ = 0;
+  int file_count_ = 0;
+  std::vector<MountOp> before_pivot_, pivot_, pivot_covers_, lowers_, scratch_, kernel_,
+      device_points_, sealed_, last_;
+  std::vector<Cover> covers_;
+  std::vector<std::pair<std::string, std::string>> links_;
+};
+
+}  // namespace
+
+Status PlanMounts(const Policy& policy, const HostFacts& facts, Plan& plan) {
+  return MountPlanner(policy, facts, plan).Run();
+}
+
+}  // namespace mini

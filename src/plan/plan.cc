@@ -1,0 +1,79 @@
+#include "plan/plan.h"
+
+#include "base/paths.h"
+#include "base/strings.h"
+#include "plan/mount_plan.h"
+#include "plan/name_files.h"
+
+namespace mini {
+namespace {
+
+const std::string* FindVariable(const std::vector<std::string>& environment,
+                                std::string_view name) {
+  for (const std::string& entry : environment) {
+    if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name)) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+// The files execvp(3) would try. An empty PATH element means the working directory.
+std::vector<std::string> Candidates(const std::string& command,
+                                    const std::vector<std::string>& environment) {
+  if (command.find('/') != std::string::npos) return {command};
+  const std::string* entry = FindVariable(environment, "PATH");
+  const std::string_view path = entry ? std::string_view(*entry).substr(5) : "/bin:/usr/bin";
+  std::vector<std::string> candidates;
+  for (const std::string_view directory : StrSplit(path, ':')) {
+    candidates.push_back(JoinPath(directory.empty() ? "." : directory, command));
+  }
+  return candidates;
+}
+
+std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
+  return {
+      // bbr, where a host has it as its default, halves throughput on a link without loss.
+      {"/proc/sys/net/ipv4/tcp_congestion_control", "reno"},
+      // icmp(7): lets ping work without a raw socket. Only this group exists inside.
+      {"/proc/sys/net/ipv4/ping_group_range", StrCat(facts.gid, " ", facts.gid)},
+  };
+}
+
+}  // namespace
+
+std::vector<std::string> PathsToProbe(const Policy& policy) {
+  std::vector<std::string> paths = {"/dev", "/proc"};
+  for (const std::string_view path : PrivateDirectories()) paths.emplace_back(path);
+  for (const BindRequest& bind : policy.binds) {
+    paths.push_back(bind.source);
+    if (bind.target != bind.source) paths.push_back(bind.target);
+  }
+  if (policy.working_directory) paths.push_back(*policy.working_directory);
+  if (policy.network == Network::kStack) {
+    paths.emplace_back(kResolvConf);
+    paths.emplace_back(kHosts);
+  }
+  return paths;
+}
+
+Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
+                      const std::vector<std::string>& argv) {
+  if (argv.empty() || argv[0].empty()) {
+    return InvalidArgument(Stage::kArguments, "no command was given");
+  }
+  Plan plan;
+  plan.uid = facts.uid;
+  plan.gid = facts.gid;
+  plan.network = policy.network;
+  if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(facts);
+  MINI_RETURN_IF_ERROR(PlanMounts(policy, facts, plan));
+  plan.argv = argv;
+  plan.environment = facts.environment;
+  plan.candidates = Candidates(argv[0], facts.environment);
+  plan.time_limit = policy.time_limit;
+  plan.kill_delay = policy.kill_delay;
+  return plan;
+}
+
+}  // namespace mini

@@ -1,0 +1,72 @@
+// Policy + HostFacts -> Plan: every decision of a run, made before anything is done.
+//
+// MakePlan is pure, so most behaviour is tested by comparing the text of plans, without privileges.
+#ifndef MINI_SANDBOX_PLAN_PLAN_H_
+#define MINI_SANDBOX_PLAN_PLAN_H_
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "plan/frozen_plan.h"
+#include "plan/host_facts.h"
+#include "policy/policy.h"
+
+namespace mini {
+
+struct MountOp {
+  MountOpKind kind = MountOpKind::kAttach;
+  std::string source = {};
+  std::string target = {};
+  std::string data = {};
+  int slot = -1;
+  int lower_slot = -1;
+  uint64_t attributes = 0;
+  mode_t mode = 0;
+
+  // "attach #3 on /home/u": the line of --print-plan, and the object of an error.
+  std::string ToString() const;
+};
+
+struct Sysctl {
+  std::string path;
+  std::string value;
+};
+
+struct Plan {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  Network network = Network::kNone;
+  std::vector<Sysctl> sysctls;
+  std::vector<MountOp> mounts;
+  int slot_count = 0;
+  std::string scratch_point;
+  std::string working_directory;
+  std::vector<std::string> candidates;
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;
+  std::optional<std::chrono::milliseconds> time_limit;
+  std::chrono::milliseconds kill_delay{0};
+  // What the user should know: one sentence each, for stderr.
+  std::vector<std::string> notices;
+
+  std::string ToString() const;
+};
+
+// The addresses of the sandbox's side of the TAP link and the resolver it is told to ask. From
+// 198.18.0.0/15 (RFC 2544), which no real network uses, and a unique local prefix (RFC 4193).
+inline constexpr const char* kSandboxAddressV4 = "198.18.0.1";
+inline constexpr const char* kSandboxAddressV6 = "fd6d:696e:6900::1";
+inline constexpr const char* kSandboxResolver = "198.18.0.53";
+
+// The paths whose PathFact MakePlan will look up.
+std::vector<std::string> PathsToProbe(const Policy& policy);
+
+Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
+                      const std::vector<std::string>& argv);
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_PLAN_PLAN_H_

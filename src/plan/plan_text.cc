@@ -1,0 +1,162 @@
+// The text of a plan: what --print-plan shows and golden tests compare.
+#include <sys/mount.h>
+
+#include "base/strings.h"
+#include "plan/plan.h"
+
+namespace mini {
+namespace {
+
+std::string_view KindName(MountOpKind kind) {
+  switch (kind) {
+    case MountOpKind::kCloneTree:
+      return "clone-tree";
+    case MountOpKind::kCloneNode:
+      return "clone-node";
+    case MountOpKind::kNewFilesystem:
+      return "new-filesystem";
+    case MountOpKind::kPivotRoot:
+      return "pivot-root";
+    case MountOpKind::kOpenLower:
+      return "open-lower";
+    case MountOpKind::kScratch:
+      return "scratch";
+    case MountOpKind::kDirectoryIn:
+      return "directory-in";
+    case MountOpKind::kFileIn:
+      return "file-in";
+    case MountOpKind::kSymlinkIn:
+      return "symlink-in";
+    case MountOpKind::kAttachIn:
+      return "attach-in";
+    case MountOpKind::kCloneScratch:
+      return "clone-scratch";
+    case MountOpKind::kOverlay:
+      return "overlay";
+    case MountOpKind::kMakeDirectories:
+      return "make-directories";
+    case MountOpKind::kMakeFile:
+      return "make-file";
+    case MountOpKind::kMakeSymlink:
+      return "make-symlink";
+    case MountOpKind::kAttach:
+      return "attach";
+    case MountOpKind::kMask:
+      return "mask";
+    case MountOpKind::kReadOnlyBind:
+      return "read-only-bind";
+    case MountOpKind::kSetAttributes:
+      return "set-attributes";
+    case MountOpKind::kSetTreeAttributes:
+      return "set-tree-attributes";
+  }
+  return "unknown";
+}
+
+std::string AttributesText(uint64_t attributes) {
+  static constexpr struct {
+    uint64_t bit;
+    const char* name;
+  } kNames[] = {{MOUNT_ATTR_RDONLY, "ro"},
+                {MOUNT_ATTR_NOSUID, "nosuid"},
+                {MOUNT_ATTR_NODEV, "nodev"},
+                {MOUNT_ATTR_NOEXEC, "noexec"}};
+  std::string text;
+  for (const auto& [bit, name] : kNames) {
+    if (attributes & bit) text += StrCat(text.empty() ? "" : ",", name);
+  }
+  return text;
+}
+
+std::string ModeText(mode_t mode) {
+  std::string digits;
+  for (int shift = 9; shift >= 0; shift -= 3) {
+    digits += static_cast<char>('0' + (mode >> shift & 7));
+  }
+  return digits;
+}
+
+// Quoted only where it has to be, so that golden plans stay readable.
+std::string Word(std::string_view text) {
+  const bool plain = !text.empty() && text.find_first_of(" \t\n\"'\\") == std::string_view::npos;
+  return plain ? std::string(text) : StrCat("\"", EscapeForTerminal(text, text.size()), "\"");
+}
+
+// The operands, in the order of a sentence.
+std::string Operands(const MountOp& op) {
+  switch (op.kind) {
+    case MountOpKind::kNewFilesystem:
+      return op.source.empty() ? op.data : StrCat(op.data, " ", op.source, "=", op.target);
+    case MountOpKind::kPivotRoot:
+      return StrCat("#", op.slot);
+    case MountOpKind::kScratch:
+    case MountOpKind::kAttach:
+      return StrCat("#", op.slot, " on ", Word(op.target));
+    case MountOpKind::kAttachIn:
+      return StrCat("#", op.slot, " on #", op.lower_slot, " ", Word(op.source));
+    case MountOpKind::kOverlay:
+      return StrCat(Word(op.target), " lower #", op.lower_slot, " upper ", Word(op.source));
+    case MountOpKind::kDirectoryIn:
+      return StrCat("#", op.slot, " ", Word(op.source), " mode ", ModeText(op.mode));
+    case MountOpKind::kFileIn:
+      return StrCat("#", op.slot, " ", Word(op.source), " mode ", ModeText(op.mode),
+                    op.data.empty() ? "" : " ", op.data.empty() ? "" : Word(op.data));
+    case MountOpKind::kSymlinkIn:
+      return StrCat("#", op.slot, " ", Word(op.source), " to ", Word(op.data));
+    case MountOpKind::kMakeSymlink:
+      return StrCat(Word(op.target), " to ", Word(op.source));
+    case MountOpKind::kMask:
+      return StrCat(Word(op.target), " by ", op.source);
+    default:
+      return Word(op.source.empty() ? op.target : op.source);
+  }
+}
+
+// Whether the step makes its slot rather than uses it.
+bool MakesSlot(MountOpKind kind) {
+  switch (kind) {
+    case MountOpKind::kCloneTree:
+    case MountOpKind::kCloneNode:
+    case MountOpKind::kNewFilesystem:
+    case MountOpKind::kOpenLower:
+    case MountOpKind::kCloneScratch:
+    case MountOpKind::kOverlay:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::string MountOp::ToString() const {
+  std::string text = StrCat(KindName(kind), " ", Operands(*this));
+  if (attributes != 0) text += StrCat(" [", AttributesText(attributes), "]");
+  if (MakesSlot(kind)) text += StrCat(" -> #", slot);
+  return text;
+}
+
+std::string Plan::ToString() const {
+  std::string text = "namespaces user mount pid ipc uts cgroup net\n";
+  text += StrCat("map uid ", uid, " gid ", gid, "\n");
+  text += network == Network::kStack
+              ? StrCat("network stack ", kSandboxAddressV4, " ", kSandboxAddressV6, " resolver ",
+                       kSandboxResolver, "\n")
+              : "network loopback\n";
+  for (const Sysctl& sysctl : sysctls) {
+    text += StrCat("sysctl ", sysctl.path, " ", Word(sysctl.value), "\n");
+  }
+  for (const MountOp& op : mounts) text += StrCat("mount ", op.ToString(), "\n");
+  text += StrCat("chdir ", Word(working_directory), "\n");
+  if (time_limit) {
+    text += StrCat("time-limit ", time_limit->count(), " ms, SIGKILL after ", kill_delay.count(),
+                   " ms\n");
+  }
+  text += "exec";
+  for (const std::string& argument : argv) text += StrCat(" ", Word(argument));
+  text += "\n";
+  for (const std::string& notice : notices) text += StrCat("notice ", notice, "\n");
+  return text;
+}
+
+}  // namespace mini

@@ -1,0 +1,138 @@
+#include "sandbox/sandbox.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "base/strings.h"
+#include "child/child.h"
+#include "netstack/dns/dns_server.h"
+#include "plan/freeze.h"
+#include "plan/host_layout.h"
+#include "sandbox/stack_thread.h"
+#include "supervise/child_process.h"
+#include "supervise/signals.h"
+#include "supervise/supervisor.h"
+#include "sys/clone.h"
+#include "sys/host_addresses.h"
+#include "sys/host_facts.h"
+#include "sys/seccomp_filter.h"
+#include "sys/tap.h"
+
+namespace mini {
+namespace {
+
+Result<HostFacts> ProbeHost(const Policy& policy) {
+  HostFactsOptions options;
+  options.system_directories = SystemWriteDirectories();
+  options.resolver_files = policy.network == Network::kStack;
+  MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(PathsToProbe(policy), options));
+  const auto is_directory = [&](std::string_view path) {
+    return facts.paths.find(path)->second.kind == PathKind::kDirectory;
+  };
+  if (!is_directory("/proc") || !is_directory("/dev")) {
+    MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
+  }
+  return facts;
+}
+
+// A directory among the standard streams is a way around the mount namespace: openat(2) relative to
+// it reaches the host's files.
+Status CheckStandardStreams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    struct stat status;
+    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+      return Status(StatusCode::kInvalidArgument, Stage::kPlan,
+                    StrCat("descriptor ", fd, " is a directory"))
+          .WithHint("redirect it to a file, a pipe or /dev/null");
+    }
+  }
+  return OkStatus();
+}
+
+struct ControlSockets {
+  UniqueFd supervisor;
+  UniqueFd child;
+};
+
+Result<ControlSockets> MakeControlSockets() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return SystemError(Stage::kClone, errno, "make the control socket");
+  }
+  return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<ChildProcess> StartChild(const FrozenPlan& frozen) {
+  MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
+  child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
+  MINI_ASSIGN_OR_RETURN(
+      ClonedProcess cloned,
+      CloneIntoNamespaces(
+          [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
+          &arguments));
+  return ChildProcess(std::move(cloned.pidfd), std::move(control.supervisor));
+}
+
+Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
+                                                Tap tap) {
+  netstack::StackOptions options;
+  options.link.fd = std::move(tap.fd);
+  options.link.sandbox_mac = tap.mac;
+  options.link.mtu = tap.mtu;
+  options.filter.rules = std::move(request.policy.rules);
+  MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
+  options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
+    notice(event.ToString());
+  };
+  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
+  options.resolver.servers = std::move(resolv_conf.servers);
+  options.resolver.timeout = resolv_conf.timeout;
+  options.resolver.attempts = resolv_conf.attempts;
+  options.resolver.hosts = netstack::ParseHosts(facts.hosts);
+  return options;
+}
+
+// The network stage on this side: while the child mounts, the link is configured and the stack
+// started; then the command may run.
+Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostFacts& facts,
+                                                Supervisor& supervisor) {
+  MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
+  MINI_ASSIGN_OR_RETURN(Tap tap, ConfigureTap(std::move(received.descriptors[0]),
+                                              std::move(received.descriptors[1]), TapOptions()));
+  MINI_ASSIGN_OR_RETURN(netstack::StackOptions options,
+                        MakeStackOptions(request, facts, std::move(tap)));
+  return StackThread::Start(std::move(options));
+}
+
+}  // namespace
+
+Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv) {
+  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(policy));
+  return MakePlan(policy, facts, argv);
+}
+
+Result<Outcome> Run(RunRequest request) {
+  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
+  const SupervisorSignals signals;
+  const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
+  for (const std::string& notice : plan.notices) request.on_notice(notice);
+
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get()));
+  Supervisor supervisor(plan, child, request.on_notice);
+  if (plan.network != Network::kStack) return supervisor.Run(signals);
+
+  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_RETURN_IF_ERROR(child.SendGo());
+  supervisor.WatchStack(stack->failure_descriptor());
+  Result<Outcome> outcome = supervisor.Run(signals);
+  if (supervisor.stack_failed()) return stack->TakeFailure();
+  return outcome;
+}
+
+}  // namespace mini

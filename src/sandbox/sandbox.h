@@ -1,0 +1,36 @@
+// A whole run: joins the rooms, one stage a line.
+#ifndef MINI_SANDBOX_SANDBOX_SANDBOX_H_
+#define MINI_SANDBOX_SANDBOX_SANDBOX_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "plan/plan.h"
+#include "policy/policy.h"
+#include "supervise/outcome.h"
+
+namespace mini {
+
+struct RunRequest {
+  Policy policy;
+  std::vector<std::string> argv;
+  // Sentences for the user: what the plan decided that may surprise, what the stack refused. May be
+  // called from the stack's thread, also while it runs on the calling one.
+  std::function<void(std::string_view)> on_notice;
+};
+
+// What would be done, without doing it.
+Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv);
+
+// Runs the command and waits for it. On an error the command did not run, or was killed because
+// the sandbox could not be kept up; nothing of the sandbox is left either way. The calling thread
+// should be the process's only one (its memory is copied into the child). While it runs, signals
+// sent to this process are passed on to the command.
+Result<Outcome> Run(RunRequest request);
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_SANDBOX_SANDBOX_H_

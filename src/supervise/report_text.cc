@@ -1,0 +1,99 @@
+#include "supervise/report_text.h"
+
+#include <cerrno>
+
+#include "base/strings.h"
+
+namespace mini {
+namespace {
+
+using child::ChildStage;
+
+constexpr const char* kRestricted =
+    "unprivileged user namespaces are restricted here: on Ubuntu an AppArmor profile must allow "
+    "them (sysctl kernel.apparmor_restrict_unprivileged_userns); in a container its seccomp or "
+    "AppArmor profile must";
+
+std::string HintForTap(int error_number) {
+  switch (error_number) {
+    case EACCES:
+    case EPERM:
+      return "/dev/net/tun must be open to you; as root: chmod 0666 /dev/net/tun";
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+      return "the tun driver is missing; as root: modprobe tun";
+    default:
+      return "";
+  }
+}
+
+std::string HintForMount(const MountOp& op, int error_number) {
+  if (error_number == EPERM || error_number == EACCES) {
+    if (op.kind == MountOpKind::kNewFilesystem && op.data == "proc") {
+      return "/proc is not fully visible here, as in a container that masks parts of it";
+    }
+    return kRestricted;
+  }
+  if (error_number == ENOENT && op.kind == MountOpKind::kAttach) {
+    return "a mount point must exist on the host or lie in a directory that is private inside";
+  }
+  if (error_number == ELOOP) return "a symlink appeared where there was none a moment ago";
+  if (error_number == ENOSYS) return "the sandbox needs Linux 5.12 or newer";
+  return "";
+}
+
+}  // namespace
+
+Status StatusFor(const child::Report& report, const Plan& plan) {
+  const int error = report.error;
+  switch (report.stage) {
+    case ChildStage::kStart:
+      return SystemError(Stage::kClone, error, "prepare the sandbox's first process");
+    case ChildStage::kIdMaps:
+      return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
+          .WithHint(error == EPERM || error == EACCES ? kRestricted : "");
+    case ChildStage::kLoopback:
+      return SystemError(Stage::kNetwork, error, "bring the loopback interface up");
+    case ChildStage::kTapDevice:
+      return SystemError(Stage::kNetwork, error, "open /dev/net/tun").WithHint(HintForTap(error));
+    case ChildStage::kNetlink:
+      return SystemError(Stage::kNetwork, error, "open a netlink socket");
+    case ChildStage::kSysctl:
+      return SystemError(Stage::kNetwork, error,
+                         StrCat("write ", plan.sysctls.at(report.index).path));
+    case ChildStage::kMounts: {
+      const MountOp& op = plan.mounts.at(report.index);
+      return SystemError(Stage::kMounts, error, op.ToString()).WithHint(HintForMount(op, error));
+    }
+    case ChildStage::kWorkingDirectory:
+      return SystemError(Stage::kMounts, error,
+                         StrCat("enter the working directory ", plan.working_directory))
+          .WithHint("it does not exist inside; choose another with -W");
+    case ChildStage::kPrivileges:
+      return SystemError(Stage::kPrivileges, error, "give up all capabilities");
+    case ChildStage::kSeccomp:
+      return SystemError(Stage::kPrivileges, error, "install the seccomp filter")
+          .WithHint(error == EINVAL ? "this kernel has no seccomp filters" : "");
+    case ChildStage::kFork:
+      return SystemError(Stage::kExec, error, "start a process for the command");
+    case ChildStage::kExec:
+      if (error == ENOENT || error == ENOTDIR) {
+        return SystemError(Stage::kExec, error, plan.argv.at(0))
+            .WithHint(plan.argv[0].find('/') == std::string::npos
+                          ? "the command was not found in PATH inside the sandbox"
+                          : "the command, or the interpreter it names, is not there inside the "
+                            "sandbox");
+      }
+      return SystemError(Stage::kExec, error, StrCat("execute ", plan.argv.at(0)));
+  }
+  return Status(StatusCode::kSystem, Stage::kSupervise, "the child sent an unknown report");
+}
+
+std::string NoticeFor(const child::Report& report, const Plan& plan) {
+  const MountOp& op = plan.mounts.at(report.index);
+  return StrCat(op.target, " is read-only, because it cannot be overlaid here (",
+                ErrnoName(report.error), "; overlays need Linux 6.6 or newer)");
+}
+
+}  // namespace mini

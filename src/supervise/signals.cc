@@ -1,0 +1,38 @@
+#include "supervise/signals.h"
+
+#include <sys/signalfd.h>
+
+#include <cerrno>
+
+namespace mini {
+namespace {
+
+// Not SIGTSTP, SIGTTIN, SIGTTOU and SIGCONT: the terminal stops and continues the whole foreground
+// group, supervisor and command alike, which is what a shell's job control expects.
+sigset_t PassedOn() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM}) {
+    sigaddset(&set, signal);
+  }
+  return set;
+}
+
+}  // namespace
+
+SupervisorSignals::SupervisorSignals() {
+  sigset_t blocked = PassedOn();
+  sigaddset(&blocked, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &blocked, &original_);
+}
+
+SupervisorSignals::~SupervisorSignals() { pthread_sigmask(SIG_SETMASK, &original_, nullptr); }
+
+Result<UniqueFd> SupervisorSignals::OpenDescriptor() const {
+  const sigset_t set = PassedOn();
+  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid()) return SystemError(Stage::kSupervise, errno, "open a signal descriptor");
+  return fd;
+}
+
+}  // namespace mini

@@ -1,0 +1,120 @@
+// Theory of operation
+//
+// Three descriptors tell all there is to know: the control socket (reports), the pidfd of init (the
+// sandbox is gone), the signal descriptor; a fourth, in mini-tapbox, that the stack failed. Init
+// reports the command's status only after everything inside has died, so the pidfd follows at
+// once. When the stack fails, the sandbox is killed: never a run without its firewall.
+#include "supervise/supervisor.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+#include "base/strings.h"
+#include "supervise/report_text.h"
+
+namespace mini {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+Supervisor::Supervisor(const Plan& plan, ChildProcess& child,
+                       std::function<void(std::string_view)> on_notice)
+    : plan_(plan), child_(child), on_notice_(std::move(on_notice)) {}
+
+Result<ReceivedReport> Supervisor::WaitForDescriptors() {
+  MINI_ASSIGN_OR_RETURN(auto received, child_.ReceiveReport());
+  if (!received) {
+    return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox ended before it was set up");
+  }
+  if (received->report.kind == child::ReportKind::kFailed) {
+    return StatusFor(received->report, plan_);
+  }
+  if (received->report.kind != child::ReportKind::kDescriptors ||
+      !received->descriptors[0].valid() || !received->descriptors[1].valid()) {
+    return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox sent no TAP device");
+  }
+  return std::move(*received);
+}
+
+Status Supervisor::ReadReports() {
+  MINI_ASSIGN_OR_RETURN(const auto received, child_.ReceiveReport());
+  if (!received) {
+    control_open_ = false;
+    return OkStatus();
+  }
+  switch (received->report.kind) {
+    case child::ReportKind::kFailed:
+      return StatusFor(received->report, plan_);
+    case child::ReportKind::kDegraded:
+      on_notice_(NoticeFor(received->report, plan_));
+      return OkStatus();
+    case child::ReportKind::kExited:
+      command_status_ = received->report.wait_status;
+      return OkStatus();
+    case child::ReportKind::kDescriptors:
+      break;
+  }
+  return Status(StatusCode::kSystem, Stage::kSupervise, "the sandbox sent an unexpected report");
+}
+
+void Supervisor::PassSignalsOn(int signal_descriptor) {
+  signalfd_siginfo info;
+  while (read(signal_descriptor, &info, sizeof info) == sizeof info) {
+    const auto signal = static_cast<int>(info.ssi_signo);
+    // A terminal's Ctrl-C or Ctrl-\ reaches the command by itself. A hang-up reaches only the
+    // foreground group, which need not be the command's.
+    if (info.ssi_code == SI_KERNEL && signal != SIGHUP) continue;
+    child_.Signal(signal);
+  }
+}
+
+int Supervisor::EnforceTimeLimit() {
+  if (!deadline_) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(*deadline_ - steady_clock::now());
+  if (left.count() > 0) {
+    return static_cast<int>(
+        std::min<milliseconds::rep>(left.count(), std::numeric_limits<int>::max()));
+  }
+  if (timed_out_) {
+    child_.Signal(SIGKILL);
+    deadline_.reset();
+    return -1;
+  }
+  timed_out_ = true;
+  on_notice_(StrCat("the time limit of ", plan_.time_limit->count(),
+                    " ms is reached; ending the command"));
+  child_.Signal(SIGTERM);
+  deadline_ = steady_clock::now() + plan_.kill_delay;
+  return EnforceTimeLimit();
+}
+
+Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
+  MINI_ASSIGN_OR_RETURN(const UniqueFd signal_descriptor, signals.OpenDescriptor());
+  if (plan_.time_limit) deadline_ = steady_clock::now() + *plan_.time_limit;
+  for (;;) {
+    pollfd descriptors[] = {{control_open_ ? child_.control() : -1, POLLIN, 0},
+                            {child_.pidfd(), POLLIN, 0},
+                            {signal_descriptor.get(), POLLIN, 0},
+                            {stack_failure_, POLLIN, 0}};
+    if (poll(descriptors, std::size(descriptors), EnforceTimeLimit()) < 0 && errno != EINTR) {
+      return SystemError(Stage::kSupervise, errno, "wait for the sandbox");
+    }
+    if (descriptors[3].revents != 0) {
+      stack_failed_ = true;
+      return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack failed");
+    }
+    if (descriptors[0].revents != 0) MINI_RETURN_IF_ERROR(ReadReports());
+    if (descriptors[2].revents != 0) PassSignalsOn(signal_descriptor.get());
+    // Only when the control socket has nothing left to say.
+    if (descriptors[1].revents != 0 && descriptors[0].revents == 0) break;
+  }
+  MINI_ASSIGN_OR_RETURN(const int init_status, child_.Wait());
+  return Outcome{command_status_.value_or(init_status), timed_out_};
+}
+
+}  // namespace mini

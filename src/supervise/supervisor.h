@@ -1,0 +1,52 @@
+// Waits for the command: signals, the time limit, the sandbox's end.
+#ifndef MINI_SANDBOX_SUPERVISE_SUPERVISOR_H_
+#define MINI_SANDBOX_SUPERVISE_SUPERVISOR_H_
+
+#include <functional>
+#include <string_view>
+
+#include "base/status.h"
+#include "plan/plan.h"
+#include "supervise/child_process.h"
+#include "supervise/outcome.h"
+#include "supervise/signals.h"
+
+namespace mini {
+
+class Supervisor {
+ public:
+  // `on_notice` is for sentences that the user should see; called on the calling thread.
+  Supervisor(const Plan& plan, ChildProcess& child,
+             std::function<void(std::string_view)> on_notice);
+
+  // The TAP and the netlink socket that the child opened; an error when it failed before that.
+  Result<ReceivedReport> WaitForDescriptors();
+
+  // `failure_descriptor` becomes readable when the network stack fails: Run() then ends.
+  void WatchStack(int failure_descriptor) { stack_failure_ = failure_descriptor; }
+  bool stack_failed() const { return stack_failed_; }
+
+  // Returns when no process of the sandbox is left. An error: the command never ran, or cannot go
+  // on, and the caller drops the ChildProcess, which ends it.
+  Result<Outcome> Run(const SupervisorSignals& signals);
+
+ private:
+  Status ReadReports();
+  void PassSignalsOn(int signal_descriptor);
+  // Sends what is due and returns the poll(2) timeout until the next deadline.
+  int EnforceTimeLimit();
+
+  const Plan& plan_;
+  ChildProcess& child_;
+  std::function<void(std::string_view)> on_notice_;
+  int stack_failure_ = -1;
+  bool stack_failed_ = false;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  bool control_open_ = true;
+  std::optional<int> command_status_;
+  bool timed_out_ = false;
+};
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_SUPERVISE_SUPERVISOR_H_

@@ -1,0 +1,53 @@
+#include "sys/clone.h"
+
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace mini {
+namespace {
+
+std::string HintFor(int error_number) {
+  switch (error_number) {
+    case EPERM:
+      return "this machine or container does not let you make user namespaces "
+             "(sysctl kernel.unprivileged_userns_clone, a container's seccomp profile, or a "
+             "chroot)";
+    case ENOSPC:
+    case EUSERS:
+      return "the limit on user namespaces is reached (sysctl user.max_user_namespaces)";
+    case EINVAL:
+      return "this kernel lacks a namespace that the sandbox needs (CONFIG_USER_NS, CONFIG_PID_NS, "
+             "CONFIG_NET_NS)";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Result<ClonedProcess> CloneIntoNamespaces(void (*entry)(void*), void* argument) {
+  int pidfd = -1;
+  clone_args arguments = {};
+  arguments.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                    CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_PIDFD;
+  arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+  if (pid == 0) {
+    entry(argument);
+    _exit(125);
+  }
+  if (pid < 0) {
+    const int error_number = errno;
+    return SystemError(Stage::kClone, error_number, "make the sandbox's namespaces")
+        .WithHint(HintFor(error_number));
+  }
+  return ClonedProcess{pid, UniqueFd(pidfd)};
+}
+
+}  // namespace mini

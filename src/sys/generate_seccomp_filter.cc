@@ -1,0 +1,345 @@
+// A build-time tool: generate_seccomp_filter PROCESSOR OUTPUT writes the command's seccomp filter
+// as the initializers of a `struct sock_filter` array.
+//
+// Theory of operation. The filter is the last of several walls: the command has no capability, so
+// most of what is refused here the kernel refuses as well. The filter takes the code behind these
+// calls away from the command (most local exploits of the kernel went through a few of them), and
+// it closes what no capability guards: TIOCSTI, keyrings, nested user namespaces, io_uring.
+//
+// All else is allowed: a sandbox for any program cannot know the calls of tomorrow's libc. What is
+// refused gets an errno that programs know how to live with; only the calling convention of an
+// architecture that the filter does not know kills.
+//
+// The call numbers come from libseccomp's tables. The program is laid out here, because installing
+// a filter costs time: for its cache of calls that are always allowed, the kernel runs the program
+// once for every call number of every architecture it serves (kernel/seccomp.c,
+// seccomp_cache_prepare). So the numbers are cut into intervals of equal treatment, and an optimal
+// binary search tree over them, weighted by how many calls an interval holds, keeps that sum small.
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using Code = std::vector<sock_filter>;
+
+[[noreturn]] void Fail(std::string_view what, int error) {
+  std::fprintf(stderr, "generate_seccomp_filter: %.*s: %s\n", static_cast<int>(what.size()),
+               what.data(), std::strerror(error));
+  std::exit(1);
+}
+
+// --- Instructions (bpf(4)'s classic machine; Documentation/userspace-api/seccomp_filter.rst) ---
+
+sock_filter Statement(int code, uint32_t k) { return {static_cast<uint16_t>(code), 0, 0, k}; }
+sock_filter Jump(int code, uint32_t k, size_t if_true, size_t if_false) {
+  if (if_true > UINT8_MAX || if_false > UINT8_MAX) Fail("a jump is too long", EOVERFLOW);
+  return {static_cast<uint16_t>(BPF_JMP | BPF_K | code), static_cast<uint8_t>(if_true),
+          static_cast<uint8_t>(if_false), k};
+}
+sock_filter Return(uint32_t action) { return Statement(BPF_RET | BPF_K, action); }
+sock_filter ReturnErrno(int error) {
+  return Return(SECCOMP_RET_ERRNO | static_cast<uint32_t>(error));
+}
+sock_filter Allow() { return Return(SECCOMP_RET_ALLOW); }
+sock_filter Load(size_t offset) {
+  return Statement(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
+}
+// The lower half of an argument, of little-endian machines. All arguments looked at are 32 bits
+// wide to the kernel, or have all their flags there, so a set upper half changes nothing.
+sock_filter LoadArgument(size_t index) {
+  return Load(offsetof(seccomp_data, args) + index * sizeof(uint64_t));
+}
+
+bool operator==(const sock_filter& a, const sock_filter& b) {
+  return a.code == b.code && a.jt == b.jt && a.jf == b.jf && a.k == b.k;
+}
+bool SameCode(const Code& a, const Code& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const sock_filter& x, const sock_filter& y) { return x == y; });
+}
+
+// --- What is refused ---
+
+// The calls of one architecture that are not simply allowed, by number.
+class Refusals {
+ public:
+  explicit Refusals(uint32_t arch) : arch_(arch) {}
+
+  // Calls by name. One that this architecture does not have is left out; one that no architecture
+  // has is a misspelling.
+  void Refuse(int error, std::initializer_list<const char*> names) {
+    for (const char* name : names) Treat(name, {ReturnErrno(error)});
+  }
+  void Treat(const char* name, Code code) {
+    if (const std::optional<uint32_t> number = Number(name)) Treat(*number, std::move(code));
+  }
+  void Treat(uint32_t number, Code code) { calls_[number] = std::move(code); }
+
+  uint32_t arch() const { return arch_; }
+  const std::map<uint32_t, Code>& calls() const { return calls_; }
+
+ private:
+  std::optional<uint32_t> Number(const char* name) const {
+    // libseccomp gives i386's socket calls numbers of its own, since they can also be made through
+    // socketcall(2); these are the kernel's (asm/unistd_32.h).
+    if (arch_ == SCMP_ARCH_X86 && std::string_view(name) == "socket") return 359;
+    if (arch_ == SCMP_ARCH_X86 && std::string_view(name) == "socketpair") return 360;
+    const int number = seccomp_syscall_resolve_name_arch(arch_, name);
+    if (number == __NR_SCMP_ERROR) Fail(name, ENOSYS);
+    if (number < 0) return std::nullopt;
+    return static_cast<uint32_t>(number);
+  }
+
+  uint32_t arch_;
+  std::map<uint32_t, Code> calls_;
+};
+
+// The file system that the sandbox was given is what it keeps: no call that makes, moves or changes
+// a mount, even where a user namespace would grant the capability. statmount and listmount only
+// read, like /proc/self/mountinfo.
+void RefuseMounts(Refusals& refusals) {
+  refusals.Refuse(EPERM, {"mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree",
+                          "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "chroot"});
+  // open_tree_attr(2) of Linux 6.15 has this number everywhere; libseccomp 2.5 has no name for it.
+  constexpr uint32_t kOpenTreeAttr = 467;
+  refusals.Treat(kOpenTreeAttr, {ReturnErrno(EPERM)});
+}
+
+Code RefuseFlags(uint32_t flags) {
+  return {LoadArgument(0), Jump(BPF_JSET, flags, 0, 1), ReturnErrno(EPERM), Allow()};
+}
+
+// A nested user namespace hands out all capabilities over further namespaces, and with them the
+// kernel code that local exploits mostly went through.
+void RefuseNamespaces(Refusals& refusals) {
+  constexpr uint32_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+  refusals.Refuse(EPERM, {"setns"});
+  refusals.Treat("clone", RefuseFlags(kNamespaces));
+  // Only unshare(2) and clone3(2) know time namespaces: in clone(2)'s flags that bit belongs to the
+  // number of the exit signal.
+  refusals.Treat("unshare", RefuseFlags(kNamespaces | CLONE_NEWTIME));
+  // clone3(2) has its flags in memory, where no filter sees them. With ENOSYS every libc falls back
+  // to clone(2); with EPERM it would give up.
+  refusals.Refuse(ENOSYS, {"clone3"});
+}
+
+// Input pushed into a terminal that the sandbox shares with the caller's shell would be run by that
+// shell once the sandbox ended: by TIOCSTI as keys, by TIOCLINUX as a console selection pasted. The
+// request is an unsigned int to the kernel: a filter that compared 64 bits could be passed by
+// setting one above (CVE-2019-10063).
+void RefuseTerminalInjection(Refusals& refusals) {
+  refusals.Treat("ioctl", {LoadArgument(1), Jump(BPF_JEQ, TIOCSTI, 1, 0),
+                           Jump(BPF_JEQ, TIOCLINUX, 0, 1), ReturnErrno(EPERM), Allow()});
+}
+
+// Large parts of the kernel with a history of flaws, which few programs need and most of these can
+// do without. io_uring would also carry calls past this filter.
+void RefuseAttackSurface(Refusals& refusals) {
+  refusals.Refuse(EPERM, {"io_uring_setup", "io_uring_enter", "io_uring_register"});
+  refusals.Refuse(EPERM, {"bpf", "perf_event_open", "userfaultfd", "lookup_dcookie", "nfsservctl"});
+  // Keyrings are shared by all processes of a user, inside and outside.
+  refusals.Refuse(EPERM, {"add_key", "keyctl", "request_key"});
+  // Marks of fanotify(7) reach whole mounts and file systems.
+  refusals.Refuse(EPERM, {"fanotify_init"});
+  // Opens by inode number, past every directory that hides a file. name_to_handle_at only reads.
+  refusals.Refuse(EPERM, {"open_by_handle_at"});
+}
+
+// What only an administrator of the whole machine does. adjtimex and clock_adjtime stay: they also
+// read the clock's state, and setting it takes a capability that the sandbox never has.
+void RefuseAdministration(Refusals& refusals) {
+  refusals.Refuse(EPERM, {"kexec_load", "kexec_file_load", "init_module", "finit_module",
+                          "delete_module", "create_module", "query_module", "get_kernel_syms"});
+  refusals.Refuse(EPERM, {"reboot", "swapon", "swapoff", "quotactl", "quotactl_fd", "acct",
+                          "syslog", "settimeofday", "stime", "clock_settime", "clock_settime64"});
+  // x86 only: port I/O, and the virtual 8086 mode of 32-bit programs.
+  refusals.Refuse(EPERM, {"iopl", "ioperm", "vm86", "vm86old"});
+}
+
+// UNIX, INET, INET6, NETLINK and PACKET (which the kernel refuses without a capability) remain. Of
+// the others some are not bound to the network namespace (VSOCK reaches the hypervisor, QIPCRTR the
+// modem), and most load rarely used kernel modules on demand (ALG, TIPC, RDS, CAN and the like).
+// EAFNOSUPPORT is what a kernel built without them answers.
+void RefuseSocketFamilies(Refusals& refusals) {
+  static_assert(AF_UNIX == 1 && AF_INET == 2 && AF_INET6 == 10 && AF_NETLINK == 16 &&
+                AF_PACKET == 17);
+  const Code code = {LoadArgument(0),  // an int to the kernel; a negative one is above as unsigned
+                     Jump(BPF_JGT, AF_PACKET, 4, 0),
+                     Jump(BPF_JGE, AF_NETLINK, 2, 0),
+                     Jump(BPF_JEQ, AF_INET6, 1, 0),
+                     Jump(BPF_JGT, AF_INET, 1, 0),
+                     Allow(),
+                     ReturnErrno(EAFNOSUPPORT)};
+  refusals.Treat("socket", code);
+  refusals.Treat("socketpair", code);
+  // i386's socketcall(2) has its arguments in memory. Its calls have had numbers of their own since
+  // Linux 4.3, which libcs use first.
+  refusals.Refuse(ENOSYS, {"socketcall"});
+}
+
+Refusals RefusalsFor(uint32_t arch) {
+  Refusals refusals(arch);
+  RefuseMounts(refusals);
+  RefuseNamespaces(refusals);
+  RefuseTerminalInjection(refusals);
+  RefuseAttackSurface(refusals);
+  RefuseAdministration(refusals);
+  RefuseSocketFamilies(refusals);
+  return refusals;
+}
+
+// --- The search tree ---
+
+struct Interval {
+  uint32_t first;  // up to the next interval's first
+  size_t weight;   // how many calls exist in it, at least 1
+  Code code;
+};
+
+// The whole range of 32 bits, cut where the treatment changes.
+std::vector<Interval> Intervals(const Refusals& refusals) {
+  constexpr uint32_t kCallsInUse = 480;  // a weight only: no architecture of ours has many more
+  std::vector<Interval> intervals;
+  const auto append = [&](uint32_t first, const Code& code) {
+    if (intervals.empty() || !SameCode(intervals.back().code, code)) {
+      intervals.push_back({first, 1, code});
+    }
+  };
+  uint32_t next = 0;
+  for (const auto& [number, code] : refusals.calls()) {
+    if (number > next) append(next, {Allow()});
+    append(number, code);
+    next = number + 1;
+  }
+  append(next, {Allow()});
+  // x32 calls carry this bit. A kernel without x32 answers ENOSYS, and so do we. The same goes for
+  // call -1, which some programs make to see what happens.
+  constexpr uint32_t kX32 = 0x40000000;
+  if (refusals.arch() == SCMP_ARCH_X86_64) append(kX32, {ReturnErrno(ENOSYS)});
+
+  for (size_t i = 0; i < intervals.size(); ++i) {
+    const uint32_t end = i + 1 < intervals.size() ? intervals[i + 1].first : kCallsInUse;
+    const uint32_t last = std::min(end, kCallsInUse);
+    if (last > intervals[i].first) intervals[i].weight = last - intervals[i].first;
+  }
+  return intervals;
+}
+
+// The optimal alphabetic tree over all intervals by dynamic programming: split(i, j) is the first
+// interval of the right half of the best tree over i..j.
+class SearchTree {
+ public:
+  explicit SearchTree(std::vector<Interval> intervals)
+      : intervals_(std::move(intervals)),
+        cost_(intervals_.size(), std::vector<size_t>(intervals_.size(), 0)),
+        split_(cost_) {
+    for (size_t length = 2; length <= intervals_.size(); ++length) {
+      for (size_t i = 0; i + length <= intervals_.size(); ++i) Solve(i, i + length - 1);
+    }
+  }
+
+  // Expects the call number in the accumulator.
+  Code Emit() const { return Emit(0, intervals_.size() - 1); }
+
+ private:
+  void Solve(size_t i, size_t j) {
+    size_t weight = 0;
+    for (size_t k = i; k <= j; ++k) weight += intervals_[k].weight;
+    cost_[i][j] = SIZE_MAX;
+    for (size_t k = i + 1; k <= j; ++k) {
+      const size_t cost = cost_[i][k - 1] + cost_[k][j] + weight;
+      if (cost < cost_[i][j]) {
+        cost_[i][j] = cost;
+        split_[i][j] = k;
+      }
+    }
+  }
+
+  Code Emit(size_t i, size_t j) const {
+    if (i == j) return intervals_[i].code;
+    const size_t k = split_[i][j];
+    const Code left = Emit(i, k - 1);
+    const Code right = Emit(k, j);
+    Code code;
+    if (left.size() <= UINT8_MAX) {
+      code.push_back(Jump(BPF_JGE, intervals_[k].first, left.size(), 0));
+    } else {  // only JA reaches further than 255 instructions
+      code.push_back(Jump(BPF_JGE, intervals_[k].first, 0, 1));
+      code.push_back(Statement(BPF_JMP | BPF_JA, static_cast<uint32_t>(left.size())));
+    }
+    code.insert(code.end(), left.begin(), left.end());
+    code.insert(code.end(), right.begin(), right.end());
+    return code;
+  }
+
+  std::vector<Interval> intervals_;
+  std::vector<std::vector<size_t>> cost_;
+  std::vector<std::vector<size_t>> split_;
+};
+
+// --- The program ---
+
+// The native convention and the 32-bit one that the same kernel serves.
+std::vector<uint32_t> ArchitecturesOf(std::string_view processor) {
+  if (processor == "x86_64" || processor == "AMD64") return {SCMP_ARCH_X86_64, SCMP_ARCH_X86};
+  if (processor == "aarch64" || processor == "arm64") return {SCMP_ARCH_AARCH64, SCMP_ARCH_ARM};
+  Fail(std::string("no filter is written for the processor ").append(processor), ENOTSUP);
+}
+
+Code Program(const std::vector<uint32_t>& architectures) {
+  Code program = {Load(offsetof(seccomp_data, arch))};
+  for (const uint32_t arch : architectures) {
+    Code section = {Load(offsetof(seccomp_data, nr))};
+    const Code tree = SearchTree(Intervals(RefusalsFor(arch))).Emit();
+    section.insert(section.end(), tree.begin(), tree.end());
+    program.push_back(Jump(BPF_JEQ, arch, 1, 0));
+    program.push_back(Statement(BPF_JMP | BPF_JA, static_cast<uint32_t>(section.size())));
+    program.insert(program.end(), section.begin(), section.end());
+  }
+  program.push_back(Return(SECCOMP_RET_KILL_PROCESS));
+  return program;
+}
+
+void Write(const Code& program, const char* path) {
+  std::FILE* out = std::fopen(path, "we");
+  if (out == nullptr) Fail(path, errno);
+  std::fprintf(out, "// Made by generate_seccomp_filter.cc: %zu instructions.\n", program.size());
+  for (const sock_filter& instruction : program) {
+    std::fprintf(out, "{0x%02x, %u, %u, 0x%08xu},\n", unsigned{instruction.code},
+                 unsigned{instruction.jt}, unsigned{instruction.jf}, unsigned{instruction.k});
+  }
+  if (std::fclose(out) != 0) Fail(path, errno);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: generate_seccomp_filter PROCESSOR OUTPUT\n");
+    return 2;
+  }
+  Write(Program(ArchitecturesOf(argv[1])), argv[2]);
+  return 0;
+}

@@ -1,0 +1,243 @@
+#include "sys/host_facts.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/paths.h"
+#include "base/strings.h"
+#include "base/unique_fd.h"
+#include "sys/mountinfo.h"
+#include "sys/passwd.h"
+#include "sys/read_file.h"
+#include "sys/unix_sockets.h"
+
+namespace mini {
+namespace {
+
+// Far more than any such file needs; what is larger is an error, not cut off. Hosts files with
+// hundreds of thousands of blocked names exist.
+constexpr size_t kMaxAccountFile = 64 << 20;
+constexpr size_t kMaxResolverFile = 1 << 20;
+constexpr size_t kMaxHostsFile = 64 << 20;
+
+PathKind KindOf(mode_t mode) {
+  if (S_ISDIR(mode)) return PathKind::kDirectory;
+  if (S_ISREG(mode)) return PathKind::kFile;
+  return PathKind::kOther;
+}
+
+// Where an open descriptor points to. Empty for what has no path: a pipe reached through
+// /dev/stdin, say.
+Result<std::string> PathOfDescriptor(int fd, const std::string& path) {
+  std::array<char, 32> link{"/proc/self/fd/"};
+  *std::to_chars(link.data() + 14, link.data() + link.size() - 1, fd).ptr = '\0';
+  std::string target(PATH_MAX, '\0');
+  const ssize_t length = readlink(link.data(), target.data(), target.size());
+  if (length < 0) {
+    const int error = errno;
+    Status status = SystemError(Stage::kProbe, error,
+                                StrCat("find the canonical path of ", EscapeForTerminal(path)));
+    if (error == ENOENT) return std::move(status).WithHint("/proc must be mounted");
+    return status;
+  }
+  target.resize(static_cast<size_t>(length));
+  if (!IsAbsolutePath(target)) target.clear();
+  return target;
+}
+
+Result<std::vector<MountFact>> ReadMounts() {
+  Result<std::string> text = ReadProcFile("/proc/self/mountinfo", Stage::kProbe);
+  if (!text.ok()) {
+    return std::move(text).status().WithHint(
+        "/proc must be mounted: the plan needs to know every mount");
+  }
+  MINI_ASSIGN_OR_RETURN(std::vector<MountFact> mounts, ParseMountinfo(*text));
+  if (mounts.empty()) {
+    return Status(StatusCode::kUnsupported, Stage::kProbe, "/proc/self/mountinfo is empty")
+        .WithHint("/proc must be mounted: the plan needs to know every mount");
+  }
+  return mounts;
+}
+
+// A file that may be missing or closed to us; one that is too large or no regular file is an error,
+// since leaving it out would change what the sandbox does.
+Result<std::string> ReadOptionalFile(const std::string& path, size_t max_bytes) {
+  Result<std::string> text = ReadTextFile(path, max_bytes, Stage::kProbe);
+  if (text.ok() || text.status().error_number() == 0) return text;
+  return std::string();
+}
+
+// Appends `home` when it is a directory other than "/", and not there yet.
+Status AddHome(const std::string& home, std::vector<std::string>& homes) {
+  if (!IsAbsolutePath(home)) return OkStatus();
+  MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(home));
+  if (fact.kind != PathKind::kDirectory || fact.canonical.empty() || fact.canonical == "/") {
+    return OkStatus();
+  }
+  if (std::find(homes.begin(), homes.end(), fact.canonical) == homes.end()) {
+    homes.push_back(std::move(fact.canonical));
+  }
+  return OkStatus();
+}
+
+Result<std::vector<std::string>> ReadHomes(uid_t uid) {
+  std::vector<std::string> homes;
+  MINI_ASSIGN_OR_RETURN(const std::string passwd, ReadOptionalFile("/etc/passwd", kMaxAccountFile));
+  const std::optional<std::string> account_home = HomeFromPasswd(passwd, uid);
+  if (account_home) {
+    MINI_RETURN_IF_ERROR(AddHome(*account_home, homes));
+  }
+  const char* variable = getenv("HOME");
+  if (variable != nullptr && variable != account_home) {
+    MINI_RETURN_IF_ERROR(AddHome(variable, homes));
+  }
+  return homes;
+}
+
+std::vector<std::string> ReadEnvironment() {
+  std::vector<std::string> environment;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    environment.emplace_back(*variable);
+  }
+  return environment;
+}
+
+Result<DirectoryEntry> ReadEntry(int directory, const dirent& raw) {
+  DirectoryEntry entry;
+  entry.name = raw.d_name;
+  unsigned char type = raw.d_type;
+  if (type == DT_UNKNOWN) {  // some file systems do not say (readdir(3))
+    struct stat status;
+    if (fstatat(directory, raw.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      return SystemError(Stage::kProbe, errno, StrCat("stat /", EscapeForTerminal(entry.name)));
+    }
+    type = static_cast<unsigned char>(IFTODT(status.st_mode));
+  }
+  if (type == DT_DIR) {
+    entry.kind = DirectoryEntry::Kind::kDirectory;
+  } else if (type == DT_LNK) {
+    entry.kind = DirectoryEntry::Kind::kSymlink;
+    entry.symlink_target.resize(PATH_MAX);
+    const ssize_t length =
+        readlinkat(directory, raw.d_name, entry.symlink_target.data(), entry.symlink_target.size());
+    if (length < 0) {
+      return SystemError(Stage::kProbe, errno, StrCat("readlink /", EscapeForTerminal(entry.name)));
+    }
+    entry.symlink_target.resize(static_cast<size_t>(length));
+  }
+  return entry;
+}
+
+}  // namespace
+
+Result<std::string> ReadWorkingDirectory() {
+  // The system call itself: glibc's getcwd(3) would walk upwards where the kernel says that the
+  // directory cannot be reached, and name a directory that is not the one meant.
+  std::string path(PATH_MAX, '\0');
+  const long length = syscall(SYS_getcwd, path.data(), path.size());
+  if (length < 0) {
+    const int error = errno;
+    if (error == ENOENT) {
+      return Status(StatusCode::kNotFound, Stage::kProbe, "the working directory was deleted")
+          .WithHint("cd to one that exists");
+    }
+    return SystemError(Stage::kProbe, error, "find the working directory");
+  }
+  path.resize(static_cast<size_t>(length) - 1);  // the count includes the final NUL
+  if (!IsAbsolutePath(path)) {                   // "(unreachable)/..." (getcwd(3))
+    return Status(StatusCode::kNotFound, Stage::kProbe,
+                  "the working directory lies outside of the root directory")
+        .WithHint("cd to one that can be reached");
+  }
+  return path;
+}
+
+Result<PathFact> ReadPathFact(const std::string& path) {
+  PathFact fact;
+  // O_PATH looks at the object without opening it: no FIFO blocks, no device is touched (open(2)).
+  const UniqueFd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return fact;
+    if (errno == EACCES) {
+      fact.kind = PathKind::kOther;
+      return fact;
+    }
+    return SystemError(Stage::kProbe, errno, StrCat("look at ", EscapeForTerminal(path)));
+  }
+  struct stat status;
+  if (fstat(fd.get(), &status) != 0) {
+    return SystemError(Stage::kProbe, errno, StrCat("stat ", EscapeForTerminal(path)));
+  }
+  fact.kind = KindOf(status.st_mode);
+  MINI_ASSIGN_OR_RETURN(fact.canonical, PathOfDescriptor(fd.get(), path));
+  return fact;
+}
+
+bool IsWritableDirectory(const std::string& path) {
+  // Most callers may not write: one system call then answers.
+  struct stat status;
+  return faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 &&
+         lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+Result<std::vector<DirectoryEntry>> ReadRootEntries() {
+  const std::unique_ptr<DIR, int (*)(DIR*)> root(opendir("/"), &closedir);
+  if (root == nullptr) return SystemError(Stage::kProbe, errno, "open the directory /");
+  std::vector<DirectoryEntry> entries;
+  for (;;) {
+    errno = 0;
+    const dirent* raw = readdir(root.get());
+    if (raw == nullptr) break;
+    const std::string_view name = raw->d_name;
+    if (name == "." || name == "..") continue;
+    MINI_ASSIGN_OR_RETURN(DirectoryEntry entry, ReadEntry(dirfd(root.get()), *raw));
+    entries.push_back(std::move(entry));
+  }
+  if (errno != 0) return SystemError(Stage::kProbe, errno, "read the directory /");
+  return entries;
+}
+
+Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
+                                const HostFactsOptions& options) {
+  HostFacts facts;
+  facts.uid = geteuid();
+  facts.gid = getegid();
+  MINI_ASSIGN_OR_RETURN(facts.working_directory, ReadWorkingDirectory());
+  MINI_ASSIGN_OR_RETURN(facts.mounts, ReadMounts());
+  MINI_ASSIGN_OR_RETURN(facts.homes, ReadHomes(facts.uid));
+  facts.environment = ReadEnvironment();
+  for (const std::string& path : paths) {
+    MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
+    facts.paths.insert_or_assign(path, std::move(fact));
+  }
+  for (const std::string_view directory : options.system_directories) {
+    std::string path(directory);
+    if (IsWritableDirectory(path)) facts.writable_system_directories.push_back(std::move(path));
+  }
+  MINI_ASSIGN_OR_RETURN(facts.unix_sockets, ReadUnixSockets());
+  if (options.root_entries) {
+    MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
+  }
+  if (options.resolver_files) {
+    MINI_ASSIGN_OR_RETURN(facts.resolv_conf,
+                          ReadOptionalFile("/etc/resolv.conf", kMaxResolverFile));
+    MINI_ASSIGN_OR_RETURN(facts.hosts, ReadOptionalFile("/etc/hosts", kMaxHostsFile));
+  }
+  return facts;
+}
+
+}  // namespace mini

@@ -1,0 +1,44 @@
+// Reads the facts that a plan rests on (plan/host_facts.h) from the running system. Read only: no
+// file is created, nothing is opened but for looking at it, and nothing waits for a device.
+#ifndef MINI_SANDBOX_SYS_HOST_FACTS_H_
+#define MINI_SANDBOX_SYS_HOST_FACTS_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "plan/host_facts.h"
+
+namespace mini {
+
+struct HostFactsOptions {
+  // Which of these become HostFacts::writable_system_directories.
+  std::span<const std::string_view> system_directories = {};
+  // Whether HostFacts::root_entries is read: only when a mount point is missing in "/".
+  bool root_entries = false;
+  // Whether HostFacts::resolv_conf and ::hosts are read: only a run with the network stack, or one
+  // that places these files inside, needs them.
+  bool resolver_files = true;
+};
+
+// `paths` are absolute. Four system calls a path.
+Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
+                                const HostFactsOptions& options);
+
+// The working directory of this process. An error says when it was deleted or lies outside of the
+// root directory.
+Result<std::string> ReadWorkingDirectory();
+
+// One path's fact. When the caller may not look there (EACCES), kOther with an empty `canonical`.
+Result<PathFact> ReadPathFact(const std::string& path);
+
+// Whether `path` itself is a directory, no symlink, that the caller may write to.
+bool IsWritableDirectory(const std::string& path);
+
+// The entries of "/", without "." and "..".
+Result<std::vector<DirectoryEntry>> ReadRootEntries();
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_SYS_HOST_FACTS_H_

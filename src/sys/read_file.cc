@@ -1,0 +1,80 @@
+#include "sys/read_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+
+#include "base/strings.h"
+#include "base/unique_fd.h"
+
+namespace mini {
+namespace {
+
+constexpr size_t kFirstRead = 16 * 1024;
+
+// Reads to the end of file. The buffer doubles, so that a large file costs few calls; a file that
+// grows while it is read is read as far as it goes at that time.
+Result<std::string> ReadToEnd(int fd, const std::string& path, size_t expected, size_t max_bytes,
+                              Stage stage) {
+  std::string text;
+  size_t used = 0;
+  // One byte more than expected, so that a file of the expected size ends in one read and one EOF.
+  text.resize(std::max(expected + 1, kFirstRead));
+  for (;;) {
+    if (used == text.size()) text.resize(text.size() * 2);
+    const ssize_t count = read(fd, text.data() + used, text.size() - used);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      return SystemError(stage, errno, StrCat("read ", EscapeForTerminal(path)));
+    }
+    if (count == 0) break;
+    used += static_cast<size_t>(count);
+    if (used > max_bytes) {
+      return InvalidArgument(stage, StrCat("read ", EscapeForTerminal(path), ": it is larger than ",
+                                           max_bytes, " bytes"));
+    }
+  }
+  text.resize(used);
+  return text;
+}
+
+std::string_view KindOf(mode_t mode) {
+  if (S_ISDIR(mode)) return "it is a directory";
+  if (S_ISFIFO(mode)) return "it is a FIFO, not a regular file";
+  if (S_ISSOCK(mode)) return "it is a socket, not a regular file";
+  return "it is a device, not a regular file";
+}
+
+}  // namespace
+
+Result<std::string> ReadTextFile(const std::string& path, size_t max_bytes, Stage stage) {
+  // O_NONBLOCK: the open of a FIFO without a writer, or of some devices, would wait (open(2));
+  // O_NOCTTY: a terminal must not become ours.
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return SystemError(stage, errno, StrCat("open ", EscapeForTerminal(path)));
+  struct stat status;
+  if (fstat(fd.get(), &status) != 0) {
+    return SystemError(stage, errno, StrCat("fstat ", EscapeForTerminal(path)));
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return InvalidArgument(stage,
+                           StrCat("read ", EscapeForTerminal(path), ": ", KindOf(status.st_mode)));
+  }
+  if (static_cast<uint64_t>(status.st_size) > max_bytes) {
+    return InvalidArgument(stage, StrCat("read ", EscapeForTerminal(path), ": it is larger than ",
+                                         max_bytes, " bytes"));
+  }
+  return ReadToEnd(fd.get(), path, static_cast<size_t>(status.st_size), max_bytes, stage);
+}
+
+Result<std::string> ReadProcFile(const std::string& path, Stage stage) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return SystemError(stage, errno, StrCat("open ", path));
+  return ReadToEnd(fd.get(), path, 0, SIZE_MAX, stage);
+}
+
+}  // namespace mini

@@ -1,0 +1,100 @@
+"""The few Linux calls that Python 3.9 has no name for, by ctypes. Every failure is an OSError."""
+
+import ctypes
+import os
+import signal
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result, what):
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def unshare(flags):
+    _check(_libc.unshare(ctypes.c_int(flags)), f"unshare(0x{flags:x})")
+
+
+def mount(source, target, fstype=None, flags=0, data=None):
+    def encode(text):
+        return None if text is None else os.fsencode(text)
+
+    _check(
+        _libc.mount(encode(source), encode(target), encode(fstype), ctypes.c_ulong(flags),
+                    encode(data)), f"mount {source} on {target}")
+
+
+def umount_lazily(target):
+    mnt_detach = 2
+    _check(_libc.umount2(os.fsencode(target), ctypes.c_int(mnt_detach)), f"umount {target}")
+
+
+def set_child_subreaper():
+    """From now on, orphans among our descendants become our children (prctl(2))."""
+    _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0), "prctl")
+
+
+def die_with_parent(parent):
+    """SIGKILL when `parent` ends. Call it after any change of ids: that clears it (prctl(2))."""
+    _check(_libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl")
+    if os.getppid() != parent:  # it ended before we asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def become(uid, gid, groups):
+    """Gives up root for good."""
+    os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def enter_user_namespace(inside_uid, inside_gid):
+    """A user namespace of our own, in which we are inside_uid:inside_gid (user_namespaces(7))."""
+    uid, gid = os.getuid(), os.getgid()
+    unshare(CLONE_NEWUSER)
+    for path, text in (("/proc/self/setgroups", "deny"),
+                       ("/proc/self/uid_map", f"{inside_uid} {uid} 1"),
+                       ("/proc/self/gid_map", f"{inside_gid} {gid} 1")):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def children_of(pid):
+    """Its children, zombies included. Read from the whole process table: the `children` files of
+    proc(5) need CONFIG_PROC_CHILDREN and may miss entries while processes come and go."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                after_name = file.read().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(after_name[1]) == pid:
+            found.append(int(entry))
+    return found
+
+
+def descendants_of(pid):
+    found = []
+    pending = [pid]
+    while pending:
+        for child in children_of(pending.pop()):
+            found.append(child)
+            pending.append(child)
+    return found

@@ -1,0 +1,298 @@
+#include "cli/command_line.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "base/strings.h"
+
+namespace mini {
+namespace {
+
+using std::chrono_literals::operator""ms;
+
+Result<CommandLine> Parse(Product product, std::vector<const char*> words) {
+  words.insert(words.begin(), ProductName(product));
+  return ParseCommandLine(product, static_cast<int>(words.size()), words.data());
+}
+Result<CommandLine> Sandbox(std::vector<const char*> words) {
+  return Parse(Product::kSandbox, std::move(words));
+}
+Result<CommandLine> Tapbox(std::vector<const char*> words) {
+  return Parse(Product::kTapbox, std::move(words));
+}
+
+// "stage: error", or "parsed".
+std::string Outcome(const Result<CommandLine>& line) {
+  if (line.ok()) return "parsed";
+  return StrCat(StageName(line.status().stage()), ": ", line.status().ToString());
+}
+
+// "word|word|", or the error.
+std::string CommandOf(const Result<CommandLine>& line) {
+  if (!line.ok()) return Outcome(line);
+  std::string text;
+  for (const std::string& word : line->command) text += StrCat(word, "|");
+  return text;
+}
+
+// "source>target:w " for each bind.
+std::string BindsOf(const Result<CommandLine>& line) {
+  if (!line.ok()) return Outcome(line);
+  std::string text;
+  for (const BindRequest& bind : line->policy.binds) {
+    text += StrCat(bind.source, ">", bind.target, bind.access == Access::kWritable ? ":w " : ":r ");
+  }
+  return text;
+}
+
+// The test's working directory, with a few things in it.
+class CommandLineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = std::filesystem::temp_directory_path() / "command_line_test.XXXXXX";
+    directory_ = std::filesystem::canonical(mkdtemp(pattern.data()));
+    before_ = std::filesystem::current_path();
+    std::filesystem::current_path(directory_);
+  }
+  void TearDown() override {
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(directory_);
+  }
+  std::string directory_;
+  std::filesystem::path before_;
+};
+
+TEST(CommandLine, TheFirstWordThatIsNoOptionStartsTheCommand) {
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "ls", "-l", "--help", "-x"})), "ls|-l|--help|-x|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "-T", "5", "ls", "-T", "x"})), "ls|-T|x|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "-"})), "-|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "", "a"})), "|a|");
+}
+
+TEST(CommandLine, TwoHyphensEndTheOptionsOnce) {
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "--", "ls", "-l"})), "ls|-l|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "--", "-strange", "--"})), "-strange|--|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "git", "--", "a"})), "git|--|a|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "--", "--", "a"})), "--|a|");
+}
+
+TEST(CommandLine, TheCommandsWordsArriveAsTheyAre) {
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "echo", "[a,b]", "'q'", "a=b", "", "\xc3\xa4", "a b"})),
+            "echo|[a,b]|'q'|a=b||\xc3\xa4|a b|");
+}
+
+TEST(CommandLine, LongNamesMeanTheSame) {
+  const auto line = Sandbox({"--default", "--write", "/w", "--bind=/s", "--to", "/d", "--chdir=/c",
+                             "--time-limit", "1", "--kill-delay=2", "true"});
+  EXPECT_EQ(BindsOf(line), "/w>/w:w /s>/d:r ");
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->policy.working_directory, "/c");
+  EXPECT_EQ(line->policy.time_limit, 1000ms);
+  EXPECT_EQ(line->policy.kill_delay, 2000ms);
+}
+
+TEST(CommandLine, ShortOptionsMayStickTogether) {
+  const auto line = Sandbox({"-xT5", "-t0.25", "-w/w", "true"});
+  EXPECT_EQ(CommandOf(line), "true|");
+  EXPECT_EQ(BindsOf(line), "/w>/w:w ");
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->policy.time_limit, 5000ms);
+  EXPECT_EQ(line->policy.kill_delay, 250ms);
+  EXPECT_EQ(CommandOf(Sandbox({"-xT", "5", "true"})), "true|");
+}
+
+TEST(CommandLine, AToBelongsToTheBindBeforeIt) {
+  EXPECT_EQ(BindsOf(Sandbox({"-x", "-M", "/a", "-M", "/b", "-m", "/c", "-M", "/d", "true"})),
+            "/a>/a:r /b>/c:r /d>/d:r ");
+  EXPECT_EQ(BindsOf(Sandbox({"-x", "-M", "/a", "-T", "5", "-m", "/c", "true"})), "/a>/c:r ");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-m", "/c", "-M", "/a", "true"})),
+            "arguments: -m /c: there is no -M before it");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-M", "/a", "-m", "/b", "-m", "/c", "true"})),
+            "arguments: -m /c: there is no -M before it");
+}
+
+TEST(CommandLine, PathsWithBracketsCommasAndSpacesStayWhole) {
+  EXPECT_EQ(BindsOf(Sandbox({"-x", "-w", "[a,b]", "-w", "/a b", "-w", "/-c", "true"})),
+            StrCat(std::filesystem::current_path().string(), "/[a,b]>",
+                   std::filesystem::current_path().string(), "/[a,b]:w /a b>/a b:w /-c>/-c:w "));
+}
+
+TEST_F(CommandLineTest, RelativePathsCountFromTheWorkingDirectory) {
+  std::filesystem::create_directory("sub");
+  EXPECT_EQ(
+      BindsOf(Sandbox({"-x", "-w", "sub", "-M", "./a", "-m", "b", "true"})),
+      StrCat(directory_, "/sub>", directory_, "/sub:w ", directory_, "/a>", directory_, "/b:r "));
+  const auto line = Sandbox({"-x", "-W", "sub", "true"});
+  ASSERT_TRUE(line.ok()) << Outcome(line);
+  EXPECT_EQ(line->policy.working_directory, directory_ + "/sub");
+}
+
+TEST_F(CommandLineTest, DotDotIsFollowedThroughSymlinksAsTheKernelDoes) {
+  std::filesystem::create_directories("real/sub");
+  std::filesystem::create_directories("real/sibling");
+  std::filesystem::create_directory("sibling");
+  std::filesystem::create_symlink("real/sub", "link");
+  EXPECT_EQ(BindsOf(Sandbox({"-x", "-w", "link/../sibling", "true"})),
+            StrCat(directory_, "/real/sibling>", directory_, "/real/sibling:w "));
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-w", "link/../none", "true"})),
+            "arguments: -w link/../none: there is no such path");
+}
+
+TEST(CommandLine, SecondsMayHaveDecimals) {
+  const auto limit = [](const char* text) {
+    const auto line = Sandbox({"-x", "-T", text, "true"});
+    return line.ok() ? StrCat(line->policy.time_limit->count(), " ms") : Outcome(line);
+  };
+  EXPECT_EQ(limit("2"), "2000 ms");
+  EXPECT_EQ(limit("0.5"), "500 ms");
+  EXPECT_EQ(limit(".25"), "250 ms");
+  EXPECT_EQ(limit("0.0001"), "1 ms") << "never rounded down to nothing";
+  EXPECT_EQ(limit("0"), "arguments: the time limit must be more than 0 seconds");
+  for (const char* bad : {"", "x", "5s", "-1", "1e3", "inf", "nan", "1.2.3", " 5", "0x10"}) {
+    EXPECT_EQ(limit(bad), StrCat("arguments: -T ", bad, ": not a number of seconds"));
+  }
+  EXPECT_EQ(limit("1000000001"), "arguments: -T 1000000001: that is more than 30 years");
+}
+
+TEST(CommandLine, OptionsOfLaterVersionsAreNotCalledUnknown) {
+  for (const char* name : {"-o", "-d", "-k", "-h", "-e", "-i", "-H", "-n", "-N", "-R", "-U", "-P",
+                           "-D", "--setenv", "--unsetenv"}) {
+    const std::string outcome = Outcome(Sandbox({"-x", name, "true"}));
+    EXPECT_TRUE(outcome.starts_with(StrCat("arguments: ", name, ": "))) << outcome;
+    EXPECT_TRUE(outcome.ends_with(" is not available in this version")) << outcome;
+  }
+}
+
+TEST(CommandLine, MistakesAreNamed) {
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-q", "true"})), "arguments: unknown option -q");
+  EXPECT_EQ(Outcome(Sandbox({"-xq", "true"})), "arguments: unknown option -q");
+  EXPECT_EQ(Outcome(Sandbox({"--quick=1", "true"})), "arguments: unknown option --quick");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "--def", "true"})), "arguments: unknown option --def");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-\x1b[31m", "true"})), "arguments: unknown option -\\x1b");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-w"})), "arguments: -w: a value is missing");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "--write=", "true"})),
+            "arguments: --write=: a value is missing");
+  EXPECT_EQ(Outcome(Sandbox({"--default=1", "true"})), "arguments: --default=1: it takes no value");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-w", "", "true"})), "arguments: -w: the path is empty");
+  EXPECT_EQ(Outcome(Sandbox({"-x"})), "arguments: no command was given");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "--"})), "arguments: no command was given");
+  EXPECT_EQ(Outcome(Sandbox({})),
+            "arguments: no mode was chosen: this version has the default mode: give -x");
+  EXPECT_EQ(Outcome(Sandbox({"true"})),
+            "arguments: no mode was chosen: this version has the default mode: give -x");
+}
+
+TEST(CommandLine, TheFirstMistakeCounts) {
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-T", "x", "-t", "y", "true"})),
+            "arguments: -T x: not a number of seconds");
+}
+
+TEST(CommandLine, HelpNamesEveryOptionAndFitsEightyColumns) {
+  for (const Product product : {Product::kSandbox, Product::kTapbox}) {
+    const auto line = Parse(product, {"--help"});
+    ASSERT_TRUE(line.ok()) << Outcome(line);
+    ASSERT_TRUE(line->text_only);
+    const std::string& text = *line->text_only;
+    for (const char* word :
+         {"-x,--default", "-w,--write", "-M,--bind", "-m,--to", "-W,--chdir", "-T,--time-limit",
+          "-t,--kill-delay", "--print-plan", "--help", "--version", "Example:"}) {
+      EXPECT_NE(text.find(word), std::string::npos) << word;
+    }
+    for (const char* word : {"-F,--rules", "--allow"}) {
+      EXPECT_EQ(text.find(word) != std::string::npos, product == Product::kTapbox) << word;
+    }
+    EXPECT_TRUE(text.find(UsageLine(product)) != std::string::npos) << text;
+    for (const std::string_view row : StrSplit(text, '\n')) {
+      EXPECT_LE(row.size(), 80u) << row;
+    }
+  }
+}
+
+TEST(CommandLine, HelpAndVersionNeedNothingElse) {
+  EXPECT_TRUE(Sandbox({"--help"})->text_only.has_value());
+  EXPECT_TRUE(Tapbox({"-x", "--version"})->text_only->starts_with("mini-tapbox "));
+  EXPECT_FALSE(Sandbox({"-x", "ls", "--help"})->text_only.has_value());
+}
+
+TEST(CommandLine, PrintPlanIsAFlag) {
+  EXPECT_TRUE(Sandbox({"-x", "--print-plan", "true"})->print_plan);
+  EXPECT_FALSE(Sandbox({"-x", "true"})->print_plan);
+}
+
+TEST(CommandLine, OnlyTapboxHasANetwork) {
+  EXPECT_EQ(Sandbox({"-x", "true"})->policy.network, Network::kNone);
+  EXPECT_EQ(Tapbox({"-x", "true"})->policy.network, Network::kStack);
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-F", "f", "true"})),
+            "arguments: -F: an allow-list needs the network stack: run mini-tapbox");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "--allow", "example.com", "true"})),
+            "arguments: --allow: an allow-list needs the network stack: run mini-tapbox");
+}
+
+TEST(CommandLine, WithoutAnAllowListTheNetworkIsOpen) {
+  EXPECT_FALSE(Tapbox({"-x", "true"})->policy.rules.has_value());
+}
+
+TEST_F(CommandLineTest, RulesComeFromFilesAndOptionsTogether) {
+  std::ofstream("one") << "one.example\r\n# comment\n\n192.0.2.0/24:443\n";
+  std::ofstream("two") << "*.two.example";
+  const auto line = Tapbox({"-x", "-F", "one", "--allow", "three.example", "--rules=two", "true"});
+  ASSERT_TRUE(line.ok()) << Outcome(line);
+  ASSERT_TRUE(line->policy.rules);
+  EXPECT_EQ(line->policy.rules->size(), 4u);
+  EXPECT_EQ(line->policy.rules->MatchName("a.two.example").size(), 1u);
+  EXPECT_EQ(line->policy.rules->MatchName("three.example").size(), 1u);
+}
+
+TEST_F(CommandLineTest, AFileWithoutARuleRefusesEverything) {
+  std::ofstream("empty") << "";
+  const auto line = Tapbox({"-x", "-F", "empty", "true"});
+  ASSERT_TRUE(line.ok()) << Outcome(line);
+  ASSERT_TRUE(line->policy.rules) << "not the open mode";
+  EXPECT_EQ(line->policy.rules->size(), 0u);
+}
+
+TEST_F(CommandLineTest, AnAllowListThatCannotBeReadIsNoUsageMistake) {
+  ASSERT_EQ(mkfifo("fifo", 0600), 0);
+  EXPECT_EQ(Outcome(Tapbox({"-x", "-F", "none", "true"})),
+            "rules: open none: No such file or directory (ENOENT)");
+  EXPECT_EQ(Outcome(Tapbox({"-x", "-F", ".", "true"})), "rules: read .: it is a directory");
+  EXPECT_EQ(Outcome(Tapbox({"-x", "-F", "fifo", "true"})),
+            "rules: read fifo: it is a FIFO, not a regular file");
+  std::ofstream("huge") << "";
+  ASSERT_EQ(truncate("huge", (64 << 20) + 1), 0);
+  EXPECT_EQ(Outcome(Tapbox({"-x", "-F", "huge", "true"})),
+            "rules: read huge: it is larger than 67108864 bytes");
+}
+
+TEST_F(CommandLineTest, ABadLineIsNamedWithItsFile) {
+  std::ofstream("rules") << "good.example\nbad_rule:99999999\n";
+  const std::string outcome = Outcome(Tapbox({"-x", "-F", "rules", "true"}));
+  EXPECT_TRUE(outcome.starts_with("rules: ")) << outcome;
+  EXPECT_NE(outcome.find("rules:2"), std::string::npos) << outcome;
+}
+
+TEST(CommandLine, ABadAllowIsAUsageMistake) {
+  const std::string outcome = Outcome(Tapbox({"-x", "--allow", "exa mple", "true"}));
+  EXPECT_TRUE(outcome.starts_with("arguments: --allow")) << outcome;
+}
+
+TEST_F(CommandLineTest, TenThousandRulesAreAllThere) {
+  std::ofstream file("many");
+  for (int i = 0; i < 10'000; ++i) file << "host" << i << ".example:443\n";
+  file.close();
+  const auto line = Tapbox({"-x", "-F", "many", "true"});
+  ASSERT_TRUE(line.ok()) << Outcome(line);
+  EXPECT_EQ(line->policy.rules->size(), 10'000u);
+}
+
+}  // namespace
+}  // namespace mini

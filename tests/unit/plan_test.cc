@@ -1,0 +1,371 @@
+// Plans are text, so what a run would do is tested without doing it. The golden files hold whole
+// plans; run with UPDATE_GOLDEN=1 to write them anew, and read the difference before you commit it.
+#include "plan/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "plan/freeze.h"
+#include "plan/host_layout.h"
+#include "plan/name_files.h"
+
+namespace mini {
+namespace {
+
+PathFact Directory(std::string canonical) { return {PathKind::kDirectory, std::move(canonical)}; }
+
+PathFact File(std::string canonical) { return {PathKind::kFile, std::move(canonical)}; }
+
+// An ordinary Debian desktop, user 1000 in a project below home.
+HostFacts Desktop() {
+  HostFacts facts;
+  facts.uid = 1000;
+  facts.gid = 1000;
+  facts.homes = {"/home/u"};
+  facts.working_directory = "/home/u/project";
+  facts.mounts = {{254, 1, "/", "/", "ext4"},
+                  {0, 5, "/", "/dev", "devtmpfs"},
+                  {0, 22, "/", "/proc", "proc"},
+                  {0, 24, "/", "/run", "tmpfs"}};
+  facts.environment = {"PATH=/usr/bin:/bin", "HOME=/home/u"};
+  facts.paths = {{"/dev", Directory("/dev")},
+                 {"/proc", Directory("/proc")},
+                 {"/run", Directory("/run")},
+                 {"/tmp", Directory("/tmp")},
+                 {"/var/tmp", Directory("/var/tmp")},
+                 {"/var/run", Directory("/run")},
+                 {"/var/lock", Directory("/run/lock")},
+                 {"/etc/resolv.conf", File("/run/systemd/resolve/stub-resolv.conf")},
+                 {"/etc/hosts", File("/etc/hosts")}};
+  facts.resolv_conf = "nameserver 127.0.0.53\noptions edns0 ndots:2\nsearch corp.example\n";
+  facts.hosts = "127.0.0.1 localhost\n127.0.1.1 desk\n192.0.2.9 intranet\n";
+  return facts;
+}
+
+Policy DefaultPolicy() {
+  PolicyBuilder builder;
+  EXPECT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  return std::move(*builder.Build());
+}
+
+Plan MustPlan(const Policy& policy, const HostFacts& facts) {
+  Result<Plan> plan = MakePlan(policy, facts, {"true"});
+  EXPECT_TRUE(plan.ok()) << plan.status().ToString();
+  return plan.ok() ? std::move(*plan) : Plan();
+}
+
+void ExpectGolden(const std::string& name, const Plan& plan) {
+  const std::string path = std::string(MINI_GOLDEN_DIR "/") + name + ".plan";
+  if (std::getenv("UPDATE_GOLDEN")) std::ofstream(path) << plan.ToString();
+  std::ifstream file(path);
+  std::stringstream golden;
+  golden << file.rdbuf();
+  EXPECT_EQ(plan.ToString(), golden.str()) << path;
+}
+
+// The position of the first step with this text, or -1.
+int Position(const Plan& plan, std::string_view text) {
+  for (size_t i = 0; i < plan.mounts.size(); ++i) {
+    if (plan.mounts[i].ToString().find(text) != std::string::npos) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+const MountOp* AttachOn(const Plan& plan, std::string_view target) {
+  for (const MountOp& op : plan.mounts) {
+    if (op.kind == MountOpKind::kAttach && op.target == target) return &op;
+  }
+  return nullptr;
+}
+
+const MountOp* CloneOf(const Plan& plan, std::string_view source) {
+  for (const MountOp& op : plan.mounts) {
+    if (op.kind == MountOpKind::kCloneTree && op.source == source) return &op;
+  }
+  return nullptr;
+}
+
+TEST(GoldenPlan, ProjectBelowHome) {
+  ExpectGolden("project_below_home", MustPlan(DefaultPolicy(), Desktop()));
+}
+
+TEST(GoldenPlan, WorkingInHome) {
+  HostFacts facts = Desktop();
+  facts.working_directory = "/home/u";
+  ExpectGolden("working_in_home", MustPlan(DefaultPolicy(), facts));
+}
+
+TEST(GoldenPlan, RealRoot) {
+  HostFacts facts = Desktop();
+  facts.uid = facts.gid = 0;
+  facts.homes = {"/root"};
+  facts.working_directory = "/srv/app";
+  facts.writable_system_directories = {"/etc", "/opt", "/srv", "/usr", "/var"};
+  facts.mounts.push_back({254, 2, "/", "/var/lib/data", "ext4"});
+  ExpectGolden("real_root", MustPlan(DefaultPolicy(), facts));
+}
+
+TEST(GoldenPlan, TapboxWithResolvConfInRun) {
+  Policy policy = DefaultPolicy();
+  policy.network = Network::kStack;
+  ExpectGolden("tapbox", MustPlan(policy, Desktop()));
+}
+
+TEST(GoldenPlan, BindsOfTheUser) {
+  HostFacts facts = Desktop();
+  facts.paths["/home/u/.cache/pip"] = Directory("/home/u/.cache/pip");
+  facts.paths["/home/u/link"] = Directory("/data/real");
+  facts.paths["/data/set"] = File("/data/set");
+  facts.paths["/home/u/in put"] = {};
+  facts.paths["/dev/kvm"] = {PathKind::kOther, "/dev/kvm"};
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.AddWritable("/home/u/.cache/pip").ok());
+  ASSERT_TRUE(builder.AddWritable("/home/u/link").ok());
+  ASSERT_TRUE(builder.AddReadOnly("/data/set", "/home/u/in put").ok());
+  ASSERT_TRUE(builder.AddWritable("/dev/kvm").ok());
+  ExpectGolden("binds", MustPlan(*builder.Build(), facts));
+}
+
+TEST(GoldenPlan, HostWithoutProcAndDevDirectories) {
+  HostFacts facts;
+  facts.uid = facts.gid = 1000;
+  facts.working_directory = "/";
+  facts.paths = {{"/dev", {}}, {"/proc", {}}};
+  using Kind = DirectoryEntry::Kind;
+  facts.root_entries = {{Kind::kOther, "busybox", ""},
+                        {Kind::kSymlink, "bin", "usr/bin"},
+                        {Kind::kDirectory, "usr", ""}};
+  ExpectGolden("skeleton_root", MustPlan(DefaultPolicy(), facts));
+}
+
+TEST(MakePlan, AttachesParentsBeforeChildren) {
+  for (HostFacts facts : {Desktop()}) {
+    facts.homes.push_back("/home/u/project/home");
+    const Plan plan = MustPlan(DefaultPolicy(), facts);
+    std::vector<std::string> seen;
+    for (const MountOp& op : plan.mounts) {
+      if (op.kind != MountOpKind::kAttach) continue;
+      for (const std::string& earlier : seen) {
+        EXPECT_FALSE(op.target != earlier && earlier.starts_with(op.target + "/"))
+            << op.target << " would cover " << earlier;
+      }
+      seen.push_back(op.target);
+    }
+  }
+}
+
+TEST(MakePlan, UsesEverySlotOnceAfterMakingIt) {
+  HostFacts facts = Desktop();
+  facts.working_directory = "/home/u";
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  std::vector<int> made(static_cast<size_t>(plan.slot_count), 0);
+  for (const MountOp& op : plan.mounts) {
+    switch (op.kind) {
+      case MountOpKind::kAttach:
+      case MountOpKind::kAttachIn:
+      case MountOpKind::kScratch:
+      case MountOpKind::kPivotRoot:
+        EXPECT_EQ(made.at(static_cast<size_t>(op.slot))++, 1) << op.ToString();
+        break;
+      case MountOpKind::kDirectoryIn:
+      case MountOpKind::kFileIn:
+      case MountOpKind::kSymlinkIn:
+        EXPECT_GE(made.at(static_cast<size_t>(op.slot)), 1) << op.ToString();
+        break;
+      default:
+        if (op.slot >= 0) {
+          EXPECT_EQ(made.at(static_cast<size_t>(op.slot))++, 0) << op.ToString();
+        }
+    }
+  }
+}
+
+TEST(MakePlan, TheWholeTreeIsReadOnlyAndOnlyTheWorkingDirectoryIsNot) {
+  const Plan plan = MustPlan(DefaultPolicy(), Desktop());
+  EXPECT_EQ(CloneOf(plan, "/")->ToString(), "clone-tree / [ro,nosuid,nodev] -> #0");
+  int writable = 0;
+  for (const MountOp& op : plan.mounts) {
+    if (op.kind != MountOpKind::kCloneTree || (op.attributes & 1) != 0) continue;
+    EXPECT_EQ(op.source, "/home/u/project");
+    ++writable;
+  }
+  EXPECT_EQ(writable, 1);
+}
+
+TEST(MakePlan, HidesEveryHomeEvenOneBelowTheWorkingDirectory) {
+  HostFacts facts = Desktop();
+  facts.homes = {"/home/u", "/home/u/project/.home"};
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  ASSERT_TRUE(AttachOn(plan, "/home/u/project/.home"));
+  EXPECT_GT(Position(plan, "on /home/u/project/.home"),
+            (AttachOn(plan, "/home/u/project") - plan.mounts.data()));
+}
+
+TEST(MakePlan, HidesHomeWhereAnotherMountShowsIt) {
+  HostFacts facts = Desktop();
+  facts.mounts.push_back({254, 1, "/home", "/mnt/backup", "ext4"});       // the parent of home
+  facts.mounts.push_back({254, 1, "/home/u/.ssh", "/opt/keys", "ext4"});  // a part of home
+  facts.mounts.push_back({254, 9, "/home", "/mnt/other", "ext4"});        // another file system
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_GE(Position(plan, "mask /mnt/backup/u"), 0);
+  EXPECT_GE(Position(plan, "mask /opt/keys"), 0);
+  EXPECT_EQ(Position(plan, "/mnt/other"), -1);
+}
+
+TEST(MakePlan, NeverWritesThroughToASystemDirectory) {
+  for (const char* path : {"/", "/etc", "/usr/lib/python3", "/home", "/var", "/dev/shm", "/proc"}) {
+    HostFacts facts = Desktop();
+    facts.working_directory = path;
+    const Plan plan = MustPlan(DefaultPolicy(), facts);
+    for (const MountOp& op : plan.mounts) {
+      EXPECT_FALSE(op.kind == MountOpKind::kCloneTree && (op.attributes & 1) == 0)
+          << path << ": " << op.ToString();
+    }
+    EXPECT_EQ(plan.notices.size(), 1u) << path;
+  }
+}
+
+TEST(MakePlan, WritesThroughToAProjectOutsideHome) {
+  for (const char* path :
+       {"/srv/app", "/work", "/usr/src/linux", "/tmp/build", "/var/lib/ci/job"}) {
+    HostFacts facts = Desktop();
+    facts.working_directory = path;
+    const Plan plan = MustPlan(DefaultPolicy(), facts);
+    ASSERT_TRUE(CloneOf(plan, path)) << path;
+    EXPECT_EQ(CloneOf(plan, path)->attributes & 1, 0u) << path;
+    EXPECT_TRUE(plan.notices.empty()) << path;
+  }
+}
+
+TEST(MakePlan, RefusesToWorkAmongCredentials) {
+  HostFacts facts = Desktop();
+  facts.working_directory = "/home/u/.ssh";
+  const Result<Plan> plan = MakePlan(DefaultPolicy(), facts, {"true"});
+  ASSERT_FALSE(plan.ok());
+  EXPECT_NE(plan.status().ToString().find("holds credentials"), std::string::npos);
+}
+
+TEST(MakePlan, MasksCredentialsInADirectoryOfHomeThatHasSome) {
+  HostFacts facts = Desktop();
+  facts.working_directory = "/home/u/.config";
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_FALSE(CloneOf(plan, "/home/u/.config")) << "nothing may be written through";
+  EXPECT_GE(Position(plan, "mask /home/u/.config/gcloud by empty"), 0);
+  EXPECT_EQ(Position(plan, "mask /home/u/.ssh by empty"), -1) << "hidden with home already";
+}
+
+TEST(MakePlan, IsReadOnlyInAHomeThatCannotBeOverlaid) {
+  HostFacts facts = Desktop();
+  facts.working_directory = "/home/u";
+  facts.mounts.push_back({254, 3, "/", "/home/u/mnt", "ext4"});
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  ASSERT_TRUE(CloneOf(plan, "/home/u"));
+  EXPECT_NE(CloneOf(plan, "/home/u")->attributes & 1, 0u);
+  EXPECT_GE(Position(plan, "mask /home/u/.ssh by empty"), 0);
+}
+
+TEST(MakePlan, TheUsersOwnBindWinsOverAMask) {
+  HostFacts facts = Desktop();
+  facts.working_directory = "/home/u";
+  facts.paths["/home/u/.ssh"] = Directory("/home/u/.ssh");
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.AddWritable("/home/u/.ssh").ok());
+  const Plan plan = MustPlan(*builder.Build(), facts);
+  const int mask = Position(plan, "mask /home/u/.ssh by empty");
+  const MountOp* bind = AttachOn(plan, "/home/u/.ssh");
+  ASSERT_TRUE(bind);
+  EXPECT_GT(bind - plan.mounts.data(), mask);
+}
+
+TEST(MakePlan, CoversSocketsOfTheHostThatWouldShow) {
+  HostFacts facts = Desktop();
+  facts.unix_sockets = {"/home/u/.agent", "/home/u/project/dev.sock", "/run/docker.sock",
+                        "/var/lib/mysql/mysql.sock"};
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_GE(Position(plan, "mask /var/lib/mysql/mysql.sock"), 0);
+  EXPECT_GE(Position(plan, "mask /home/u/project/dev.sock"), 0);
+  EXPECT_EQ(Position(plan, "/run/docker.sock"), -1) << "/run is private anyway";
+  EXPECT_EQ(Position(plan, "/home/u/.agent"), -1) << "home is private anyway";
+}
+
+TEST(MakePlan, NamesTheMissingPath) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.AddWritable("/no/such").ok());
+  const Result<Plan> plan = MakePlan(*builder.Build(), Desktop(), {"true"});
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.status().message(), "-w /no/such: no such file or directory");
+}
+
+TEST(MakePlan, TriesTheDirectoriesOfPathInOrder) {
+  HostFacts facts = Desktop();
+  facts.environment = {"PATHOLOGY=x", "PATH=/a::/b"};
+  EXPECT_EQ(MustPlan(DefaultPolicy(), facts).candidates,
+            (std::vector<std::string>{"/a/true", "./true", "/b/true"}));
+  facts.environment.clear();
+  EXPECT_EQ(MustPlan(DefaultPolicy(), facts).candidates,
+            (std::vector<std::string>{"/bin/true", "/usr/bin/true"}));
+  const auto plan = MakePlan(DefaultPolicy(), facts, {"./x"});
+  EXPECT_EQ(plan->candidates, std::vector<std::string>{"./x"});
+}
+
+TEST(MakePlan, PlansAThousandBindsAndMounts) {
+  HostFacts facts = Desktop();
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  for (int i = 0; i < 1000; ++i) {
+    const std::string path = "/data/" + std::to_string(i);
+    facts.mounts.push_back({254, static_cast<uint32_t>(100 + i), "/", path, "ext4"});
+    facts.paths[path] = Directory(path);
+    ASSERT_TRUE(builder.AddWritable(path).ok());
+  }
+  const Plan plan = MustPlan(*builder.Build(), facts);
+  EXPECT_TRUE(AttachOn(plan, "/data/0"));
+  EXPECT_TRUE(AttachOn(plan, "/data/999"));
+}
+
+TEST(NameFiles, KeepSearchAndNdotsButNoServerOfTheHost) {
+  EXPECT_EQ(ResolvConfInside(Desktop().resolv_conf),
+            "nameserver 198.18.0.53\noptions ndots:2\nsearch corp.example\n");
+}
+
+TEST(NameFiles, KeepLoopbackNamesOnly) {
+  const std::string inside = HostsInside(Desktop().hosts);
+  EXPECT_NE(inside.find("127.0.1.1 desk"), std::string::npos);
+  EXPECT_EQ(inside.find("intranet"), std::string::npos);
+}
+
+TEST(HostLayout, MatchesWholeComponents) {
+  EXPECT_TRUE(IsSystemDirectory("/etc/ssh"));
+  EXPECT_FALSE(IsSystemDirectory("/etcetera"));
+  EXPECT_FALSE(IsSystemDirectory("/usr/src/linux"));
+  EXPECT_TRUE(IsSystemDirectory("/usr/src"));
+}
+
+TEST(Freeze, CopiesEverythingTheChildNeeds) {
+  Plan plan = MustPlan(DefaultPolicy(), Desktop());
+  plan.argv = {"true", "a b", ""};
+  const sock_filter filter[] = {{6, 0, 0, 0x7fff0000}};
+  sigset_t mask;
+  sigemptyset(&mask);
+  const FrozenPlanOwner owner = Freeze(plan, filter, mask);
+  const FrozenPlan& frozen = owner.get();
+  EXPECT_STREQ(frozen.uid_map, "1000 1000 1");
+  ASSERT_EQ(frozen.mount_count, plan.mounts.size());
+  EXPECT_STREQ(frozen.mounts[0].source, "/");
+  EXPECT_EQ(frozen.slot_count, static_cast<size_t>(plan.slot_count));
+  EXPECT_EQ(frozen.slots[0], -1);
+  EXPECT_STREQ(frozen.argv[1], "a b");
+  EXPECT_EQ(frozen.argv[3], nullptr);
+  EXPECT_STREQ(frozen.shell_argv[0], "/bin/sh");
+  EXPECT_STREQ(frozen.shell_argv[2], "a b");
+  EXPECT_EQ(frozen.filter_size, 1u);
+}
+
+}  // namespace
+}  // namespace mini
