@@ -80,9 +80,9 @@ class Flows(tapbox.TapboxTest):
         outcome = self.client("hang-up-many", HOSTS[0], world_tcp.HANG_UP, 3000, timeout=29)
         self.assertEqual(outcome.out, "3000\n", outcome)
 
-    def test_datagrams_of_every_size(self):
+    def test_datagrams_of_both_families(self):
         for host in HOSTS:
-            for size in (1, 1400, 8000):
+            for size in (1, 1400):
                 with self.subTest(host=host, size=size):
                     outcome = self.client("udp", host, world_tcp.ECHO, "x" * size)
                     self.assertEqual(outcome.out.split()[0], "x" * size, outcome)
@@ -132,7 +132,5 @@ class Ends(tapbox.TapboxTest):
         self.assert_code(self.tapbox("/nonexistent"), 127)
 
     def test_without_the_tun_device_nothing_runs(self):
-        hidden = self.make_file(self.scratch / "no-tun", "", 0o000)
-        linux.mount(str(hidden), "/dev/net/tun", flags=linux.MS_BIND)
-        self.addCleanup(linux.umount_lazily, "/dev/net/tun")
+        self.mount_tmpfs("/dev/net")
         self.assert_setup_error(self.tapbox_shell("echo ran"), 125, "/dev/net/tun")
