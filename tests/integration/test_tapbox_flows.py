@@ -59,16 +59,11 @@ class Flows(tapbox.TapboxTest):
                                      str(world_tcp.FIREHOSE), "20",
                                      options=self.allowing(*self.rules))
         self.assertEqual(process.stdout.readline(), b"holding\n")
-        steady = self.memory(process.pid)
+        steady = harness.resident_memory(process.pid)
         time.sleep(2)  # how much accumulates in a while, is what is asked
-        self.assertLess(self.memory(process.pid) - steady, 32 << 20)
+        self.assertLess(harness.resident_memory(process.pid) - steady, 32 << 20)
         process.terminate()
         process.wait(5)
-
-    @staticmethod
-    def memory(pid):
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def test_hundreds_of_connections_at_once(self):
         for host in HOSTS:
