@@ -43,7 +43,8 @@ enum class DnsTransport : uint8_t { kUdp, kTcp };
 class DnsServer {
  public:
   // Called exactly once for each query that was accepted, on the loop's thread, possibly before
-  // HandleQuery returns. An empty reply means: say nothing (the query was no DNS message).
+  // HandleQuery returns. An empty reply means: say nothing (the query was no DNS message). Only
+  // destroying the server ends queries without a call.
   using Reply = std::function<void(std::vector<uint8_t> message)>;
 
   static Result<std::unique_ptr<DnsServer>> Create(ResolverConfig config, Filter* filter,

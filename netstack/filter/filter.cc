@@ -14,9 +14,9 @@
 //      allowed, though in a private range only by a rule with that very name, not a wildcard;
 //   5. no rules were given (open mode): public addresses are allowed;
 //   6. else refused.
-// A "!" name rule closes what that name opens. It does not close an address that another allowed
-// name or an address rule opens: behind one address there may be many names, and packets do not say
-// which was meant.
+// A "!" name rule closes what that name opens, and names that are aliases (CNAME) of it. It does
+// not close an address that another allowed name or an address rule opens: behind one address there
+// may be many names, and packets do not say which was meant.
 //
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
@@ -85,6 +85,8 @@ std::string_view ReasonText(Reason reason) {
       return "it is the host itself, its link or another protected range";
     case Reason::kPrivateRange:
       return "private ranges need a rule with that very name or address";
+    case Reason::kWildcardLimit:
+      return "a wildcard allows no names as long or as many";
   }
   return "unknown";
 }
@@ -124,6 +126,7 @@ struct Filter::State {
   // Whether this refusal has to be reported, remembering that it was.
   bool IsNews(std::string key);
   void Report(RefusalEvent event, const Verdict& verdict) const;
+  void ReportName(std::string_view name, const Verdict& verdict);
   void ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
   void ReportAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
 
@@ -270,6 +273,15 @@ void Filter::State::Report(RefusalEvent event, const Verdict& verdict) const {
   options.on_refusal(event);
 }
 
+void Filter::State::ReportName(std::string_view name, const Verdict& verdict) {
+  if (!IsNews(StrCat("name ", name))) return;
+  RefusalEvent event;
+  event.kind = RefusalEvent::Kind::kName;
+  event.name = std::string(name);
+  event.remedy = ValidOrNothing(event.name);
+  Report(std::move(event), verdict);
+}
+
 void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
   const bool icmp = protocol == Protocol::kIcmp;
   const uint16_t port = icmp ? uint16_t{0} : to.port;
@@ -309,14 +321,28 @@ Filter::~Filter() = default;
 
 Verdict Filter::CheckName(std::string_view name) {
   Verdict verdict = state_->JudgeName(name);
-  if (!verdict.allowed && state_->IsNews(StrCat("name ", name))) {
-    RefusalEvent event;
-    event.kind = RefusalEvent::Kind::kName;
-    event.name = std::string(name);
-    event.remedy = ValidOrNothing(event.name);
-    state_->Report(std::move(event), verdict);
-  }
+  if (!verdict.allowed) state_->ReportName(name, verdict);
   return verdict;
+}
+
+Verdict Filter::CheckAlias(std::string_view alias) {
+  Verdict verdict = state_->JudgeName(alias);
+  const bool refused_by_rule = !verdict.allowed && verdict.rule;
+  if (refused_by_rule) state_->ReportName(alias, verdict);
+  verdict.allowed = !refused_by_rule;
+  return verdict;
+}
+
+void Filter::ReportRefusedName(std::string_view name, Reason reason) {
+  state_->ReportName(name, {false, reason, nullptr, {}});
+}
+
+std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now) const {
+  std::vector<std::string> names;
+  for (const PinTable::PinnedName* pinned : state_->pins.NamesAt(address, now)) {
+    names.push_back(pinned->name);
+  }
+  return names;
 }
 
 Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now) {

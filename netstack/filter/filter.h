@@ -27,6 +27,7 @@ enum class Reason : uint8_t {
   kNoRule,          // nothing names it
   kProtectedRange,  // loopback, link-local, metadata, multicast, the host's own, ...: invariant 10
   kPrivateRange,    // open mode or a wildcard may not lead into private ranges
+  kWildcardLimit,   // a wildcard allows the name, but not names as long or as many
 };
 std::string_view ReasonText(Reason reason);  // "no rule names it"
 
@@ -74,6 +75,9 @@ class Filter {
 
   // May this name be resolved? Reports a refusal. `name` normalized.
   Verdict CheckName(std::string_view name);
+  // `alias` is what an allowed name is another name for (CNAME): allowed unless a "!" rule without
+  // protocol and ports refuses it, whatever name led there. Reports a refusal.
+  Verdict CheckAlias(std::string_view alias);
   // May a new flow go there? Reports a refusal. ICMP ignores the port.
   Verdict CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now);
 
@@ -82,6 +86,12 @@ class Filter {
   // `ttl` is set to what may be told to the sandbox: never longer than the pin.
   std::vector<IpAddress> AdmitAnswer(std::string_view name, std::span<const IpAddress> addresses,
                                      std::chrono::seconds& ttl, TimePoint now);
+
+  // A refusal of a name that was decided elsewhere (the wildcard limits of dns/). Not normalized
+  // names are taken, but have to be printable.
+  void ReportRefusedName(std::string_view name, Reason reason);
+  // The names by which the address is pinned, the most recent first.
+  std::vector<std::string> NamesAt(const IpAddress& address, TimePoint now) const;
 
   // Forgets expired pins; cheap, called about once a second.
   void ExpirePins(TimePoint now);

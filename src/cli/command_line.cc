@@ -56,6 +56,13 @@ Status Mistake(std::string message) {
   return InvalidArgument(Stage::kArguments, std::move(message));
 }
 
+// A word before the command that would be read for more options.
+Status RefuseOptionsFile(std::string_view word) {
+  return Mistake(StrCat(EscapeForTerminal(word),
+                        ": options from a file are not available in this version"))
+      .WithHint("a command of that name goes behind --");
+}
+
 // --- Values ---
 
 // Paths on the command line count from the working directory, which is read at most once.
@@ -277,11 +284,13 @@ class Parser {
     size_t i = 0;
     while (i < words.size()) {
       const std::string& word = words[i];
+      if (word.starts_with('@')) return RefuseOptionsFile(word);
       if (word == "--" || word.size() < 2 || word[0] != '-') return i;
       MINI_ASSIGN_OR_RETURN(const bool takes_next, TakesNextWord(word));
       ++i;
       if (!takes_next) continue;
-      if (i == words.size()) {
+      // "--" is far more often a forgotten value than a file of that name ("./--").
+      if (i == words.size() || words[i] == "--") {
         return Mistake(StrCat(EscapeForTerminal(word), ": a value is missing"));
       }
       ++i;

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
@@ -16,15 +15,15 @@ namespace {
 
 constexpr size_t kFirstRead = 16 * 1024;
 
-// Reads to the end of file. The buffer doubles, so that a large file costs few calls; a file that
-// grows while it is read is read as far as it goes at that time.
+// Reads to the `expected` size, which spares the call that would say "end of file", or to the end
+// when it is unknown (0) or the file turns out shorter. The buffer doubles, so that a large file
+// costs few calls.
 Result<std::string> ReadToEnd(int fd, const std::string& path, size_t expected, size_t max_bytes,
                               Stage stage) {
   std::string text;
   size_t used = 0;
-  // One byte more than expected, so that a file of the expected size ends in one read and one EOF.
-  text.resize(std::max(expected + 1, kFirstRead));
-  for (;;) {
+  text.resize(expected > 0 ? expected : kFirstRead);
+  while (used == 0 || used != expected) {
     if (used == text.size()) text.resize(text.size() * 2);
     const ssize_t count = read(fd, text.data() + used, text.size() - used);
     if (count < 0) {

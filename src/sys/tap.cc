@@ -53,7 +53,10 @@ Status MakeDevice(int tun, const TapOptions& options) {
   ifreq request = RequestFor(options);
   request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
   if (ioctl(tun, TUNSETIFF, &request) != 0) {
-    return NetworkError(errno, StrCat("make the TAP device ", options.name));
+    const int error = errno;
+    Status status = NetworkError(error, StrCat("make ", options.name, " with /dev/net/tun"));
+    return error == ENOTTY ? std::move(status).WithHint("/dev/net/tun is not the tun device")
+                           : status;
   }
   const int header_size = 10;  // sizeof(struct virtio_net_hdr), without num_buffers
   if (ioctl(tun, TUNSETVNETHDRSZ, &header_size) != 0) {

@@ -120,10 +120,9 @@ TEST(CommandLine, AToBelongsToTheBindBeforeIt) {
             "arguments: -m /c: there is no -M before it");
 }
 
-TEST(CommandLine, PathsWithBracketsCommasAndSpacesStayWhole) {
+TEST_F(CommandLineTest, PathsWithBracketsCommasAndSpacesStayWhole) {
   EXPECT_EQ(BindsOf(Sandbox({"-x", "-w", "[a,b]", "-w", "/a b", "-w", "/-c", "true"})),
-            StrCat(std::filesystem::current_path().string(), "/[a,b]>",
-                   std::filesystem::current_path().string(), "/[a,b]:w /a b>/a b:w /-c>/-c:w "));
+            StrCat(directory_, "/[a,b]>", directory_, "/[a,b]:w /a b>/a b:w /-c>/-c:w "));
 }
 
 TEST_F(CommandLineTest, RelativePathsCountFromTheWorkingDirectory) {
@@ -189,6 +188,14 @@ TEST(CommandLine, MistakesAreNamed) {
             "arguments: no mode was chosen: this version has the default mode: give -x");
   EXPECT_EQ(Outcome(Sandbox({"true"})),
             "arguments: no mode was chosen: this version has the default mode: give -x");
+}
+
+TEST(CommandLine, AnOptionsFileIsNotTakenForTheCommand) {
+  EXPECT_EQ(Outcome(Sandbox({"-x", "@options", "true"})),
+            "arguments: @options: options from a file are not available in this version: a command "
+            "of that name goes behind --");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "--", "@options"})), "@options|");
+  EXPECT_EQ(CommandOf(Sandbox({"-x", "mail", "@home"})), "mail|@home|");
 }
 
 TEST(CommandLine, TheFirstMistakeCounts) {

@@ -69,18 +69,21 @@ bool ReceiveDescriptors(int socket, UniqueFd& first, UniqueFd& second) {
   return true;
 }
 
-// A process in new user and network namespaces that obeys one-letter orders.
+// Whether the network namespace has IPv6, as far as the tests can switch it off.
+enum class Ipv6 { kOn, kOff };
+
+// A process in new user and network namespaces that sends a datagram to each address it is given.
 class Sandbox {
  public:
   // The reason why it could not be made, or nothing.
-  std::string Start() {
+  std::string Start(Ipv6 ipv6) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return "socketpair";
     socket_.reset(ends[0]);
     pid_ = fork();
     if (pid_ == 0) {
       close(ends[0]);
-      Inside(ends[1]);
+      Inside(ends[1], ipv6);
     }
     close(ends[1]);
     if (!ReceiveDescriptors(ends[0], tun_, netlink_)) return "the namespaces or the device failed";
@@ -103,8 +106,13 @@ class Sandbox {
   }
 
  private:
-  [[noreturn]] static void Inside(int socket_fd) {
+  [[noreturn]] static void Inside(int socket_fd, Ipv6 ipv6) {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) _exit(1);
+    if (ipv6 == Ipv6::kOff) {
+      const UniqueFd disable(
+          open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC));
+      if (write(disable.get(), "1", 1) != 1) _exit(1);
+    }
     const int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (tun < 0 || netlink < 0 || !SendDescriptors(socket_fd, tun, netlink)) _exit(1);
@@ -182,7 +190,7 @@ enum class As { kCaller, kOrdinaryUser };
 
 // `body` gets a sandbox; what it returns, or why there was none, is the result.
 template <typename Body>
-std::string WithSandbox(As user, Body body) {
+std::string WithSandbox(As user, Body body, Ipv6 ipv6 = Ipv6::kOn) {
   return RunInChild([&]() -> std::string {
     constexpr id_t kUser = 54321;
     if (user == As::kOrdinaryUser && geteuid() == 0 &&
@@ -190,7 +198,7 @@ std::string WithSandbox(As user, Body body) {
       return "setresuid failed";
     }
     Sandbox sandbox;
-    if (const std::string reason = sandbox.Start(); !reason.empty()) return reason;
+    if (const std::string reason = sandbox.Start(ipv6); !reason.empty()) return reason;
     return body(sandbox);
   });
 }
@@ -224,6 +232,19 @@ TEST_P(ConfigureTapTest, EveryDestinationOfBothFamiliesLeavesThroughTheDevice) {
     return "as expected";
   });
   EXPECT_EQ(seen, "as expected");
+}
+
+TEST_P(ConfigureTapTest, WithoutIpv6TheRestWorks) {
+  const std::string seen = WithSandbox(
+      GetParam(),
+      [](Sandbox& sandbox) -> std::string {
+        Result<Tap> tap = ConfigureTap(sandbox.TakeTun(), sandbox.TakeNetlink(), TapOptions());
+        if (!tap.ok()) return tap.status().ToString();
+        return StrCat(tap->ipv6 ? "IPv6" : "no IPv6", ", ", sandbox.SendTo("203.0.113.9"), ", ",
+                      sandbox.SendTo("2001:db8::9"));
+      },
+      Ipv6::kOff);
+  EXPECT_TRUE(seen.starts_with("no IPv6, sent, E")) << seen;
 }
 
 TEST_P(ConfigureTapTest, TheLoopbackIsUp) {

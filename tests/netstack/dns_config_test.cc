@@ -1,0 +1,103 @@
+#include <gtest/gtest.h>
+
+#include "base/strings.h"
+#include "netstack/dns/dns_server.h"
+
+namespace mini::netstack {
+namespace {
+
+using std::chrono::seconds;
+using Strings = std::vector<std::string>;
+
+Strings Servers(std::string_view text) {
+  Strings servers;
+  for (const Endpoint& server : ParseResolvConf(text).servers) {
+    servers.push_back(server.ToString());
+  }
+  return servers;
+}
+
+TEST(ResolvConf, ReadsServersSearchAndOptions) {
+  const ResolvConf conf = ParseResolvConf(
+      "# made by hand\n"
+      "nameserver 192.0.2.53\n"
+      "nameserver\t2001:db8::53 \r\n"
+      "search Corp.Example lab.example.\n"
+      "options ndots:2 timeout:5 attempts:4 rotate\n");
+  ASSERT_EQ(conf.servers.size(), 2u);
+  EXPECT_EQ(conf.servers[0].ToString(), "192.0.2.53:53");
+  EXPECT_EQ(conf.servers[1].ToString(), "[2001:db8::53]:53");
+  EXPECT_EQ(conf.search, (Strings{"corp.example", "lab.example"}));
+  EXPECT_EQ(conf.ndots, 2);
+  EXPECT_EQ(conf.timeout, seconds(5));
+  EXPECT_EQ(conf.attempts, 4);
+}
+
+TEST(ResolvConf, AnEmptyTextIsTheDefaults) {
+  const ResolvConf conf = ParseResolvConf("");
+  EXPECT_TRUE(conf.servers.empty());
+  EXPECT_TRUE(conf.search.empty());
+  EXPECT_EQ(conf.ndots, 1);
+  EXPECT_EQ(conf.attempts, 3);
+  EXPECT_EQ(conf.timeout, seconds(2));
+}
+
+TEST(ResolvConf, TakesThreeDistinctServersAsTheCLibraryDoes) {
+  EXPECT_EQ(Servers("nameserver 192.0.2.1\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n"
+                    "nameserver 192.0.2.3\nnameserver 192.0.2.4\n"),
+            (Strings{"192.0.2.1:53", "192.0.2.2:53", "192.0.2.3:53"}));
+}
+
+TEST(ResolvConf, DropsZonesAndSkipsLinkLocalServersAndNonsense) {
+  EXPECT_EQ(Servers("nameserver 2001:db8::53%eth0\nnameserver fe80::1%eth0\nnameserver\n"
+                    "nameserver example.com\nnameserver 192.0.2.999\nNAMESERVER 192.0.2.1\n"
+                    ";nameserver 192.0.2.2\nnameserver 192.0.2.3 # home\n"),
+            (Strings{"[2001:db8::53]:53", "192.0.2.3:53"}));
+}
+
+TEST(ResolvConf, TheLastOfSearchAndDomainWins) {
+  EXPECT_EQ(ParseResolvConf("search a.example b.example\ndomain c.example d.example\n").search,
+            Strings{"c.example"});
+  EXPECT_EQ(ParseResolvConf("domain c.example\nsearch a.example . bad..name\n").search,
+            Strings{"a.example"});
+}
+
+TEST(ResolvConf, ClampsOptionsAndIgnoresBadOnes) {
+  const ResolvConf big = ParseResolvConf("options ndots:99999999999 timeout:9999 attempts:100\n");
+  EXPECT_EQ(big.ndots, 15);
+  EXPECT_EQ(big.timeout, seconds(30));
+  EXPECT_EQ(big.attempts, 5);
+  const ResolvConf bad = ParseResolvConf("options ndots:x timeout:0 attempts:-1 ndots\n");
+  EXPECT_EQ(bad.ndots, 1);
+  EXPECT_EQ(bad.timeout, seconds(2));
+  EXPECT_EQ(bad.attempts, 3);
+}
+
+TEST(ResolvConf, IsBoundedWhateverTheText) {
+  std::string text = "search";
+  for (int i = 0; i < 10000; ++i) text += StrCat(" n", i, ".example");
+  EXPECT_EQ(ParseResolvConf(text).search.size(), 32u);
+  EXPECT_TRUE(ParseResolvConf(std::string(1 << 20, '\0')).servers.empty());
+}
+
+TEST(Hosts, ReadsEveryNameOfALine) {
+  const auto hosts = ParseHosts(
+      "127.0.0.1 localhost\n"
+      "192.0.2.7\tWeb.Example web # the web\n"
+      "2001:db8::7 web.example\r\n");
+  ASSERT_EQ(hosts.size(), 4u);
+  EXPECT_EQ(hosts[1].first, "web.example");
+  EXPECT_EQ(hosts[1].second.ToString(), "192.0.2.7");
+  EXPECT_EQ(hosts[2].first, "web");
+  EXPECT_EQ(hosts[3].second.ToString(), "2001:db8::7");
+}
+
+TEST(Hosts, SkipsLinesThatMakeNoSense) {
+  EXPECT_TRUE(ParseHosts("").empty());
+  EXPECT_TRUE(ParseHosts("192.0.2.7\n#192.0.2.7 a\nname 192.0.2.7\n192.0.2 a\nfe80::1%lo a\n"
+                         "192.0.2.7 a..b\n")
+                  .empty());
+}
+
+}  // namespace
+}  // namespace mini::netstack

@@ -1,0 +1,312 @@
+// TCP through the whole stack, packet by packet, against real sockets of the host on loopback.
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "fake_sandbox.h"
+
+namespace mini::netstack {
+namespace {
+
+constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kAck = 0x10;
+
+struct Family {
+  const char* name;
+  IpFamily family;
+  const char* sandbox;
+};
+
+class TcpThroughStack : public testing::TestWithParam<Family> {
+ protected:
+  Endpoint Local(uint16_t port = 40000) const {
+    return {*IpAddress::Parse(GetParam().sandbox), port};
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Families, TcpThroughStack,
+                         testing::Values(Family{"V4", IpFamily::kV4, "198.18.0.1"},
+                                         Family{"V6", IpFamily::kV6, "fd6d:696e:6900::1"}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_P(TcpThroughStack, AnswersSynAckAfterTheHostAccepted) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  const auto answer = client.Connect();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->Is(kSyn | kAck));
+  EXPECT_EQ(answer->source, server.endpoint().address);
+  EXPECT_EQ(answer->source_port, server.endpoint().port);
+  EXPECT_EQ(answer->acknowledgment, 1001u);
+  EXPECT_TRUE(answer->window_scale.has_value());
+  EXPECT_TRUE(answer->mss.has_value());
+  EXPECT_TRUE(server.Accept());
+}
+
+TEST_P(TcpThroughStack, ResetsADeniedConnectionAtOnce) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  const auto answer = client.Connect();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->Is(kRst | kAck));
+  EXPECT_EQ(answer->acknowledgment, 1001u);
+}
+
+TEST_P(TcpThroughStack, ResetsWhatTheHostRefuses) {
+  HostServer server(GetParam().family);
+  const Endpoint endpoint = server.endpoint();
+  server.Close();
+  FakeSandbox sandbox({.rules = {endpoint.ToString()}});
+  FakeTcpClient client(sandbox, Local(), endpoint);
+  const auto answer = client.Connect();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->Is(kRst | kAck));
+  EXPECT_EQ(answer->acknowledgment, 1001u);
+}
+
+TEST_P(TcpThroughStack, CarriesDataBothWays) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  const Bytes question = Pattern(1000, 1), answer = Pattern(3000, 2);
+  client.Write(question);
+  EXPECT_EQ(ReadFrom(host.get(), question.size()), question);
+  EXPECT_TRUE(client.AwaitAcknowledged());
+  ASSERT_TRUE(WriteTo(host.get(), answer));
+  EXPECT_EQ(client.ReadExactly(answer.size()), answer);
+}
+
+TEST_P(TcpThroughStack, TakesAndSendsOffloadedSegments) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  const uint16_t segment = GetParam().family == IpFamily::kV4 ? 1460 : 1440;
+  const Bytes up = Pattern(40000, 3), down = Pattern(400000, 4);
+  client.WriteOffloaded(up, segment);
+  EXPECT_EQ(ReadFrom(host.get(), up.size()), up);
+  std::thread writer([&] { EXPECT_TRUE(WriteTo(host.get(), down)); });
+  EXPECT_EQ(client.ReadExactly(down.size()), down);
+  writer.join();
+  const uint8_t gso_type = GetParam().family == IpFamily::kV4 ? 1 : 4;
+  const auto offloaded = std::ranges::find_if(
+      client.frames(), [&](const SeenFrame& f) { return f.vnet.gso_type == gso_type; });
+  ASSERT_NE(offloaded, client.frames().end());
+  EXPECT_EQ(offloaded->vnet.gso_size, segment);
+  EXPECT_EQ(offloaded->vnet.flags, 1);
+  EXPECT_EQ(offloaded->vnet.header_length, offloaded->vnet.checksum_start + 20);
+}
+
+TEST_P(TcpThroughStack, SandboxHalfClosesAndStillReads) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  client.Write(Pattern(10));
+  client.Finish();
+  EXPECT_EQ(ReadFrom(host.get(), 10), Pattern(10));
+  EXPECT_EQ(ReadEnd(host.get()), 0);
+  const Bytes answer = Pattern(100000, 5);
+  std::thread writer([&] {
+    EXPECT_TRUE(WriteTo(host.get(), answer));
+    shutdown(host.get(), SHUT_WR);
+  });
+  EXPECT_EQ(client.ReadExactly(answer.size()), answer);
+  writer.join();
+  EXPECT_TRUE(client.AwaitFlag(kFin));
+}
+
+TEST_P(TcpThroughStack, HostHalfClosesAndStillReads) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  shutdown(host.get(), SHUT_WR);
+  EXPECT_TRUE(client.AwaitFlag(kFin));
+  client.Write(Pattern(500));
+  client.Finish();
+  EXPECT_EQ(ReadFrom(host.get(), 500), Pattern(500));
+  EXPECT_EQ(ReadEnd(host.get()), 0);
+}
+
+TEST_P(TcpThroughStack, PassesTheSandboxsResetToTheHost) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  client.Reset();
+  EXPECT_EQ(ReadEnd(host.get()), -ECONNRESET);
+}
+
+TEST_P(TcpThroughStack, PassesTheHostsResetToTheSandbox) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  const linger now{1, 0};
+  setsockopt(host.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  host.reset();
+  EXPECT_TRUE(client.AwaitFlag(kRst));
+}
+
+TEST_P(TcpThroughStack, StopsOfferingWindowWhenTheHostDoesNotRead) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  const uint32_t start = client.next_sequence();
+  // As a kernel would: nothing beyond the offered window.
+  client.Write(Pattern(1));
+  ASSERT_TRUE(client.AwaitAcknowledged());
+  while (client.peer_window() >= 60000 && client.next_sequence() - start < (64u << 20)) {
+    client.WriteOffloaded(Pattern(60000), 1400);
+    ASSERT_TRUE(client.AwaitAcknowledged());
+  }
+  const uint32_t sent = client.next_sequence() - start;
+  EXPECT_LT(client.peer_window(), 60000u);
+  EXPECT_LT(sent, 32u << 20);
+  // Once the host reads, everything arrives, and the window opens again.
+  EXPECT_EQ(ReadFrom(host.get(), sent).size(), sent);
+  EXPECT_TRUE(client.AwaitWindow(60000));
+  client.Write(Pattern(100, 9));
+  EXPECT_EQ(ReadFrom(host.get(), 100), Pattern(100, 9));
+}
+
+TEST_P(TcpThroughStack, StopsReadingFromTheHostWhenTheSandboxDoesNotRead) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.set_window(0);
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  // The host's own buffers hold a few megabytes; then it must block.
+  const int small = 1 << 16;
+  setsockopt(host.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  const Bytes chunk = Pattern(1 << 16);
+  size_t taken = 0;
+  while (taken < (size_t{64} << 20)) {
+    const ssize_t length = send(host.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
+    if (length > 0) {
+      taken += static_cast<size_t>(length);
+      continue;
+    }
+    sandbox.Drain();  // whatever the stack still wants to read, it has read
+    if (send(host.get(), chunk.data(), 1, MSG_DONTWAIT) < 0) break;
+    ++taken;
+  }
+  EXPECT_LT(taken, size_t{32} << 20);
+}
+
+TEST_P(TcpThroughStack, AcceptsTheSameEndpointsAgainAfterAClose) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  for (int round = 0; round < 3; ++round) {
+    FakeTcpClient client(sandbox, Local(), server.endpoint());
+    const auto answer = client.Connect();
+    ASSERT_TRUE(answer);
+    ASSERT_TRUE(answer->Is(kSyn | kAck)) << round;
+    UniqueFd host = server.Accept();
+    ASSERT_TRUE(host);
+    host.reset();  // the stack is the one that closes first: it enters TIME-WAIT
+    ASSERT_TRUE(client.AwaitFlag(kFin));
+    client.Finish();
+    ASSERT_TRUE(client.AwaitAcknowledged());
+  }
+}
+
+TEST(TcpThroughStackLimits, RefusesFlowsAboveTheCap) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 4;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  for (uint16_t i = 0; i < 6; ++i) {
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(5000 + i)},
+                         server.endpoint());
+    const auto answer = client.Connect();
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(answer->Is(i < 4 ? kSyn | kAck : kRst | kAck)) << i;
+  }
+}
+
+TEST(TcpThroughStackLimits, AFloodOfSynsStaysWithinTheCaps) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 32;
+  limits.max_pending_connects = 8;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  size_t accepted = 0, refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(10000 + i)},
+                         server.endpoint());
+    client.SendSyn();
+    if (i % 16 != 15) continue;
+    for (const SeenFrame& frame : sandbox.Drain()) {
+      if (frame.Is(kSyn | kAck)) ++accepted;
+      if (frame.Is(kRst | kAck)) ++refused;
+    }
+  }
+  EXPECT_LE(accepted, 32u);
+  EXPECT_GE(refused, 1900u);
+}
+
+TEST(TcpThroughStackLimits, AnswersStraySegmentsWithReset) {
+  FakeSandbox sandbox({});
+  const Endpoint from{*IpAddress::Parse("198.18.0.1"), 4000};
+  const Endpoint to{*IpAddress::Parse("203.0.113.1"), 80};
+  sandbox.Send(MakeTcp({.from = from,
+                        .to = to,
+                        .sequence = 7,
+                        .acknowledgment = 99,
+                        .flags = kAck,
+                        .payload = Pattern(3)}));
+  const auto answer = sandbox.Receive();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->Is(kRst));
+  EXPECT_EQ(answer->sequence, 99u);
+  // A reset is never answered.
+  sandbox.Send(MakeTcp({.from = from, .to = to, .sequence = 7, .flags = kRst}));
+  EXPECT_TRUE(sandbox.Drain().empty());
+}
+
+TEST(TcpThroughStackLimits, InitialSequenceNumbersDiffer) {
+  HostServer server;
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  std::vector<uint32_t> numbers;
+  for (uint16_t i = 0; i < 4; ++i) {
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(6000 + i)},
+                         server.endpoint());
+    const auto answer = client.Connect();
+    ASSERT_TRUE(answer);
+    numbers.push_back(answer->sequence);
+  }
+  std::ranges::sort(numbers);
+  for (size_t i = 1; i < numbers.size(); ++i) EXPECT_GT(numbers[i] - numbers[i - 1], 100000u);
+}
+
+}  // namespace
+}  // namespace mini::netstack

@@ -1,0 +1,192 @@
+// The supervisor against a stand-in for the sandbox: an ordinary child that speaks the control
+// protocol. What needs namespaces is tested in tests/integration.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+
+#include "supervise/child_process.h"
+#include "supervise/outcome.h"
+#include "supervise/report_text.h"
+#include "supervise/signals.h"
+#include "supervise/supervisor.h"
+
+namespace mini {
+namespace {
+
+using child::ChildStage;
+using child::Report;
+using child::ReportKind;
+using std::chrono::milliseconds;
+
+struct StandIn {
+  pid_t pid;
+  ChildProcess process;
+};
+
+// `body` gets the child's end of the control socket and returns the exit code.
+StandIn StartStandIn(const std::function<int(int control)>& body) {
+  int ends[2];
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    close(ends[0]);
+    _exit(body(ends[1]));
+  }
+  close(ends[1]);
+  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  return {pid, ChildProcess(UniqueFd(pidfd), UniqueFd(ends[0]))};
+}
+
+void SendReport(int control, const Report& report) {
+  if (send(control, &report, sizeof report, 0) < 0) _exit(99);
+}
+
+void SendExit(int control, int wait_status) {
+  SendReport(control, {ReportKind::kExited, ChildStage::kExec, 0, 0, wait_status});
+}
+
+Result<Outcome> RunToTheEnd(const Plan& plan, StandIn& stand_in, const SupervisorSignals& signals,
+                            std::vector<std::string>* notices = nullptr) {
+  return Supervisor(plan, stand_in.process,
+                    [&](std::string_view notice) {
+                      if (notices) notices->emplace_back(notice);
+                    })
+      .Run(signals);
+}
+
+TEST(Supervisor, YieldsTheCommandsStatusRatherThanInits) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int control) {
+    SendExit(control, W_EXITCODE(7, 0));
+    return 0;
+  });
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_TRUE(outcome.ok()) << outcome.status().ToString();
+  EXPECT_EQ(ExitCodeFor(*outcome), 7);
+}
+
+TEST(Supervisor, TakesInitsOwnEndWhenNothingWasReported) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int) {
+    raise(SIGKILL);
+    return 0;
+  });
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(*outcome), 128 + SIGKILL);
+}
+
+TEST(Supervisor, TurnsAReportedFailureIntoAnError) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int control) {
+    SendReport(control, {ReportKind::kFailed, ChildStage::kWorkingDirectory, 0, EACCES, 0});
+    return 1;
+  });
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(outcome.status()), 125);
+}
+
+TEST(Supervisor, PassesSignalsOnToInit) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int control) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);  // blocked already, as the mask is inherited
+    kill(getppid(), SIGUSR1);
+    int signal = 0;
+    sigwait(&set, &signal);
+    SendExit(control, W_EXITCODE(signal, 0));
+    return 0;
+  });
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(*outcome), SIGUSR1);
+}
+
+TEST(Supervisor, AtTheTimeLimitTerminatesAndThenKills) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int) {
+    for (;;) pause();  // SIGTERM is blocked here: only SIGKILL ends it
+    return 0;
+  });
+  Plan plan;
+  plan.time_limit = milliseconds(20);
+  plan.kill_delay = milliseconds(20);
+  std::vector<std::string> notices;
+  const auto outcome = RunToTheEnd(plan, stand_in, signals, &notices);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_TRUE(outcome->timed_out);
+  EXPECT_EQ(ExitCodeFor(*outcome), 128 + SIGKILL);
+  EXPECT_EQ(notices.size(), 1u);
+}
+
+TEST(Supervisor, EndsTheRunWhenTheStackFails) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int) {
+    for (;;) pause();
+    return 0;
+  });
+  const UniqueFd failed(eventfd(1, EFD_CLOEXEC));
+  const Plan plan;
+  Supervisor supervisor(plan, stand_in.process, [](std::string_view) {});
+  supervisor.WatchStack(failed.get());
+  EXPECT_FALSE(supervisor.Run(signals).ok());
+  EXPECT_TRUE(supervisor.stack_failed());
+}
+
+TEST(ChildProcess, IsKilledAndReapedWithItsHandle) {
+  pid_t pid;
+  {
+    const StandIn stand_in = StartStandIn([](int) {
+      for (;;) pause();
+      return 0;
+    });
+    pid = stand_in.pid;
+  }
+  EXPECT_EQ(waitpid(pid, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(ExitCode, IsThatOfAShell) {
+  EXPECT_EQ(ExitCodeFor(Outcome{W_EXITCODE(3, 0), false}), 3);
+  EXPECT_EQ(ExitCodeFor(Outcome{W_EXITCODE(0, SIGTERM), true}), 128 + SIGTERM);
+  EXPECT_EQ(ExitCodeFor(OkStatus()), 0);
+  EXPECT_EQ(ExitCodeFor(InvalidArgument(Stage::kArguments, "x")), 2);
+  EXPECT_EQ(ExitCodeFor(InvalidArgument(Stage::kRules, "x")), 125);
+  EXPECT_EQ(ExitCodeFor(SystemError(Stage::kMounts, EPERM, "x")), 125);
+  EXPECT_EQ(ExitCodeFor(SystemError(Stage::kExec, ENOENT, "x")), 127);
+  EXPECT_EQ(ExitCodeFor(SystemError(Stage::kExec, EACCES, "x")), 126);
+}
+
+TEST(StatusFor, NamesTheMountStepThatFailed) {
+  Plan plan;
+  plan.mounts = {{.kind = MountOpKind::kAttach, .target = "/opt/missing", .slot = 4}};
+  const Status status = StatusFor({ReportKind::kFailed, ChildStage::kMounts, 0, ENOENT, 0}, plan);
+  EXPECT_EQ(status.ToString(),
+            "attach #4 on /opt/missing: No such file or directory (ENOENT): a mount point must "
+            "exist on the host or lie in a directory that is private inside");
+}
+
+TEST(StatusFor, SaysWhatHelpsWhereUserNamespacesAreRestricted) {
+  const Status status = StatusFor({ReportKind::kFailed, ChildStage::kIdMaps, 0, EPERM, 0}, Plan());
+  EXPECT_NE(status.hint().find("AppArmor"), std::string::npos);
+}
+
+TEST(StatusFor, SaysHowToOpenTheTunDevice) {
+  const Status status =
+      StatusFor({ReportKind::kFailed, ChildStage::kTapDevice, 0, EACCES, 0}, Plan());
+  EXPECT_EQ(status.ToString(),
+            "open /dev/net/tun: Permission denied (EACCES): /dev/net/tun must be open to you; as "
+            "root: chmod 0666 /dev/net/tun");
+}
+
+}  // namespace
+}  // namespace mini
