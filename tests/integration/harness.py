@@ -193,6 +193,12 @@ def wait_until(condition, seconds, what):
         time.sleep(0.01)
 
 
+def resident_memory(pid):
+    """In bytes (proc(5), statm)."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def strangers():
     """Processes that run below us and that nobody accounts for. What has ended and became our child
     is reaped, as process 1 of a host does it."""
@@ -318,6 +324,9 @@ class SandboxTest(unittest.TestCase):
     def _end(process):
         if process.poll() is None:
             kill_family(process.pid)
+        if process.stdin:
+            process.stdin.close()
+        process.stdin = None
         process.communicate()
         stage.started.discard(process.pid)
 

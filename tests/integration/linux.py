@@ -13,6 +13,7 @@ MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -71,6 +72,8 @@ def become(uid, gid, groups):
 def enter_user_namespace(inside_uid, inside_gid):
     """A user namespace of our own, in which we are inside_uid:inside_gid (user_namespaces(7))."""
     uid, gid = os.getuid(), os.getgid()
+    # A change of ids made our files in /proc root's (proc(5), PR_SET_DUMPABLE).
+    _check(_libc.prctl(PR_SET_DUMPABLE, ctypes.c_ulong(1), 0, 0, 0), "prctl")
     unshare(CLONE_NEWUSER)
     for path, text in (("/proc/self/setgroups", "deny"),
                        ("/proc/self/uid_map", f"{inside_uid} {uid} 1"),

@@ -83,7 +83,13 @@ class NothingChangesOnTheHost(harness.SandboxTest):
     def test_nothing_in_proc_or_sys_can_be_opened_for_writing(self):
         outcome = self.sandbox(harness.PYTHON, "-c", _TRY_TO_OPEN_FOR_WRITING, "/proc", "/sys")
         self.assert_code(outcome, 0)
-        self.assertEqual(outcome.lines(), [], outcome)
+        open_to_everybody = {
+            # A trigger lives as long as the file is open (the kernel's accounting/psi.rst).
+            "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory", "/proc/pressure/irq",
+            # The sandbox's own pid namespace; a write needs CAP_CHECKPOINT_RESTORE.
+            "/proc/sys/kernel/ns_last_pid",
+        }
+        self.assertEqual(set(outcome.lines()) - open_to_everybody, set(), outcome)
 
     def test_nothing_stays_in_tmp_or_shm(self):
         outcome = self.shell("echo x > /tmp/a && echo x > /dev/shm/b && mkdir -p ~/c && "

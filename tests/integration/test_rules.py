@@ -65,7 +65,8 @@ class RulesFiles(tapbox.TapboxTest):
         self.assert_nothing_ran(self.with_rules(text), "10001")
 
     def test_a_line_of_a_megabyte(self):
-        self.assert_allowed(self.with_rules("#" + "x" * (1 << 20) + "\nallowed.example\n"))
+        self.assert_allowed(self.with_rules("#" + "x" * (1 << 20) + "\nallowed.example\n",
+                                            command="curl -sS http://allowed.example/"))
         self.assert_nothing_ran(self.with_rules("allowed.example\n" + "x" * (1 << 20) + "\n"),
                                 "the-rules", "2")
 

@@ -2,6 +2,7 @@
 
 import re
 import struct
+import subprocess
 
 import harness
 import tapbox
@@ -167,6 +168,31 @@ class HostileMessages(tapbox.TapboxTest):
 
     def test_many_queries_at_once(self):
         outcome = self.tapbox_shell(
-            "for i in $(seq 300); do echo host$i.wild.example A; done > names; "
+            "for i in $(seq 3000); do echo host$((i % 100)).wild.example A; done > names; "
             "dig +tries=2 +time=5 +short -f names | sort | uniq -c", rules=("*.wild.example",))
-        self.assertEqual(outcome.out.split(), ["300", "198.51.100.40"], outcome)
+        self.assertEqual(outcome.out.split(), ["3000", "198.51.100.40"], outcome)
+
+    def test_a_wildcard_is_no_channel_for_data(self):
+        """Names below it reach the domain's owner, so their number and length are limited."""
+        outcome = self.tapbox_shell(
+            "for i in $(seq 3000); do echo data$i.wild.example A; done > names; "
+            "dig +tries=1 +time=5 +short -f names >/dev/null; "
+            "dig +tries=1 +time=5 $(printf '%060d' 0).$(printf '%060d' 0).$(printf '%060d' 0)"
+            ".wild.example | grep -o REFUSED", rules=("*.wild.example",))
+        self.assertEqual(outcome.out, "REFUSED\n", outcome)
+        self.assertLess(len(self.names_asked_upstream()), 1000)
+
+    def test_a_flood_of_refused_names_costs_no_memory(self):
+        flood = ("for i in $(seq 20000); do echo $0data$i.refused.example A; done > names; "
+                 "dig +tries=1 +time=5 -f names | grep -c 'status: REFUSED'; ")
+        process = self.start_sandbox("sh", "-c", flood + "read x; " + flood.replace("$0", "b") +
+                                     "read x", "a", options=self.allowing(*self.rules),
+                                     stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.assertEqual(process.stdout.readline(), b"20000\n")
+        before = harness.resident_memory(process.pid)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), b"20000\n")
+        self.assertLess(harness.resident_memory(process.pid) - before, 1 << 20)
+        process.stdin.close()
+        self.assertEqual(process.wait(5), 1)  # `read` at the end of its input
