@@ -41,8 +41,8 @@ class ClaimOfTheOnlyStack {
   ~ClaimOfTheOnlyStack() { stack_exists = false; }
 };
 
-// Each flow holds a descriptor, and the usual soft limit of 1024 is for select(2). A flow that finds
-// no descriptor is refused, so a low hard limit is no error.
+// Each flow holds a descriptor, and the usual soft limit of 1024 is for select(2). A flow that
+// finds no descriptor is refused, so a low hard limit is no error.
 void RaiseDescriptorLimit(size_t max_flows) {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

@@ -47,6 +47,7 @@ struct Answer {
   Rcode rcode = Rcode::kServFail;
   std::vector<IpAddress> addresses;  // A, AAAA
   std::vector<DataRecord> records;   // other types
+  std::vector<std::string> aliases;  // the names that the CNAMEs led through, normalized
   std::chrono::seconds ttl{0};       // the least of the chain's; for a negative answer, its own
 };
 

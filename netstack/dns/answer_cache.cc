@@ -6,6 +6,7 @@ namespace {
 // An estimate that counts what the answer's sender controls, and the nodes of the tables.
 size_t BytesOf(const AnswerKey& key, const Answer& answer) {
   size_t bytes = 256 + 2 * key.first.size() + answer.addresses.size() * sizeof(IpAddress);
+  for (const std::string& alias : answer.aliases) bytes += sizeof alias + alias.size();
   for (const DataRecord& record : answer.records) {
     bytes += sizeof record + record.target.size();
     for (const std::string& text : record.strings) bytes += sizeof text + text.size();

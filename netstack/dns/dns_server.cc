@@ -17,11 +17,12 @@
 //   8. the host's resolver. The same question asked while its answer is under way waits for that
 //      answer. Questions under way and queries waiting for them are bounded; beyond, and when the
 //      resolver fails: SERVFAIL. A wildcard's empty token bucket is SERVFAIL too: it refills.
-// Addresses from 6 to 8 pass Filter::AdmitAnswer every time they are handed out, so that none is
-// told without a pin, nor for longer than the pin. When it admits none of them the reply is NOERROR
-// without records, not REFUSED: the name is allowed, and stub resolvers take REFUSED as the failure
-// of the whole server, which would spoil the other family's answer, too. The filter has reported
-// the addresses it left out.
+// An answer that leads through an alias (CNAME) which a "!" rule refuses is REFUSED as that name
+// is. Addresses from 6 to 8 pass Filter::AdmitAnswer every time they are handed out, so that none
+// is told without a pin, nor for longer than the pin. When it admits none of them the reply is
+// NOERROR without records, not REFUSED: the name is allowed, and stub resolvers take REFUSED as the
+// failure of the whole server, which would spoil the other family's answer, too. The filter has
+// reported the addresses it left out.
 #include "netstack/dns/dns_server.h"
 
 #include <map>
@@ -213,6 +214,9 @@ void PolicyDnsServer::Deliver(const AnswerKey& key, const Answer& answer) {
 }
 
 void PolicyDnsServer::FinishAdmitted(const Asker& asker, Answer answer) {
+  for (const std::string& alias : answer.aliases) {
+    if (!filter_->CheckAlias(alias).allowed) return Finish(asker, WithRcode(Rcode::kRefused));
+  }
   if (!answer.addresses.empty()) {
     answer.addresses =
         filter_->AdmitAnswer(asker.query.name, answer.addresses, answer.ttl, loop_->Now());

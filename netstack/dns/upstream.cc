@@ -143,6 +143,7 @@ Answer ReadAnswer(const ares_dns_record_t* record, const std::string& name, uint
     }
     if (!next || !answer.addresses.empty() || !answer.records.empty()) break;
     owner = next;
+    if (auto alias = NormalizeName(owner)) answer.aliases.push_back(*std::move(alias));
   }
   const bool found = !answer.addresses.empty() || !answer.records.empty();
   answer.rcode = found || rcode == ARES_RCODE_NOERROR ? Rcode::kNoError : Rcode::kNxDomain;

@@ -42,8 +42,9 @@ const std::vector<Range>& Ranges() {
       Protected("ff00::/8"),          // multicast
       Protected("fd00:ec2::/32"),     // AWS: metadata, DNS and time over IPv6
       Protected("fd20:ce::254/128"),  // Google Cloud's metadata over IPv6
-      Private("fec0::/10"),           // site-local, deprecated (RFC 3879)
-      Private("fc00::/7"),            // unique local (RFC 4193)
+      Protected("fd6d:696e:6900::/48"),  // the sandbox's own link
+      Private("fec0::/10"),              // site-local, deprecated (RFC 3879)
+      Private("fc00::/7"),               // unique local (RFC 4193)
   };
   return ranges;
 }

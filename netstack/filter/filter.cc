@@ -14,9 +14,9 @@
 //      allowed, though in a private range only by a rule with that very name, not a wildcard;
 //   5. no rules were given (open mode): public addresses are allowed;
 //   6. else refused.
-// A "!" name rule closes what that name opens. It does not close an address that another allowed
-// name or an address rule opens: behind one address there may be many names, and packets do not say
-// which was meant.
+// A "!" name rule closes what that name opens, and names that are aliases (CNAME) of it. It does
+// not close an address that another allowed name or an address rule opens: behind one address there
+// may be many names, and packets do not say which was meant.
 //
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
@@ -322,6 +322,14 @@ Filter::~Filter() = default;
 Verdict Filter::CheckName(std::string_view name) {
   Verdict verdict = state_->JudgeName(name);
   if (!verdict.allowed) state_->ReportName(name, verdict);
+  return verdict;
+}
+
+Verdict Filter::CheckAlias(std::string_view alias) {
+  Verdict verdict = state_->JudgeName(alias);
+  const bool refused_by_rule = !verdict.allowed && verdict.rule;
+  if (refused_by_rule) state_->ReportName(alias, verdict);
+  verdict.allowed = !refused_by_rule;
   return verdict;
 }
 

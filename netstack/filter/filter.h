@@ -75,6 +75,9 @@ class Filter {
 
   // May this name be resolved? Reports a refusal. `name` normalized.
   Verdict CheckName(std::string_view name);
+  // `alias` is what an allowed name is another name for (CNAME): allowed unless a "!" rule without
+  // protocol and ports refuses it, whatever name led there. Reports a refusal.
+  Verdict CheckAlias(std::string_view alias);
   // May a new flow go there? Reports a refusal. ICMP ignores the port.
   Verdict CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now);
 

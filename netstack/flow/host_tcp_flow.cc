@@ -257,8 +257,8 @@ void HostTcpFlow::WatchHost() {
     table().loop().SetEvents(socket_.get(), events);
     return;
   }
-  const Status watched = table().loop().Watch(socket_.get(), events,
-                                              [this](uint32_t e) { OnHostEvent(e); });
+  const Status watched =
+      table().loop().Watch(socket_.get(), events, [this](uint32_t e) { OnHostEvent(e); });
   if (!watched.ok()) {
     ResetHost();
     Reset();

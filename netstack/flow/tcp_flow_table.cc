@@ -54,18 +54,19 @@ TcpFlowTable::TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget,
   ip4_addr_set_zero(&any);
   // ip4_route() wants an address; it is used for nothing, every packet carries its flow's.
   IP4_ADDR(&address, 192, 0, 2, 1);
-  netif_add(&device_, &address, &any, &any, this,
-            [](netif* device) -> err_t {
-              device->output = OutputV4;
-              device->output_ip6 = OutputV6;
-              device->mtu = 0xffff;
-              device->flags = NETIF_FLAG_UP | NETIF_FLAG_LINK_UP;
-              return ERR_OK;
-            },
-            [](pbuf* p, netif*) -> err_t {
-              pbuf_free(p);
-              return ERR_OK;
-            });
+  netif_add(
+      &device_, &address, &any, &any, this,
+      [](netif* device) -> err_t {
+        device->output = OutputV4;
+        device->output_ip6 = OutputV6;
+        device->mtu = 0xffff;
+        device->flags = NETIF_FLAG_UP | NETIF_FLAG_LINK_UP;
+        return ERR_OK;
+      },
+      [](pbuf* p, netif*) -> err_t {
+        pbuf_free(p);
+        return ERR_OK;
+      });
   netif_set_default(&device_);
   netif_set_up(&device_);
   netif_set_link_up(&device_);

@@ -11,8 +11,8 @@
 // every 250 ms while there is a flow. Delayed acknowledgments are not left to them: they go out a
 // millisecond later, unless data that goes the same way has carried them.
 //
-// A finished flow stays, without its far side, until lwIP has forgotten it; TIME-WAIT lasts a second
-// and is cut short when there are many, or when the sandbox uses the same endpoints again.
+// A finished flow stays, without its far side, until lwIP has forgotten it; TIME-WAIT lasts a
+// second and is cut short when there are many, or when the sandbox uses the same endpoints again.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_TCP_FLOW_TABLE_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_TCP_FLOW_TABLE_H_
 
@@ -66,7 +66,8 @@ class TcpFlowTable {
   void NotePendingConnect(int change) { pending_connects_ += static_cast<size_t>(change); }
   // ICMP that makes connect(2) inside fail with the errno that the host's connect(2) failed with.
   void AnswerUnreachable(const TcpFlow& flow, std::span<const uint8_t> ip_packet, Unreachable why);
-  void AnswerReset(const TcpFlow& flow, std::span<const uint8_t> ip_packet, size_t transport_offset);
+  void AnswerReset(const TcpFlow& flow, std::span<const uint8_t> ip_packet,
+                   size_t transport_offset);
   // The payload of a segment that fits the sandbox's MTU.
   uint16_t SegmentSize(const IpAddress& address) const;
 

@@ -135,8 +135,7 @@ void UdpFlowTable::SendOut(Flow& flow, std::span<const uint8_t> payload, uint16_
 
 void UdpFlowTable::OnHostEvent(Flow& flow) {
   for (int reads = 0; reads < kMaxReadsPerEvent; ++reads) {
-    const ssize_t length =
-        recv(flow.socket.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
+    const ssize_t length = recv(flow.socket.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
     if (length < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) OnHostError(flow, errno);
@@ -178,8 +177,7 @@ void UdpFlowTable::SendIn(const FlowKey& key, std::span<const uint8_t> payload) 
   link_.Write(pieces);
 }
 
-void UdpFlowTable::Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet,
-                          Unreachable why) {
+void UdpFlowTable::Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet, Unreachable why) {
   if (!refusals_.Take(loop_.Now())) return;
   SmallFrame frame;
   const size_t length = BuildUnreachable(frame, link_.sandbox_mac(), why, key.remote.address,

@@ -74,8 +74,9 @@ void WriteLinkHeader(ByteWriter& out, const MacAddress& sandbox_mac, uint16_t et
   out.U8(offload.gso_type);
   WriteHostOrder16(out, offload.header_length);
   WriteHostOrder16(out, offload.gso_size);
-  WriteHostOrder16(out, static_cast<uint16_t>(
-                            offload.partial_checksum ? offload.transport_offset - kVnetHeaderSize : 0));
+  WriteHostOrder16(out, static_cast<uint16_t>(offload.partial_checksum
+                                                  ? offload.transport_offset - kVnetHeaderSize
+                                                  : 0));
   WriteHostOrder16(out, offload.checksum_offset);
   out.Bytes(sandbox_mac);
   out.Bytes(kStackMac);
@@ -141,8 +142,8 @@ size_t BuildUnreachable(std::span<uint8_t> out, const MacAddress& sandbox_mac, U
                         std::span<const uint8_t> ip_packet) {
   const bool v4 = source.is_v4();
   const size_t headers = IpHeaderSize(source) + kIcmpHeaderSize;
-  const size_t room = std::min((v4 ? kMinMtuIpv4 : kMinMtuIpv6) - headers,
-                               out.size() - kLinkHeaderSize - headers);
+  const size_t room =
+      std::min((v4 ? kMinMtuIpv4 : kMinMtuIpv6) - headers, out.size() - kLinkHeaderSize - headers);
   const auto quoted = ip_packet.first(std::min(ip_packet.size(), room));
   ByteWriter writer(out);
   WriteLinkHeader(writer, sandbox_mac, EtherTypeOf(source), Offload{});

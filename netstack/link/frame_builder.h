@@ -44,11 +44,11 @@ size_t BuildUdpHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
                        uint16_t datagram_size = 0);
 
 enum class Unreachable : uint8_t {
-  kNetwork,                // connect(2) inside reports ENETUNREACH
-  kHost,                   // EHOSTUNREACH
-  kProtocol,               // ENOPROTOOPT over IPv4, EPROTO over IPv6
-  kPort,                   // ECONNREFUSED
-  kProhibited,             // EHOSTUNREACH over IPv4 (code 13), EACCES over IPv6
+  kNetwork,     // connect(2) inside reports ENETUNREACH
+  kHost,        // EHOSTUNREACH
+  kProtocol,    // ENOPROTOOPT over IPv4, EPROTO over IPv6
+  kPort,        // ECONNREFUSED
+  kProhibited,  // EHOSTUNREACH over IPv4 (code 13), EACCES over IPv6
 };
 
 // `ip_packet` is what is answered: source and destination are taken from `packet`.

@@ -43,7 +43,8 @@ VnetHeader ReadVnetHeader(ByteReader& reader) {
 bool IsMulticastOrBroadcast(const IpAddress& address) {
   const auto bytes = address.bytes();
   if (address.is_v6()) return bytes[0] == 0xff;
-  return (bytes[0] & 0xf0) == 0xe0 || std::ranges::all_of(bytes, [](uint8_t b) { return b == 255; });
+  return (bytes[0] & 0xf0) == 0xe0 ||
+         std::ranges::all_of(bytes, [](uint8_t b) { return b == 255; });
 }
 
 bool IsUnspecified(const IpAddress& address) {

@@ -16,7 +16,8 @@ Result<size_t> TapLink::Read(std::span<uint8_t> frame) {
       return SystemError(Stage::kNetwork, EPIPE, "read a frame: the link's other end is closed");
     }
     if (errno == EINTR) continue;
-    // EIO: the device inside is down; it may come up again (tun_chr_read_iter in drivers/net/tun.c).
+    // EIO: the device inside is down; it may come up again (tun_chr_read_iter in
+    // drivers/net/tun.c).
     if (errno == EAGAIN || errno == EIO) return size_t{0};
     return SystemError(Stage::kNetwork, errno, "read a frame from the TAP");
   }

@@ -16,9 +16,9 @@ const mini::netstack::SipHashKey& IsnKey() {
 
 uint64_t MonotonicMicroseconds() {
   using std::chrono::steady_clock;
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                   steady_clock::now().time_since_epoch())
-                                   .count());
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now().time_since_epoch())
+          .count());
 }
 
 }  // namespace

@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 // RFC 6528: a clock plus a keyed hash of the connection.
-u32_t mini_netstack_tcp_isn(const ip_addr_t* local_ip, u16_t local_port,
-                            const ip_addr_t* remote_ip, u16_t remote_port);
+u32_t mini_netstack_tcp_isn(const ip_addr_t* local_ip, u16_t local_port, const ip_addr_t* remote_ip,
+                            u16_t remote_port);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "child/landlock.h"
+
 namespace mini::child {
 namespace {
 
@@ -43,6 +45,8 @@ Step DropPrivileges(const FrozenPlan& plan) {
       prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
     return FailedAt(ChildStage::kPrivileges);
   }
+  const Step restricted = RestrictWithLandlock(plan);
+  if (!restricted.ok()) return restricted;
   sock_fprog program = {static_cast<unsigned short>(plan.filter_size),
                         const_cast<sock_filter*>(plan.filter)};
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {

@@ -7,7 +7,8 @@
 
 namespace mini::child {
 
-// No capability, and no way to get one (capabilities(7)); no_new_privs; the seccomp filter. Init
+// No capability, and no way to get one (capabilities(7)); no_new_privs; landlock and the seccomp
+// filter. Init
 // goes through this itself, so that the command cannot gain by attacking it.
 Step DropPrivileges(const FrozenPlan& plan);
 

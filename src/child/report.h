@@ -25,6 +25,7 @@ enum class ChildStage : uint32_t {
   kMounts,  // index: which
   kWorkingDirectory,
   kPrivileges,
+  kLandlock,
   kSeccomp,
   kFork,
   kExec,

@@ -80,6 +80,9 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   std::fill_n(frozen.slots, frozen.slot_count, -1);
   frozen.scratch_point = arena->String(plan.scratch_point);
 
+  frozen.writable_roots = arena->Vector(plan.writable_roots);
+  frozen.writable_root_count = plan.writable_roots.size();
+
   frozen.filter = filter.data();
   frozen.filter_size = filter.size();
 

@@ -78,6 +78,10 @@ struct FrozenPlan {
   size_t slot_count;
   const char* scratch_point;  // where the scratch file system lies while mounts are made
 
+  // Paths inside, none below another, that may be written below.
+  const char* const* writable_roots;
+  size_t writable_root_count;
+
   const sock_filter* filter;
   size_t filter_size;
 

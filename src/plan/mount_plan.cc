@@ -100,6 +100,7 @@ struct Cover {
   std::string target;
   CoverKind kind;
   bool is_directory;
+  bool is_writable;
   std::vector<MountOp> ops;
   // What lies below may be made freely: it is ours and vanishes.
   bool may_make_points() const {
@@ -265,6 +266,7 @@ class MountPlanner {
     covers_.push_back({target,
                        CoverKind::kPrivate,
                        true,
+                       true,
                        {{.kind = MountOpKind::kCloneScratch,
                          .source = name,
                          .slot = slot,
@@ -297,6 +299,7 @@ class MountPlanner {
     covers_.push_back({target,
                        CoverKind::kMask,
                        true,
+                       false,
                        {{.kind = MountOpKind::kMask,
                          .source = directory,
                          .target = target,
@@ -333,7 +336,7 @@ class MountPlanner {
                         .slot = slot,
                         .lower_slot = lower,
                         .attributes = kUntrusted});
-    covers_.push_back({path, CoverKind::kOverlay, true, {Attach(slot, path)}});
+    covers_.push_back({path, CoverKind::kOverlay, true, true, {Attach(slot, path)}});
   }
 
   void PlanSystemOverlays() {
@@ -432,7 +435,9 @@ class MountPlanner {
                uint64_t attributes) {
     const int slot = NewSlot();
     before_pivot_.push_back(CloneTree(source, slot, attributes));
-    covers_.push_back({target, CoverKind::kBind, is_directory, {Attach(slot, target)}});
+    const bool is_writable = (attributes & MOUNT_ATTR_RDONLY) == 0;
+    covers_.push_back(
+        {target, CoverKind::kBind, is_directory, is_writable, {Attach(slot, target)}});
     if (IsBelow(target, "/dev")) device_points_.push_back(MakePoint(target, is_directory));
   }
 
@@ -483,6 +488,7 @@ class MountPlanner {
     covers_.push_back({fact.canonical,
                        CoverKind::kMask,
                        false,
+                       false,
                        {{.kind = MountOpKind::kCloneScratch,
                          .source = name,
                          .slot = slot,
@@ -498,6 +504,18 @@ class MountPlanner {
       if (!above || cover.target.size() >= above->target.size()) above = &cover;
     }
     return above;
+  }
+
+  // After sorting: a root comes before what lies below it.
+  void ListWritableRoots() {
+    std::vector<std::string>& roots = plan_.writable_roots;
+    roots = {"/dev", "/proc"};
+    for (const Cover& cover : covers_) {
+      const bool known = std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+        return IsSameOrBelow(cover.target, root);
+      });
+      if (cover.is_writable && !known) roots.push_back(cover.target);
+    }
   }
 
   void Emit() {
@@ -516,6 +534,7 @@ class MountPlanner {
       const Cover* above = CoverAbove(link);
       if (above && above->may_make_points()) covers.push_back(MakeSymlink(link, target));
     }
+    ListWritableRoots();
     for (const auto* phase : {&before_pivot_, &pivot_, &pivot_covers_, &lowers_, &scratch_,
                               &kernel_, &device_points_, &sealed_, &covers, &last_}) {
       plan_.mounts.insert(plan_.mounts.end(), phase->begin(), phase->end());

@@ -43,6 +43,7 @@ struct Plan {
   std::vector<MountOp> mounts;
   int slot_count = 0;
   std::string scratch_point;
+  std::vector<std::string> writable_roots;  // inside; none below another
   std::string working_directory;
   std::vector<std::string> candidates;
   std::vector<std::string> argv;

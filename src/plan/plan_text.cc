@@ -147,6 +147,9 @@ std::string Plan::ToString() const {
     text += StrCat("sysctl ", sysctl.path, " ", Word(sysctl.value), "\n");
   }
   for (const MountOp& op : mounts) text += StrCat("mount ", op.ToString(), "\n");
+  text += "write below";
+  for (const std::string& root : writable_roots) text += StrCat(" ", Word(root));
+  text += "\n";
   text += StrCat("chdir ", Word(working_directory), "\n");
   if (time_limit) {
     text += StrCat("time-limit ", time_limit->count(), " ms, SIGKILL after ", kill_delay.count(),

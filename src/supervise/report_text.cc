@@ -72,6 +72,8 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
           .WithHint("it does not exist inside; choose another with -W");
     case ChildStage::kPrivileges:
       return SystemError(Stage::kPrivileges, error, "give up all capabilities");
+    case ChildStage::kLandlock:
+      return SystemError(Stage::kPrivileges, error, "restrict writing with landlock");
     case ChildStage::kSeccomp:
       return SystemError(Stage::kPrivileges, error, "install the seccomp filter")
           .WithHint(error == EINVAL ? "this kernel has no seccomp filters" : "");

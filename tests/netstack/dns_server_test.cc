@@ -72,6 +72,26 @@ TEST(DnsServer, HandsTheEndOfACnameChainInsideUnderTheAskedName) {
   EXPECT_EQ(world.Ask("c.test").rcode, ARES_RCODE_REFUSED);
 }
 
+TEST(DnsServer, RefusesAliasesOfARefusedName) {
+  DnsWorld world("*.example\n!secret.example\n!tcp/ports.example:25\n");
+  const auto alias_of = [&](const std::string& name, const std::string& target) {
+    world.upstream.Set(name, ARES_REC_TYPE_A,
+                       {.answers = {{name, ARES_REC_TYPE_CNAME, target, 300},
+                                    {target, ARES_REC_TYPE_A, "192.0.2.7", 300}}});
+  };
+  alias_of("alias.example", "Secret.Example");
+  alias_of("other.example", "ports.example");
+  for (int cached = 0; cached < 2; ++cached) {
+    EXPECT_EQ(world.Ask("alias.example").rcode, ARES_RCODE_REFUSED);
+  }
+  EXPECT_FALSE(world.TcpOpen("192.0.2.7"));
+  ASSERT_EQ(world.refusals.size(), 2u);
+  EXPECT_EQ(world.refusals[0].ToString(),
+            "refused to resolve secret.example: the rule \"!secret.example\" (allowed_ips:2) "
+            "refuses it");
+  EXPECT_EQ(world.Ask("other.example").answers.size(), 1u) << "ports are the flows' concern";
+}
+
 FakeUpstream::Reply Chain(int cnames) {
   FakeUpstream::Reply reply;
   std::string owner = "a.example";
@@ -157,6 +177,15 @@ TEST(DnsServer, AsksAgainWhenTheResolverIsSilent) {
   world.upstream.Set("a.example", ARES_REC_TYPE_A, {.silent = true});
   EXPECT_EQ(world.Ask("a.example").rcode, ARES_RCODE_SERVFAIL);
   EXPECT_EQ(world.upstream.seen.size(), 3u);
+}
+
+TEST(DnsServer, TakesResolversOfBothFamilies) {
+  TestLoop loop;
+  Filter filter({});
+  ResolverConfig config;
+  config.servers = {{IpAddress::V4(192, 0, 2, 53), 53}, {*IpAddress::Parse("2001:db8::53"), 5353}};
+  EXPECT_TRUE(DnsServer::Create(config, &filter, &loop).ok());
+  EXPECT_TRUE(DnsServer::Create(ResolverConfig(), &filter, &loop).ok()) << "127.0.0.1 by default";
 }
 
 TEST(DnsServer, TakesTheNextResolverWhenOneIsGone) {

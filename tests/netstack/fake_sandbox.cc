@@ -83,13 +83,21 @@ std::optional<Layout> LayOut(const Bytes& frame) {
   const uint32_t type = Get16(frame, 22);
   if (type == 0x0800 && frame.size() >= 44) {
     const std::span<const uint8_t> b(frame);
-    return Layout{true,      24 + (frame[24] & 0x0fu) * 4,           24 + Get16(frame, 26),
-                  frame[33], *IpAddress::FromBytes(b.subspan(36, 4)), *IpAddress::FromBytes(b.subspan(40, 4))};
+    return Layout{true,
+                  24 + (frame[24] & 0x0fu) * 4,
+                  24 + Get16(frame, 26),
+                  frame[33],
+                  *IpAddress::FromBytes(b.subspan(36, 4)),
+                  *IpAddress::FromBytes(b.subspan(40, 4))};
   }
   if (type == 0x86dd && frame.size() >= 64) {
     const std::span<const uint8_t> b(frame);
-    return Layout{false,     64, 64 + Get16(frame, 28),
-                  frame[30], *IpAddress::FromBytes(b.subspan(32, 16)), *IpAddress::FromBytes(b.subspan(48, 16))};
+    return Layout{false,
+                  64,
+                  64 + Get16(frame, 28),
+                  frame[30],
+                  *IpAddress::FromBytes(b.subspan(32, 16)),
+                  *IpAddress::FromBytes(b.subspan(48, 16))};
   }
   return std::nullopt;
 }
@@ -100,7 +108,7 @@ size_t ChecksumOffset(uint8_t protocol) { return protocol == 6 ? 16 : protocol =
 
 void FixChecksums(Bytes& frame) {
   const auto layout = LayOut(frame);
-  if (!layout || layout->end > frame.size()) return;
+  if (!layout || layout->end > frame.size() || layout->transport > layout->end) return;
   if (layout->v4) {
     Set16(frame, 34, 0);
     Set16(frame, 34, ~Sum(std::span(frame).subspan(24, layout->transport - 24)));
@@ -110,9 +118,8 @@ void FixChecksums(Bytes& frame) {
   if (at + 2 > layout->end) return;
   Set16(frame, at, 0);
   const uint32_t pseudo =
-      layout->protocol == 1
-          ? 0
-          : Pseudo(layout->source, layout->destination, layout->protocol, length);
+      layout->protocol == 1 ? 0
+                            : Pseudo(layout->source, layout->destination, layout->protocol, length);
   Set16(frame, at, ~Sum(std::span(frame).subspan(layout->transport, length), pseudo));
 }
 
@@ -175,14 +182,15 @@ SeenFrame TakeApart(const Bytes& frame) {
     return seen;
   }
   const auto layout = LayOut(frame);
-  if (!layout || layout->end != frame.size()) return seen;
+  if (!layout || layout->end != frame.size() || layout->transport + 8 > layout->end) return seen;
   seen.source = layout->source;
   seen.destination = layout->destination;
   seen.protocol = layout->protocol;
   const size_t t = layout->transport;
   const size_t length = layout->end - t;
   const uint32_t pseudo =
-      layout->protocol == 1 ? 0 : Pseudo(layout->source, layout->destination, layout->protocol, length);
+      layout->protocol == 1 ? 0
+                            : Pseudo(layout->source, layout->destination, layout->protocol, length);
   bool checksum_holds;
   if ((seen.vnet.flags & 1) != 0) {
     const size_t at = t + ChecksumOffset(layout->protocol);
@@ -232,7 +240,8 @@ SeenFrame TakeApart(const Bytes& frame) {
 
 FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) std::abort();
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+    std::abort();
   fd_ = UniqueFd(pair[0]);
   const int size = 1 << 20;
   setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -291,8 +300,8 @@ std::optional<SeenFrame> FakeSandbox::ReceiveFor(uint16_t local_port,
                                                  std::chrono::milliseconds patience) {
   const auto end = std::chrono::steady_clock::now() + patience;
   while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        end - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     if (left.count() <= 0) return std::nullopt;
     auto frame = Receive(left);
     if (!frame || frame->destination_port == local_port) return frame;

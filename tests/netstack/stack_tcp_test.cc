@@ -242,7 +242,8 @@ TEST(TcpThroughStackLimits, RefusesFlowsAboveTheCap) {
   limits.max_flows = 4;
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
   for (uint16_t i = 0; i < 6; ++i) {
-    FakeTcpClient client(sandbox, {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(5000 + i)},
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(5000 + i)},
                          server.endpoint());
     const auto answer = client.Connect();
     ASSERT_TRUE(answer);
@@ -258,9 +259,9 @@ TEST(TcpThroughStackLimits, AFloodOfSynsStaysWithinTheCaps) {
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
   size_t accepted = 0, refused = 0;
   for (int i = 0; i < 2000; ++i) {
-    FakeTcpClient client(
-        sandbox, {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(10000 + i)},
-        server.endpoint());
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(10000 + i)},
+                         server.endpoint());
     client.SendSyn();
     if (i % 16 != 15) continue;
     for (const SeenFrame& frame : sandbox.Drain()) {
@@ -276,8 +277,12 @@ TEST(TcpThroughStackLimits, AnswersStraySegmentsWithReset) {
   FakeSandbox sandbox({});
   const Endpoint from{*IpAddress::Parse("198.18.0.1"), 4000};
   const Endpoint to{*IpAddress::Parse("203.0.113.1"), 80};
-  sandbox.Send(MakeTcp({.from = from, .to = to, .sequence = 7, .acknowledgment = 99,
-                        .flags = kAck, .payload = Pattern(3)}));
+  sandbox.Send(MakeTcp({.from = from,
+                        .to = to,
+                        .sequence = 7,
+                        .acknowledgment = 99,
+                        .flags = kAck,
+                        .payload = Pattern(3)}));
   const auto answer = sandbox.Receive();
   ASSERT_TRUE(answer);
   EXPECT_TRUE(answer->Is(kRst));
@@ -292,7 +297,8 @@ TEST(TcpThroughStackLimits, InitialSequenceNumbersDiffer) {
   FakeSandbox sandbox({.rules = {server.rule()}});
   std::vector<uint32_t> numbers;
   for (uint16_t i = 0; i < 4; ++i) {
-    FakeTcpClient client(sandbox, {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(6000 + i)},
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(6000 + i)},
                          server.endpoint());
     const auto answer = client.Connect();
     ASSERT_TRUE(answer);

@@ -17,8 +17,8 @@ const Endpoint kElsewhereV6{*IpAddress::Parse("2001:db8::1"), 4242};
 
 // A query for `name` (A), as a client sends it.
 Bytes DnsQuery(std::string_view name, uint16_t id) {
-  Bytes query = {static_cast<uint8_t>(id >> 8), static_cast<uint8_t>(id), 1, 0, 0, 1,
-                 0, 0, 0, 0, 0, 0};
+  Bytes query = {
+      static_cast<uint8_t>(id >> 8), static_cast<uint8_t>(id), 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
   while (!name.empty()) {
     const size_t dot = std::min(name.find('.'), name.size());
     query.push_back(static_cast<uint8_t>(dot));
@@ -103,8 +103,12 @@ TEST(Stack, CutsARowOfDatagrams) {
   FakeSandbox sandbox({.rules = {"udp/" + server.rule()}});
   const Bytes row = Pattern(2500);
   Bytes frame = MakeUdp(kSandboxV4, server.endpoint(), row);
-  SetVnet(frame, {.flags = 1, .gso_type = 5, .header_length = 42, .gso_size = 1000,
-                  .checksum_start = 34, .checksum_offset = 6});
+  SetVnet(frame, {.flags = 1,
+                  .gso_type = 5,
+                  .header_length = 42,
+                  .gso_size = 1000,
+                  .checksum_start = 34,
+                  .checksum_offset = 6});
   sandbox.Send(frame);
   Bytes got;
   for (const size_t expected : {1000, 1000, 500}) {
@@ -226,8 +230,11 @@ TEST(Stack, SaysThatADeniedPingIsProhibited) {
 TEST(Stack, IgnoresMalformedFramesOfEveryLength) {
   HostServer server;
   FakeSandbox sandbox({.rules = {server.rule()}});
-  const Bytes whole = MakeTcp({.from = kSandboxV4, .to = server.endpoint(), .flags = 0x02,
-                               .options = {2, 4, 5, 0xb4}, .payload = {}});
+  const Bytes whole = MakeTcp({.from = kSandboxV4,
+                               .to = server.endpoint(),
+                               .flags = 0x02,
+                               .options = {2, 4, 5, 0xb4},
+                               .payload = {}});
   for (size_t length = 1; length < whole.size(); ++length) {
     sandbox.Send(Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length)));
   }
@@ -245,11 +252,17 @@ TEST(Stack, SurvivesDamagedFrames) {
   const UniqueFd host = server.Accept();
   std::mt19937 random(4711);
   std::vector<Bytes> seeds = {
-      MakeTcp({.from = kSandboxV4, .to = server.endpoint(), .sequence = client.next_sequence(),
-               .flags = 0x18, .options = {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8},
+      MakeTcp({.from = kSandboxV4,
+               .to = server.endpoint(),
+               .sequence = client.next_sequence(),
+               .flags = 0x18,
+               .options = {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8},
                .payload = Pattern(100)}),
-      MakeTcp({.from = {kSandboxV4.address, 41000}, .to = server.endpoint(), .flags = 0x02,
-               .options = {2, 4, 5, 0xb4, 1, 3, 3, 7}, .payload = {}}),
+      MakeTcp({.from = {kSandboxV4.address, 41000},
+               .to = server.endpoint(),
+               .flags = 0x02,
+               .options = {2, 4, 5, 0xb4, 1, 3, 3, 7},
+               .payload = {}}),
       MakeTcp({.from = kSandboxV6, .to = kElsewhereV6, .flags = 0x02, .payload = {}}),
       MakeUdp(kSandboxV4, datagrams.endpoint(), Pattern(64)),
       MakeUdp(kSandboxV6, {kElsewhereV6.address, 53}, DnsQuery("allowed.example", 1)),

@@ -120,10 +120,9 @@ TEST(CommandLine, AToBelongsToTheBindBeforeIt) {
             "arguments: -m /c: there is no -M before it");
 }
 
-TEST(CommandLine, PathsWithBracketsCommasAndSpacesStayWhole) {
+TEST_F(CommandLineTest, PathsWithBracketsCommasAndSpacesStayWhole) {
   EXPECT_EQ(BindsOf(Sandbox({"-x", "-w", "[a,b]", "-w", "/a b", "-w", "/-c", "true"})),
-            StrCat(std::filesystem::current_path().string(), "/[a,b]>",
-                   std::filesystem::current_path().string(), "/[a,b]:w /a b>/a b:w /-c>/-c:w "));
+            StrCat(directory_, "/[a,b]>", directory_, "/[a,b]:w /a b>/a b:w /-c>/-c:w "));
 }
 
 TEST_F(CommandLineTest, RelativePathsCountFromTheWorkingDirectory) {

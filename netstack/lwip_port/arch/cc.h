@@ -10,10 +10,10 @@
 // lwIP's assertions stay on: should a frame from the sandbox ever break one, ending the run is
 // better than going on with broken memory.
 #define LWIP_PLATFORM_DIAG(x) ((void)0)
-#define LWIP_PLATFORM_ASSERT(message)                                \
-  do {                                                               \
+#define LWIP_PLATFORM_ASSERT(message)                               \
+  do {                                                              \
     fprintf(stderr, "mini-sandbox: lwIP assertion: %s\n", message); \
-    abort();                                                         \
+    abort();                                                        \
   } while (0)
 
 #endif  // MINI_SANDBOX_NETSTACK_LWIP_PORT_ARCH_CC_H_

@@ -1,0 +1,23 @@
+// A second wall behind the mounts (landlock(7)), where the kernel has it.
+#ifndef MINI_SANDBOX_CHILD_LANDLOCK_H_
+#define MINI_SANDBOX_CHILD_LANDLOCK_H_
+
+#include "child/step.h"
+#include "plan/frozen_plan.h"
+
+namespace mini::child {
+
+// Two ways lead out of namespaces that are otherwise closed, and this closes both:
+//   - A standard stream that is a file of the host, opened for reading, can be opened again for
+//     writing through /proc/self/fd: on the host's mount, not on our read-only copy. Writing is
+//     therefore allowed below the plan's writable roots only, and to streams that are open for
+//     writing already.
+//   - kill(2) with pid 0 reaches the whole process group, also its members outside. From Linux 6.12
+//     on, signals are kept inside, and so are connections to abstract UNIX-domain sockets.
+// A kernel that does not know landlock, or only an earlier version of it, is not an error: no
+// invariant rests on it alone there but what SECURITY.md says. Needs no_new_privs.
+Step RestrictWithLandlock(const FrozenPlan& plan);
+
+}  // namespace mini::child
+
+#endif  // MINI_SANDBOX_CHILD_LANDLOCK_H_
