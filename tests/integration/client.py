@@ -198,7 +198,7 @@ def raw_dns(server, transport, query):
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
     with socket.socket(family, kind) as client:
-        client.settimeout(3)
+        client.settimeout(1)  # no answer is one, too
         try:
             client.connect((server, 53))
             client.sendall(message if transport == "udp" else

@@ -72,6 +72,7 @@ class Stage:
         self.identities = {}
         self.problems = {}  # "namespaces", "tun", "mini-sandbox", "mini-tapbox", "probe" -> reason
         self.kept = set()  # processes that belong to the run itself
+        self.durations = {}  # seconds of every test
         self.started = set()  # sandboxes that a test still holds
 
     def user(self):
@@ -229,9 +230,11 @@ class SandboxTest(unittest.TestCase):
 
         previous = signal.signal(signal.SIGALRM, too_long)
         signal.alarm(self.limit)
+        begun = time.monotonic()
         try:
             return super().run(result)
         finally:
+            stage.durations[self.id()] = time.monotonic() - begun
             signal.alarm(0)
             signal.signal(signal.SIGALRM, previous)
 
