@@ -94,6 +94,7 @@ TEST(IpAddress, ParsesBothFamiliesAndNothingElse) {
   EXPECT_EQ(IpAddress::Parse("192.0.2.7")->ToString(), "192.0.2.7");
   EXPECT_EQ(IpAddress::Parse("2001:DB8::7")->ToString(), "2001:db8::7");
   EXPECT_FALSE(IpAddress::Parse("192.0.2"));
+  EXPECT_FALSE(IpAddress::Parse(std::string_view()));
   EXPECT_FALSE(IpAddress::Parse("192.0.2.007"));
   EXPECT_FALSE(IpAddress::Parse(std::string_view("192.0.2.7\0x", 11)));
 }
