@@ -3,10 +3,12 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 
+#include "base/strings.h"
 #include "netstack/epoll_loop.h"
 #include "netstack/flow/dns_tcp_flow.h"
 #include "netstack/flow/host_tcp_flow.h"
@@ -24,6 +26,7 @@ namespace mini::netstack {
 namespace {
 
 constexpr uint16_t kDnsPort = 53;
+constexpr uint16_t kMinMtu = 1280;  // RFC 8200, 5
 constexpr int kMaxFramesPerBatch = 64;
 constexpr double kAnswersPerSecond = 1000;
 constexpr double kAnswerBurst = 200;
@@ -41,12 +44,15 @@ class ClaimOfTheOnlyStack {
   ~ClaimOfTheOnlyStack() { stack_exists = false; }
 };
 
+// Datagrams have no end that frees their flow: they get less.
+size_t MaxUdpFlows(const StackLimits& limits) { return std::max<size_t>(limits.max_flows / 4, 1); }
+
 // Each flow holds a descriptor, and the usual soft limit of 1024 is for select(2). A flow that
 // finds no descriptor is refused, so a low hard limit is no error.
-void RaiseDescriptorLimit(size_t max_flows) {
+void RaiseDescriptorLimit(const StackLimits& limits) {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = max_flows + kOtherDescriptors;
+  const rlim_t wanted = limits.max_flows + MaxUdpFlows(limits) + kOtherDescriptors;
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   setrlimit(RLIMIT_NOFILE, &limit);
@@ -77,7 +83,7 @@ class RunningStack final : public Stack {
         *loop_, link_, budget_, TcpLimitsOf(limits_),
         [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); });
     udp_ = std::make_unique<UdpFlowTable>(
-        *loop_, link_, *dns_, limits_.max_flows, [this](const Endpoint& remote) {
+        *loop_, link_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
           return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
         });
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
@@ -184,13 +190,17 @@ class RunningStack final : public Stack {
 }  // namespace
 
 Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
+  if (options.link.mtu < kMinMtu) {
+    return InvalidArgument(Stage::kNetwork, StrCat("an MTU of ", options.link.mtu, " is below ",
+                                                   kMinMtu, ", which IPv6 needs"));
+  }
   auto claim = ClaimOfTheOnlyStack::Make();
   if (claim == nullptr) {
     return Status(StatusCode::kUnsupported, Stage::kNetwork,
                   "a second network stack in one process");
   }
   MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
-  RaiseDescriptorLimit(options.limits.max_flows);
+  RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
   auto stack =
       std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));

@@ -50,18 +50,8 @@ bool Names(const Rule& rule, const ClassifiedAddress& address) {
   return rule.prefix.length >= address.range.length && address.range.Contains(rule.prefix.address);
 }
 
-std::string AddressTarget(const Endpoint& to) {
-  if (to.port == 0) return to.address.ToString();
-  return to.ToString();
-}
-
 std::string NameTarget(std::string_view name, uint16_t port) {
   return port == 0 ? std::string(name) : StrCat(name, ":", port);
-}
-
-// Brackets mean something to shells.
-std::string ShellQuoted(const std::string& text) {
-  return text.find('[') == std::string::npos ? text : StrCat("'", text, "'");
 }
 
 // A remedy is only worth giving when it is a line that the grammar takes.
@@ -96,7 +86,7 @@ std::string RefusalEvent::ToString() const {
   if (kind == Kind::kName && left_out) {
     text += StrCat("address ", left_out->ToString(), " of ", name);
   } else if (kind == Kind::kName) {
-    text += StrCat("to resolve ", name);
+    text += StrCat("name ", name);
   } else {
     const bool icmp = protocol == Protocol::kIcmp;
     text += StrCat(ProtocolName(protocol), " ",
@@ -105,7 +95,7 @@ std::string RefusalEvent::ToString() const {
   }
   if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
   text += StrCat(": ", ReasonText(reason));
-  if (!remedy.empty()) text += StrCat("; to allow it: --allow ", ShellQuoted(remedy));
+  if (!remedy.empty()) text += StrCat("; to allow it: --allow ", remedy);
   return text;
 }
 
@@ -296,7 +286,7 @@ void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verd
   if (icmp) {
     event.remedy = StrCat("icmp/", to.address.ToString());
   } else if (verdict.name.empty() || verdict.reason == Reason::kProtectedRange) {
-    event.remedy = AddressTarget(to);
+    event.remedy = to.address.ToString();  // every port: short, and nothing to quote in a shell
   } else {
     event.remedy = NameTarget(verdict.name, port);
   }

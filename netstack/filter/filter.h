@@ -39,7 +39,7 @@ struct Verdict {
 };
 
 // What a person is told about a refusal. ToString() is the stderr line without the program's name:
-// "refused to resolve refused.example: no rule names it; to allow it: --allow refused.example"
+// "refused name refused.example: no rule names it; to allow it: --allow refused.example"
 // "refused tcp 192.0.2.7:25 (mail.example): no rule names it; to allow it: --allow mail.example:25"
 // "refused address 127.0.0.1 of odd.example: it is ...; to allow it: --allow 127.0.0.1"
 struct RefusalEvent {

@@ -6,9 +6,10 @@
 // lwIP's search then ends at its first element, however many connections there are. tcp_tmr() is
 // for all of them at once: TcpFlowTable joins the lists for it and takes them apart again.
 //
-// This rests on lwip/priv/tcp_priv.h: that tcp_input(), tcp_output(), tcp_recved(), tcp_shutdown()
-// and tcp_abort() reach a connection only through their argument or these two lists, and that
-// tcp_tmr() walks exactly these two. tests/netstack/lwip_contract_test.cc fails when that changes.
+// This rests on lwip/priv/tcp_priv.h: that tcp_input(), tcp_output(), tcp_recved(),
+// tcp_split_unsent_seg(), tcp_shutdown() and tcp_abort() reach a connection only through their
+// argument or these two lists, and that tcp_tmr() walks exactly these two.
+// tests/netstack/lwip_contract_test.cc fails when that changes.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_LWIP_SCOPE_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_LWIP_SCOPE_H_
 

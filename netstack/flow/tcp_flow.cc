@@ -11,6 +11,8 @@ namespace mini::netstack {
 namespace {
 
 constexpr size_t kInitialWindow = 256 * 1024;
+// What is worth cutting a segment for; a smaller window is about to grow.
+constexpr uint32_t kMinPiece = 512;
 constexpr uint32_t kGatherCapacity = 16 * 1024;
 constexpr size_t kMinWindow = 128 * 1024;
 // Segments that lwIP queues for one connection; it refuses more than TCP_SND_QUEUELEN pbufs.
@@ -247,7 +249,18 @@ bool TcpFlow::SendCopy(std::span<const uint8_t> bytes) {
 }
 
 void TcpFlow::SendQueued() {
-  if (pcb_ != nullptr) tcp_output(pcb_);
+  if (pcb_ == nullptr) return;
+  tcp_output(pcb_);
+  FillSmallWindow();
+}
+
+// lwIP sends whole segments, and ours are large: to a reader with a small buffer, whose window
+// never takes one, it would send a piece only when its persist timer fires.
+void TcpFlow::FillSmallWindow() {
+  if (pcb_ == nullptr || pcb_->unsent == nullptr || pcb_->unacked != nullptr) return;
+  const uint32_t window = std::min(pcb_->snd_wnd, pcb_->cwnd);
+  if (window < kMinPiece || pcb_->unsent->len <= window) return;
+  if (tcp_split_unsent_seg(pcb_, static_cast<u16_t>(window)) == ERR_OK) tcp_output(pcb_);
 }
 
 void TcpFlow::ReleaseBlocks(uint64_t up_to) {

@@ -69,6 +69,7 @@ class TcpFlow {
   // In the scope of lists().
   void SendAckNow();
   void RetryOutput();
+  void FillSmallWindow();
 
   size_t received_bytes() const { return received_bytes_; }
 

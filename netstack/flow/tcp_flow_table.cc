@@ -177,6 +177,7 @@ void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
     LwipScope scope(flow.lists());
     current_ = &flow;
     tcp_input(segment, &device_);
+    flow.FillSmallWindow();
     current_ = nullptr;
   }
   flow.NoteState();

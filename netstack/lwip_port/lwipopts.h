@@ -13,6 +13,9 @@
 #define LWIP_SOCKET 0
 #define LWIP_STATS 0
 
+// The C library has htons() and its kin; lwIP would define them as macros.
+#define LWIP_DONT_PROVIDE_BYTEORDER_FUNCTIONS
+
 #define LWIP_IPV4 1
 #define LWIP_IPV6 1
 #define LWIP_IPV6_SCOPES 0

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,7 +44,9 @@ int ExecuteFirstCandidate(const FrozenPlan& plan) {
       case ETIMEDOUT:
         continue;  // not here; perhaps in the next directory
       case EACCES:
-        error = EACCES;  // remembered, as a later directory may have one that runs
+        // Remembered, as a later directory may have one that runs. Not when it is a directory of
+        // PATH that may not be searched: that is "not found" to a shell.
+        if (strchr(plan.argv[0], '/') || access(plan.candidates[i], F_OK) == 0) error = EACCES;
         continue;
       default:
         return errno;

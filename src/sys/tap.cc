@@ -62,6 +62,12 @@ Status MakeDevice(int tun, const TapOptions& options) {
   if (ioctl(tun, TUNSETVNETHDRSZ, &header_size) != 0) {
     return NetworkError(errno, StrCat("set the header size of ", options.name));
   }
+  // Else closing the descriptor unregisters the device, which waits for grace periods of RCU, and
+  // the supervisor's exit with it. A persistent device lasts as long as its network namespace, and
+  // that the kernel takes down in the background.
+  if (ioctl(tun, TUNSETPERSIST, 1) != 0) {
+    return NetworkError(errno, StrCat("keep the TAP device ", options.name));
+  }
   return OkStatus();
 }
 

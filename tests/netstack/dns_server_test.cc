@@ -87,7 +87,7 @@ TEST(DnsServer, RefusesAliasesOfARefusedName) {
   EXPECT_FALSE(world.TcpOpen("192.0.2.7"));
   ASSERT_EQ(world.refusals.size(), 2u);
   EXPECT_EQ(world.refusals[0].ToString(),
-            "refused to resolve secret.example: the rule \"!secret.example\" (allowed_ips:2) "
+            "refused name secret.example: the rule \"!secret.example\" (allowed_ips:2) "
             "refuses it");
   EXPECT_EQ(world.Ask("other.example").answers.size(), 1u) << "ports are the flows' concern";
 }

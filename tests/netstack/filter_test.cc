@@ -376,9 +376,9 @@ TEST(Filter, ReportsEachRefusalOnce) {
   (void)gate.Udp("192.0.2.7", 80);
   ASSERT_EQ(gate.refusals.size(), 4u);
   EXPECT_EQ(gate.refusals[0].ToString(),
-            "refused to resolve b.example: no rule names it; to allow it: --allow b.example");
+            "refused name b.example: no rule names it; to allow it: --allow b.example");
   EXPECT_EQ(gate.refusals[1].ToString(),
-            "refused tcp 192.0.2.7:80: no rule names it; to allow it: --allow 192.0.2.7:80");
+            "refused tcp 192.0.2.7:80: no rule names it; to allow it: --allow 192.0.2.7");
 }
 
 TEST(Filter, AFloodOfRefusalsIsRememberedWithinBounds) {
@@ -411,12 +411,12 @@ TEST(Filter, AnAddressLeftOutOfAnAnswerIsReported) {
             "protected range; to allow it: --allow 0.0.0.0");
 }
 
-TEST(Filter, RemediesWithBracketsAreQuotedForTheShell) {
+TEST(Filter, RemediesNeedNoQuotingInAShell) {
   Gate gate("a.example\n");
   (void)gate.Tcp("2001:db8::7", 443);
   EXPECT_EQ(gate.refusals.at(0).ToString(),
             "refused tcp [2001:db8::7]:443: no rule names it; to allow it: --allow "
-            "'[2001:db8::7]:443'");
+            "2001:db8::7");
 }
 
 // Whatever is refused without "!": adding the line that the event offers allows it.

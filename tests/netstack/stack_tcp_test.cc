@@ -219,6 +219,24 @@ TEST_P(TcpThroughStack, StopsReadingFromTheHostWhenTheSandboxDoesNotRead) {
   EXPECT_LT(taken, size_t{32} << 20);
 }
 
+TEST_P(TcpThroughStack, KeepsASmallWindowFilled) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  const UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  client.set_window(16);  // scaled by 7: 2048 bytes, less than a segment
+  client.SendAck();
+  const Bytes data = Pattern(100000);
+  std::thread writer([&] { EXPECT_TRUE(WriteTo(host.get(), data)); });
+  // lwIP's persist timer alone would take more than a minute for this.
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(client.ReadExactly(data.size()), data);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  writer.join();
+}
+
 TEST_P(TcpThroughStack, AcceptsTheSameEndpointsAgainAfterAClose) {
   HostServer server(GetParam().family);
   FakeSandbox sandbox({.rules = {server.rule()}});

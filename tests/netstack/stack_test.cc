@@ -48,6 +48,14 @@ TEST(Stack, ASecondOneIsUnsupported) {
   EXPECT_EQ(second.status().code(), StatusCode::kUnsupported);
 }
 
+TEST(Stack, RefusesAnMtuThatIpv6CannotUse) {
+  StackOptions options;
+  options.link.mtu = 1279;
+  const auto stack = Stack::Create(std::move(options));
+  ASSERT_FALSE(stack.ok());
+  EXPECT_EQ(stack.status().code(), StatusCode::kInvalidArgument);
+}
+
 TEST(Stack, AnotherOneMayFollow) {
   for (int round = 0; round < 3; ++round) {
     FakeSandbox sandbox({});
@@ -149,6 +157,35 @@ TEST(Stack, LimitsHowOftenItSaysProhibited) {
     if (i % 50 == 0) sandbox.Receive(std::chrono::milliseconds(0));
   }
   EXPECT_LT(sandbox.Drain().size(), 2900u);
+}
+
+TEST(Stack, RefusesUdpFlowsAboveTheCap) {
+  HostServer server(IpFamily::kV4, SOCK_DGRAM);
+  StackLimits limits;
+  limits.max_flows = 16;  // a quarter of them for UDP
+  FakeSandbox sandbox({.rules = {"udp/" + server.rule()}, .limits = limits});
+  for (uint16_t i = 0; i < 10; ++i) {
+    sandbox.Send(MakeUdp({kSandboxV4.address, static_cast<uint16_t>(7000 + i)}, server.endpoint(),
+                         Pattern(3)));
+  }
+  EXPECT_EQ(sandbox.Drain().size(), 6u);
+}
+
+TEST(Stack, AnswersArpAndNeighbourSolicitations) {
+  FakeSandbox sandbox({});
+  Bytes solicitation = MakeIcmpEcho(kSandboxV6.address, kElsewhereV6.address, Bytes(16, 0));
+  solicitation[64] = 135;
+  std::fill(solicitation.begin() + 68, solicitation.begin() + 72, uint8_t{0});
+  std::copy(kElsewhereV6.address.bytes().begin(), kElsewhereV6.address.bytes().end(),
+            solicitation.begin() + 72);
+  FixChecksums(solicitation);
+  sandbox.Send(solicitation);
+  const auto answer = sandbox.Receive();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->sound);
+  EXPECT_EQ(answer->icmp_type, 136);
+  EXPECT_EQ(answer->source, kElsewhereV6.address);
+  EXPECT_TRUE(sandbox.Drain().empty());  // itself an ARP request, answered
 }
 
 TEST(Stack, TellsAClosedUdpPortOfTheHost) {
