@@ -161,6 +161,39 @@ def refused_many(host, port, count):
     print(refused, round(slowest * 1000))
 
 
+def pend_many(host, port, count):
+    """That many connects that nobody answers, left pending: how many were refused at once."""
+    pending, refused = [], 0
+    for _ in range(int(count)):
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex((host, int(port)))
+        pending.append(client)
+    time.sleep(0.5)  # none of them will answer; refusals have had their time
+    for client in pending:
+        refused += client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+    print(len(pending), refused, flush=True)
+    return pending
+
+
+def pend_and_connect(host, port, count, other, other_port):
+    """With those pending, another connection is made."""
+    pending = pend_many(host, port, count)
+    connect(other, other_port)
+    del pending
+
+
+def spray(host, count):
+    """A datagram to each of that many ports, from sockets of their own, and no answer awaited."""
+    for number in range(int(count)):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            try:
+                client.sendto(b"x", (host, 10_000 + number % 50_000))
+            except OSError:
+                pass
+    print("sprayed", flush=True)
+
+
 def fetch(url):
     """By urllib: the length and SHA-256 of what came, or the error."""
     import urllib.error
