@@ -48,7 +48,7 @@ class EmptyRoot(harness.SandboxTest):
 
     def test_a_run_in_it(self):
         """With /proc, /dev and a place for the new root, which every machine has."""
-        for name in ("dev", "proc", "tmp", "run", "work", "etc"):
+        for name in ("dev", "proc", "tmp", "run", "place", "etc"):
             self.make_directory(self.root_dir / name)
         for device in ("null", "zero", "full", "random", "urandom", "tty"):
             self.make_file(self.root_dir / "dev" / device)
@@ -65,7 +65,7 @@ class EmptyRoot(harness.SandboxTest):
             os.chdir(root)
             linux.pivot_root(".", ".")
             linux.umount_lazily(".")
-            os.chdir("/work")
+            os.chdir("/place")
 
         outcome = harness.run_bounded(
             ["/mini-sandbox", "-x", "--", "/busybox", "sh", "-c",
@@ -73,5 +73,5 @@ class EmptyRoot(harness.SandboxTest):
             identity=harness.stage.user(), cwd=self.root_dir, env={"PATH": "/"},
             before_exec=enter)
         self.assertEqual(outcome.out, "works\n", outcome)
-        self.assertEqual(os.listdir(self.root_dir / "work"), ["here"])
+        self.assertEqual(os.listdir(self.root_dir / "place"), ["here"])
         self.assertFalse(pathlib.Path(self.root_dir / "there").exists())

@@ -163,6 +163,16 @@ class WorkDirectory(harness.SandboxTest):
         self.assertIn("/etc\n", outcome.out, outcome)
         self.assertEqual(harness.differences(before, harness.snapshot("/etc")), [])
 
+    def test_may_be_any_directory_of_the_system_and_nothing_is_written_there(self):
+        for directory in ("/", "/etc", "/usr/bin", "/dev", "/sys", "/proc", "/run", "/tmp",
+                          "/var/tmp", "/dev/shm"):
+            with self.subTest(directory=directory):
+                outcome = self.shell("pwd; touch mini-sandbox-was-here", cwd=directory)
+                self.assertEqual(outcome.out, f"{directory}\n", outcome)
+                self.assertTrue(outcome.err.startswith("mini-sandbox: the working directory"),
+                                outcome)
+                self.assertFalse(os.path.exists(f"{directory}/mini-sandbox-was-here"))
+
     def test_its_submounts_come_along(self):
         submount = self.make_directory(self.work / "sub")
         self.mount_tmpfs(submount)
@@ -180,6 +190,15 @@ class WorkDirectory(harness.SandboxTest):
         self.make_file(other / "given", "given")
         outcome = self.shell("pwd; cat given", options=("-x", "-W", str(other)))
         self.assertEqual(outcome.out, f"{other}\ngiven", outcome)
+
+
+class ClosedDirectory(harness.SandboxTest):
+    needs_root = True  # to start a user's sandbox where that user may not go
+
+    def test_one_that_the_user_may_not_enter_is_a_set_up_error(self):
+        closed = self.scratch / "closed"
+        closed.mkdir(mode=0o700)
+        self.assert_setup_error(self.sandbox("echo", "ran", cwd=closed), 125, "closed")
 
 
 def _delete_and_stay(directory):
@@ -242,6 +261,34 @@ class Home(harness.SandboxTest):
         self.assertEqual(harness.differences(before, harness.snapshot(self.home)), [])
         self.assertTrue(any(line.startswith("mini-sandbox: ") for line in outcome.err.splitlines()),
                         f"no notice that HOME is not written through: {outcome}")
+
+
+@harness.as_root_too
+class CredentialsInHome(harness.SandboxTest):
+    PLACES = (
+        ".aws/credentials", ".azure/token", ".bash_history", ".bitcoin/wallet.dat", ".boto",
+        ".cargo/credentials.toml", ".config/gcloud/access_tokens.db", ".config/gh/hosts.yml",
+        ".config/git/credentials", ".config/google-chrome/Cookies", ".config/hub",
+        ".config/rclone/rclone.conf", ".docker/config.json", ".electrum/wallet",
+        ".git-credentials", ".gnupg/secring.gpg", ".kube/config", ".local/share/keyrings/login",
+        ".m2/settings.xml", ".mozilla/key4.db", ".my.cnf", ".mysql_history", ".netrc", ".npmrc",
+        ".password-store/x.gpg", ".pgpass", ".psql_history", ".pypirc", ".python_history",
+        ".s3cfg", ".ssh/id_rsa", ".terraform.d/credentials.tfrc.json", ".thunderbird/key4.db",
+        ".vault-token", ".zsh_history")
+
+    def test_are_hidden_where_home_is_the_work_directory(self):
+        for place in self.PLACES:
+            top = self.home / place.split("/", maxsplit=1)[0]
+            if not top.exists():
+                self.addCleanup(shutil.rmtree if "/" in place else os.unlink, top)
+            path = self.home
+            for name in place.split("/")[:-1]:
+                path = path / name
+                if not path.exists():
+                    self.make_directory(path)
+            self.make_file(self.home / place, f"{harness.SECRET} {place}\n")
+        outcome = self.shell(f"grep -rhs {harness.SECRET} .; echo done", cwd=self.home)
+        self.assertEqual(outcome.out, "done\n", outcome)
 
 
 @harness.as_root_too
@@ -369,6 +416,10 @@ class MountOptions(harness.SandboxTest):
         self.assertIn(outcome.code, (2, 125), outcome)
         self.assertEqual(outcome.out, "")
         self.assertIn("/nonexistent/place", outcome.err)
+
+    def test_w_of_the_root_directory_is_a_mistake(self):
+        outcome = self.shell("echo ran", options=("-x", "-w", "/"))
+        self.assert_setup_error(outcome, 2, "-w /")
 
     def test_M_shows_a_directory_read_only(self):
         self.make_file(self.in_home("shown"), "shown\n")
