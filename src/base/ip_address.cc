@@ -36,7 +36,8 @@ std::optional<IpAddress> IpAddress::FromBytes(std::span<const uint8_t> bytes) {
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
   // inet_pton wants a terminated string; an embedded NUL would cut it short.
   char terminated[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof terminated || text.find('\0') != std::string_view::npos) {
+  if (text.empty() || text.size() >= sizeof terminated ||
+      text.find('\0') != std::string_view::npos) {
     return std::nullopt;
   }
   std::memcpy(terminated, text.data(), text.size());

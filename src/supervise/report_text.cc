@@ -69,7 +69,9 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kWorkingDirectory:
       return SystemError(Stage::kMounts, error,
                          StrCat("enter the working directory ", plan.working_directory))
-          .WithHint("it does not exist inside; choose another with -W");
+          .WithHint(error == EACCES
+                        ? "you may not enter it, inside or outside; choose another with -W"
+                        : "it does not exist inside; choose another with -W");
     case ChildStage::kPrivileges:
       return SystemError(Stage::kPrivileges, error, "give up all capabilities");
     case ChildStage::kLandlock:

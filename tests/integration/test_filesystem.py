@@ -274,7 +274,9 @@ class CredentialsInHome(harness.SandboxTest):
         ".m2/settings.xml", ".mozilla/key4.db", ".my.cnf", ".mysql_history", ".netrc", ".npmrc",
         ".password-store/x.gpg", ".pgpass", ".psql_history", ".pypirc", ".python_history",
         ".s3cfg", ".ssh/id_rsa", ".terraform.d/credentials.tfrc.json", ".thunderbird/key4.db",
-        ".vault-token", ".zsh_history")
+        ".vault-token", ".zsh_history", ".Xauthority", ".authinfo.gpg", ".cache/huggingface/token",
+        ".config/heroku/netrc", ".databrickscfg", ".env", ".msmtprc", ".oci/config",
+        ".terraformrc")
 
     def test_are_hidden_where_home_is_the_work_directory(self):
         for place in self.PLACES:

@@ -180,6 +180,13 @@ TEST(StatusFor, SaysWhatHelpsWhereUserNamespacesAreRestricted) {
   EXPECT_NE(status.hint().find("AppArmor"), std::string::npos);
 }
 
+TEST(StatusFor, TellsAClosedWorkingDirectoryFromAMissingOne) {
+  const Report closed = {ReportKind::kFailed, ChildStage::kWorkingDirectory, 0, EACCES, 0};
+  const Report missing = {ReportKind::kFailed, ChildStage::kWorkingDirectory, 0, ENOENT, 0};
+  EXPECT_NE(StatusFor(closed, Plan()).hint().find("may not enter"), std::string::npos);
+  EXPECT_NE(StatusFor(missing, Plan()).hint().find("does not exist"), std::string::npos);
+}
+
 TEST(StatusFor, SaysHowToOpenTheTunDevice) {
   const Status status =
       StatusFor({ReportKind::kFailed, ChildStage::kTapDevice, 0, EACCES, 0}, Plan());
