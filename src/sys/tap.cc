@@ -54,7 +54,8 @@ Status MakeDevice(int tun, const TapOptions& options) {
   request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
   if (ioctl(tun, TUNSETIFF, &request) != 0) {
     const int error = errno;
-    Status status = NetworkError(error, StrCat("make ", options.name, " with /dev/net/tun"));
+    Status status =
+        NetworkError(error, StrCat("make the TAP device ", options.name, " with /dev/net/tun"));
     return error == ENOTTY ? std::move(status).WithHint("/dev/net/tun is not the tun device")
                            : status;
   }

@@ -262,7 +262,7 @@ TEST_P(ConfigureTapTest, ASecondDeviceOfTheSameNameIsRefusedWithItsName) {
     const TapOptions options{.name = "lo"};
     return ConfigureTap(sandbox.TakeTun(), sandbox.TakeNetlink(), options).status().ToString();
   });
-  EXPECT_EQ(seen, "make the TAP device lo: Invalid argument (EINVAL)");
+  EXPECT_EQ(seen, "make the TAP device lo with /dev/net/tun: Invalid argument (EINVAL)");
 }
 
 TEST_P(ConfigureTapTest, AnErrorNamesTheRequestThatFailed) {
