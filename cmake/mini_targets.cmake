@@ -29,6 +29,9 @@ function(mini_library name)
     $<BUILD_INTERFACE:mini_compile_options>)
 endfunction()
 
+# Every test program and what tests start, without the programs and benchmarks.
+add_custom_target(mini_tests)
+
 # mini_test(NAME SOURCES a_test.cc ... DEPS target ... [LABELS label ...]): a GoogleTest program
 # that ctest runs whole.
 function(mini_test name)
@@ -36,6 +39,7 @@ function(mini_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main
     mini_compile_options)
+  add_dependencies(mini_tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 120)
 endfunction()
