@@ -25,6 +25,8 @@ void Control::ReportDegraded(uint32_t index, int error) const {
   Send(fd_, {ReportKind::kDegraded, ChildStage::kMounts, index, error, 0});
 }
 
+void Control::ReportStop() const { Send(fd_, {ReportKind::kStopped, ChildStage::kExec, 0, 0, 0}); }
+
 void Control::ReportExit(int wait_status) const {
   Send(fd_, {ReportKind::kExited, ChildStage::kExec, 0, 0, wait_status});
 }

@@ -89,8 +89,12 @@ void RunInit(pid_t command, const Control& control) {
     }
     int wait_status = 0;
     pid_t reaped;
-    while ((reaped = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+    while ((reaped = waitpid(-1, &wait_status, WNOHANG | WUNTRACED)) > 0) {
       if (reaped != command) continue;
+      if (WIFSTOPPED(wait_status)) {
+        control.ReportStop();
+        continue;
+      }
       kill(-1, SIGKILL);
       while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
       }

@@ -11,6 +11,7 @@ enum class ReportKind : uint32_t {
   kFailed,       // a stage failed with `error`; the child is gone
   kDegraded,     // step `index` of the mounts stage took its stricter second choice after `error`
   kDescriptors,  // carries the TAP's and a netlink socket's descriptor (SCM_RIGHTS)
+  kStopped,      // the command was stopped (SIGTSTP, SIGSTOP, terminal access in the background)
   kExited,       // the command ended with `wait_status`; every other process inside is dead
 };
 

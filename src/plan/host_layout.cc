@@ -24,7 +24,8 @@ constexpr std::array<std::string_view, 12> kSystemTrees = {
 };
 
 // Below a system tree, yet people's own work.
-constexpr std::array<std::string_view, 2> kWorkInSystemTrees = {"/usr/local/src", "/usr/src"};
+constexpr std::array<std::string_view, 3> kWorkInSystemTrees = {"/dev/shm", "/usr/local/src",
+                                                                "/usr/src"};
 
 // These themselves only: work happens in directories below them.
 constexpr std::array<std::string_view, 14> kSystemParents = {

@@ -139,8 +139,8 @@ class MountPlanner {
   int NewSlot() { return plan_.slot_count++; }
 
   bool IsPrivate(std::string_view path) const {
-    return std::find(private_directories_.begin(), private_directories_.end(), path) !=
-           private_directories_.end();
+    return path == "/dev/shm" || std::find(private_directories_.begin(), private_directories_.end(),
+                                           path) != private_directories_.end();
   }
 
   void FindPrivateDirectories() {
@@ -346,11 +346,27 @@ class MountPlanner {
     }
   }
 
-  // Whether one of the user's binds decides about the working directory.
+  // Where a bind of the user goes.
+  std::string TargetOf(const BindRequest& bind) const {
+    const std::string& known = Fact(bind.target).canonical;
+    return known.empty() ? bind.target : known;
+  }
+
+  // Whether `directory` shows at all at `path` inside, or something private lies between them.
+  bool IsHiddenBetween(std::string_view directory, std::string_view path) const {
+    return std::any_of(covers_.begin(), covers_.end(), [&](const Cover& cover) {
+      return cover.kind == CoverKind::kPrivate && IsBelow(cover.target, directory) &&
+             IsSameOrBelow(path, cover.target);
+    });
+  }
+
+  // Whether the user's binds already decide about the working directory: one of it, or a writable
+  // one above it.
   bool IsBoundByUser(const std::string& path) const {
     return std::any_of(policy_.binds.begin(), policy_.binds.end(), [&](const BindRequest& bind) {
-      const std::string& target = Fact(bind.target).canonical;
-      return IsSameOrBelow(path, target.empty() ? bind.target : target);
+      const std::string target = TargetOf(bind);
+      return path == target || (bind.access == Access::kWritable && bind.source == bind.target &&
+                                IsBelow(path, target) && !IsHiddenBetween(target, path));
     });
   }
 
@@ -391,19 +407,21 @@ class MountPlanner {
     if (!secrets.empty()) {
       PlanWorkingInHome(path, secrets);
     } else if (IsSystemDirectory(path)) {
-      plan_.notices.push_back(StrCat("the working directory ", path,
-                                     " belongs to the system: nothing is written through; -w ",
-                                     path, " would open it"));
-      if (path == "/") plan_.notices.back() = RootNotice();
+      plan_.notices.push_back(SystemDirectoryNotice(path));
     } else {
       AddBind(path, path, true, kUntrusted);
     }
     return OkStatus();
   }
 
-  static std::string RootNotice() {
-    return "the working directory is /: nothing is written through; run from the directory you "
-           "want to change, or name it with -w";
+  static std::string SystemDirectoryNotice(const std::string& path) {
+    const std::string notice = StrCat("the working directory ", path,
+                                      " belongs to the system: nothing is written through");
+    const bool can_be_opened = path != "/" && !IsSameOrBelow(path, "/proc") &&
+                               !IsSameOrBelow(path, "/sys") && !IsSameOrBelow(path, "/dev");
+    return can_be_opened
+               ? StrCat(notice, "; -w ", path, " opens what you may write there")
+               : StrCat(notice, "; run from the directory you want to change, or name it with -w");
   }
 
   void PlanWorkingInHome(const std::string& path, const std::vector<std::string>& secrets) {
@@ -426,9 +444,21 @@ class MountPlanner {
   // socket itself), so read-only does not keep the command from a program that listens there.
   void PlanSockets() {
     for (const std::string& socket : facts_.unix_sockets) {
-      const Cover* above = CoverAbove(socket);
-      if (!above || above->kind != CoverKind::kPrivate) AddMask(socket, kEmptyDirectory);
+      MaskSocket(socket);
+      for (const BindRequest& bind : policy_.binds) {
+        // Where the bind of a directory shows it under another name. One that is bound by itself
+        // is meant to be used.
+        const std::string& source = Fact(bind.source).canonical;
+        const std::string target = TargetOf(bind);
+        if (source == target || !IsBelow(socket, source)) continue;
+        MaskSocket(JoinPath(target, socket.substr(source == "/" ? 1 : source.size() + 1)));
+      }
     }
+  }
+
+  void MaskSocket(const std::string& path) {
+    const Cover* above = CoverAbove(path);
+    if (!above || above->kind != CoverKind::kPrivate) AddMask(path, kEmptyDirectory);
   }
 
   void AddBind(const std::string& source, const std::string& target, bool is_directory,
@@ -438,7 +468,38 @@ class MountPlanner {
     const bool is_writable = (attributes & MOUNT_ATTR_RDONLY) == 0;
     covers_.push_back(
         {target, CoverKind::kBind, is_directory, is_writable, {Attach(slot, target)}});
-    if (IsBelow(target, "/dev")) device_points_.push_back(MakePoint(target, is_directory));
+    if (IsDevice(target)) device_points_.push_back(MakePoint(target, is_directory));
+  }
+
+  static bool IsDevice(std::string_view path) {
+    return IsBelow(path, "/dev") && !IsSameOrBelow(path, "/dev/shm");
+  }
+
+  // What would undo the sandbox, or cannot be mounted.
+  Status CheckBind(const BindRequest& bind, const PathFact& fact, const std::string& target) const {
+    const bool writable = bind.access == Access::kWritable;
+    const auto refuse = [&](std::string_view why) {
+      return InvalidArgument(Stage::kArguments,
+                             StrCat(writable ? "-w " : "-M ", bind.source, ": ", why));
+    };
+    const std::string& source = fact.canonical;
+    if (source == "/" && writable) return refuse("the whole system cannot be writable");
+    if (IsSameOrBelow(source, "/proc") || IsSameOrBelow(target, "/proc")) {
+      return refuse("the sandbox has a /proc of its own");
+    }
+    if (writable && IsSameOrBelow(source, "/sys")) {
+      return refuse("what is in /sys belongs to the whole machine");
+    }
+    if (source == "/dev" || target == "/dev") {
+      return refuse("the sandbox has a /dev of its own; name single devices");
+    }
+    const PathKind there = bind.source == bind.target ? fact.kind : Fact(bind.target).kind;
+    const bool is_directory = fact.kind == PathKind::kDirectory;
+    if (there != PathKind::kMissing && (there == PathKind::kDirectory) != is_directory) {
+      return refuse(is_directory ? StrCat("a directory cannot lie on ", target, ", which is none")
+                                 : StrCat("a file cannot lie on ", target, ", a directory"));
+    }
+    return OkStatus();
   }
 
   Status PlanBinds() {
@@ -447,22 +508,19 @@ class MountPlanner {
       const PathFact& fact = Fact(bind.source);
       if (fact.kind == PathKind::kMissing) {
         return Status(StatusCode::kNotFound, Stage::kPlan,
-                      StrCat(writable ? "-w " : "-M ", bind.source, ": no such file or directory"));
+                      StrCat(writable ? "-w " : "-M ", bind.source, ": no such file or directory"))
+            .WithHint(writable ? "make it first: mkdir -p or touch" : "");
       }
       if (fact.canonical.empty()) {
         return Status(StatusCode::kPermissionDenied, Stage::kPlan,
                       StrCat(writable ? "-w " : "-M ", bind.source, ": permission denied"));
       }
-      if (fact.canonical == "/" && writable) {
-        return Status(StatusCode::kInvalidArgument, Stage::kPlan,
-                      StrCat("-w ", bind.source, ": the whole system cannot be writable"));
-      }
+      const bool renamed = bind.target != bind.source;
+      const std::string target = renamed ? TargetOf(bind) : fact.canonical;
+      MINI_RETURN_IF_ERROR(CheckBind(bind, fact, target));
       uint64_t attributes = writable ? kUntrusted : kReadOnly;
       // A device that the user names is meant to be used.
-      if (IsBelow(fact.canonical, "/dev")) attributes &= ~uint64_t{MOUNT_ATTR_NODEV};
-      const bool renamed = bind.target != bind.source;
-      const std::string& known = Fact(bind.target).canonical;
-      const std::string target = renamed ? (known.empty() ? bind.target : known) : fact.canonical;
+      if (IsDevice(fact.canonical)) attributes &= ~uint64_t{MOUNT_ATTR_NODEV};
       AddBind(fact.canonical, target, fact.kind == PathKind::kDirectory, attributes);
       // The name the user typed may be a symlink in a directory that is private inside.
       if (!renamed && bind.source != fact.canonical) links_.push_back({bind.source, target});

@@ -64,7 +64,10 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
                          StrCat("write ", plan.sysctls.at(report.index).path));
     case ChildStage::kMounts: {
       const MountOp& op = plan.mounts.at(report.index);
-      return SystemError(Stage::kMounts, error, op.ToString()).WithHint(HintForMount(op, error));
+      const std::string step =
+          op.kind == MountOpKind::kAttach ? StrCat("mount on ", op.target) : op.ToString();
+      return SystemError(Stage::kMounts, error, EscapeForTerminal(step))
+          .WithHint(HintForMount(op, error));
     }
     case ChildStage::kWorkingDirectory:
       return SystemError(Stage::kMounts, error,
@@ -83,13 +86,14 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
       return SystemError(Stage::kExec, error, "start a process for the command");
     case ChildStage::kExec:
       if (error == ENOENT || error == ENOTDIR) {
-        return SystemError(Stage::kExec, error, plan.argv.at(0))
+        return SystemError(Stage::kExec, error, EscapeForTerminal(plan.argv.at(0)))
             .WithHint(plan.argv[0].find('/') == std::string::npos
                           ? "the command was not found in PATH inside the sandbox"
                           : "the command, or the interpreter it names, is not there inside the "
                             "sandbox");
       }
-      return SystemError(Stage::kExec, error, StrCat("execute ", plan.argv.at(0)));
+      return SystemError(Stage::kExec, error,
+                         StrCat("execute ", EscapeForTerminal(plan.argv.at(0))));
   }
   return Status(StatusCode::kSystem, Stage::kSupervise, "the child sent an unknown report");
 }

@@ -7,12 +7,13 @@
 namespace mini {
 namespace {
 
-// Not SIGTSTP, SIGTTIN, SIGTTOU and SIGCONT: the terminal stops and continues the whole foreground
-// group, supervisor and command alike, which is what a shell's job control expects.
+// Not SIGTSTP, SIGTTIN and SIGTTOU: the terminal stops the whole foreground group, supervisor and
+// command alike, which is what a shell's job control expects. SIGCONT continues this process
+// whether it is blocked or not (signal(7)); taking it tells that it came.
 sigset_t PassedOn() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM}) {
+  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT}) {
     sigaddset(&set, signal);
   }
   return set;

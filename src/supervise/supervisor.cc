@@ -6,7 +6,9 @@
 // once. When the stack fails, the sandbox is killed: never a run without its firewall.
 #include "supervise/supervisor.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -21,6 +23,20 @@ namespace mini {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+
+namespace {
+
+// "2", "0.5"
+std::string SecondsText(milliseconds time) {
+  std::string text = StrCat(time.count() / 1000);
+  if (const auto rest = time.count() % 1000; rest != 0) {
+    const std::string digits = StrCat(1000 + rest);
+    text += StrCat(".", digits.substr(1, digits.find_last_not_of('0')));
+  }
+  return text;
+}
+
+}  // namespace
 
 Supervisor::Supervisor(const Plan& plan, ChildProcess& child,
                        std::function<void(std::string_view)> on_notice)
@@ -41,7 +57,7 @@ Result<ReceivedReport> Supervisor::WaitForDescriptors() {
   return std::move(*received);
 }
 
-Status Supervisor::ReadReports() {
+Status Supervisor::ReadReport() {
   MINI_ASSIGN_OR_RETURN(const auto received, child_.ReceiveReport());
   if (!received) {
     control_open_ = false;
@@ -52,6 +68,9 @@ Status Supervisor::ReadReports() {
       return StatusFor(received->report, plan_);
     case child::ReportKind::kDegraded:
       on_notice_(NoticeFor(received->report, plan_));
+      return OkStatus();
+    case child::ReportKind::kStopped:
+      command_stopped_ = true;
       return OkStatus();
     case child::ReportKind::kExited:
       command_status_ = received->report.wait_status;
@@ -66,11 +85,21 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
   signalfd_siginfo info;
   while (read(signal_descriptor, &info, sizeof info) == sizeof info) {
     const auto signal = static_cast<int>(info.ssi_signo);
+    if (signal == SIGCONT) command_stopped_ = false;  // it was stopped before
     // A terminal's Ctrl-C or Ctrl-\ reaches the command by itself. A hang-up reaches only the
     // foreground group, which need not be the command's.
     if (info.ssi_code == SI_KERNEL && signal != SIGHUP) continue;
     child_.Signal(signal);
   }
+}
+
+// A program that stops itself (an editor on Ctrl-Z) means its job, of which this process is a part
+// that its signals do not reach. In the background, or without a terminal, nobody would continue
+// us.
+void Supervisor::StopWithCommand() {
+  command_stopped_ = false;
+  const UniqueFd terminal(open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+  if (terminal.valid() && tcgetpgrp(terminal.get()) == getpgrp()) raise(SIGTSTP);
 }
 
 int Supervisor::EnforceTimeLimit() {
@@ -86,9 +115,10 @@ int Supervisor::EnforceTimeLimit() {
     return -1;
   }
   timed_out_ = true;
-  on_notice_(StrCat("the time limit of ", plan_.time_limit->count(),
-                    " ms is reached; ending the command"));
+  on_notice_(StrCat("the time limit of ", SecondsText(*plan_.time_limit),
+                    " s is reached; ending the command"));
   child_.Signal(SIGTERM);
+  child_.Signal(SIGCONT);  // a stopped command would not hear it
   deadline_ = steady_clock::now() + plan_.kill_delay;
   return EnforceTimeLimit();
 }
@@ -108,8 +138,10 @@ Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
       stack_failed_ = true;
       return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack failed");
     }
-    if (descriptors[0].revents != 0) MINI_RETURN_IF_ERROR(ReadReports());
+    if (descriptors[0].revents != 0) MINI_RETURN_IF_ERROR(ReadReport());
     if (descriptors[2].revents != 0) PassSignalsOn(signal_descriptor.get());
+    // After the signals: a stop that a SIGCONT followed is over.
+    if (command_stopped_) StopWithCommand();
     // Only when the control socket has nothing left to say.
     if (descriptors[1].revents != 0 && descriptors[0].revents == 0) break;
   }

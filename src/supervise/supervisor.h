@@ -31,7 +31,8 @@ class Supervisor {
   Result<Outcome> Run(const SupervisorSignals& signals);
 
  private:
-  Status ReadReports();
+  Status ReadReport();
+  void StopWithCommand();
   void PassSignalsOn(int signal_descriptor);
   // Sends what is due and returns the poll(2) timeout until the next deadline.
   int EnforceTimeLimit();
@@ -43,6 +44,7 @@ class Supervisor {
   bool stack_failed_ = false;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
   bool control_open_ = true;
+  bool command_stopped_ = false;
   std::optional<int> command_status_;
   bool timed_out_ = false;
 };

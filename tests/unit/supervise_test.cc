@@ -171,7 +171,7 @@ TEST(StatusFor, NamesTheMountStepThatFailed) {
   plan.mounts = {{.kind = MountOpKind::kAttach, .target = "/opt/missing", .slot = 4}};
   const Status status = StatusFor({ReportKind::kFailed, ChildStage::kMounts, 0, ENOENT, 0}, plan);
   EXPECT_EQ(status.ToString(),
-            "attach #4 on /opt/missing: No such file or directory (ENOENT): a mount point must "
+            "mount on /opt/missing: No such file or directory (ENOENT): a mount point must "
             "exist on the host or lie in a directory that is private inside");
 }
 
