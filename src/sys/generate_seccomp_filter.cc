@@ -4,7 +4,7 @@
 // Theory of operation. The filter is the last of several walls: the command has no capability, so
 // most of what is refused here the kernel refuses as well. The filter takes the code behind these
 // calls away from the command (most local exploits of the kernel went through a few of them), and
-// it closes what no capability guards: TIOCSTI, keyrings, nested user namespaces, io_uring.
+// it closes what no capability guards: TIOCSTI, keyrings, leases, nested user namespaces, io_uring.
 //
 // All else is allowed: a sandbox for any program cannot know the calls of tomorrow's libc. What is
 // refused gets an errno that programs know how to live with; only the calling convention of an
@@ -22,6 +22,7 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -145,13 +146,41 @@ void RefuseNamespaces(Refusals& refusals) {
   refusals.Refuse(ENOSYS, {"clone3"});
 }
 
-// Input pushed into a terminal that the sandbox shares with the caller's shell would be run by that
-// shell once the sandbox ended: by TIOCSTI as keys, by TIOCLINUX as a console selection pasted. The
-// request is an unsigned int to the kernel: a filter that compared 64 bits could be passed by
-// setting one above (CVE-2019-10063).
-void RefuseTerminalInjection(Refusals& refusals) {
-  refusals.Treat("ioctl", {LoadArgument(1), Jump(BPF_JEQ, TIOCSTI, 1, 0),
-                           Jump(BPF_JEQ, TIOCLINUX, 0, 1), ReturnErrno(EPERM), Allow()});
+// The terminal is shared with the caller's shell. Input pushed into it would be run by that shell
+// once the sandbox ended: by TIOCSTI as keys, by TIOCLINUX as a console selection pasted. TIOCSETD
+// gives it another line discipline, under which the shell's reads and writes go elsewhere, and
+// loads the module of one that is not there yet (ioctl_tty(2)). The request is an unsigned int to
+// the kernel: a filter that compared 64 bits could be passed by setting one above (CVE-2019-10063).
+void RefuseTerminalTakeover(Refusals& refusals) {
+  refusals.Treat("ioctl",
+                 {LoadArgument(1), Jump(BPF_JEQ, TIOCSTI, 2, 0), Jump(BPF_JEQ, TIOCSETD, 1, 0),
+                  Jump(BPF_JEQ, TIOCLINUX, 0, 1), ReturnErrno(EPERM), Allow()});
+}
+
+// Both arguments are ints to the kernel.
+Code RefuseOwnGroup(uint32_t group) {
+  return {LoadArgument(0),        Jump(BPF_JEQ, group, 0, 3), LoadArgument(1),
+          Jump(BPF_JEQ, 0, 0, 1), ReturnErrno(EPERM),         Allow()};
+}
+
+// The command may be in the process group of the user's job, of which some members run outside the
+// command's PID namespace. In it they have no number, so that no other form of these calls reaches
+// them; but 0 stands for the whole group of whoever calls, and the kernel then compares only user
+// IDs (setpriority(2), ioprio_set(2)). Landlock's scopes cover signals, not priorities.
+void RefusePrioritiesOfOwnGroup(Refusals& refusals) {
+  constexpr uint32_t kIoprioWhoPgrp = 2;  // linux/ioprio.h, which older kernels do not export
+  refusals.Treat("setpriority", RefuseOwnGroup(PRIO_PGRP));
+  refusals.Treat("ioprio_set", RefuseOwnGroup(kIoprioWhoPgrp));
+}
+
+// A lease on a file makes whoever opens it in a conflicting way wait for its holder, for up to
+// /proc/sys/fs/lease-break-time seconds and again with the next lease (fcntl(2)). A file that
+// the user owns and the sandbox may only read is enough. fcntl's command is an unsigned int to the
+// kernel.
+void RefuseLeases(Refusals& refusals) {
+  const Code code = {LoadArgument(1), Jump(BPF_JEQ, F_SETLEASE, 0, 1), ReturnErrno(EPERM), Allow()};
+  refusals.Treat("fcntl", code);
+  refusals.Treat("fcntl64", code);  // of 32-bit programs
 }
 
 // Large parts of the kernel with a history of flaws, which few programs need and most of these can
@@ -203,7 +232,9 @@ Refusals RefusalsFor(uint32_t arch) {
   Refusals refusals(arch);
   RefuseMounts(refusals);
   RefuseNamespaces(refusals);
-  RefuseTerminalInjection(refusals);
+  RefuseTerminalTakeover(refusals);
+  RefusePrioritiesOfOwnGroup(refusals);
+  RefuseLeases(refusals);
   RefuseAttackSurface(refusals);
   RefuseAdministration(refusals);
   RefuseSocketFamilies(refusals);

@@ -10,12 +10,14 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -92,6 +94,10 @@ Verdict Ask(uint32_t arch, uint32_t number, uint64_t arg0 = 0, uint64_t arg1 = 0
   return Interpret(data);
 }
 
+constexpr int kIoprioWhoProcess = 1;  // linux/ioprio.h, which older kernels do not export
+constexpr int kIoprioWhoPgrp = 2;
+constexpr int kIoprioWhoUser = 3;
+
 constexpr uint32_t Errno(uint32_t error) { return SECCOMP_RET_ERRNO | error; }
 
 TEST(SeccompProgram, AnUnknownArchitectureKills) {
@@ -116,6 +122,9 @@ TEST(SeccompProgram, NoPathIsLong) {
     EXPECT_LE(steps, 24) << number;
     total += steps;
   }
+  // These take longest with arguments that are looked at to the end.
+  EXPECT_LE(Ask(kNative, SYS_setpriority, PRIO_PGRP, 0).steps, 24);
+  EXPECT_LE(Ask(kNative, SYS_ioprio_set, kIoprioWhoPgrp, 0).steps, 24);
   // What installing costs: the kernel runs the program once for every call (seccomp_cache_prepare).
   EXPECT_LE(total, 480 * 10);
 }
@@ -128,7 +137,35 @@ TEST(SeccompProgram, ArgumentsAreComparedAsTheKernelReadsThem) {
   EXPECT_EQ(Ask(kNative, socket, upper | AF_VSOCK).action, Errno(EAFNOSUPPORT));
   EXPECT_EQ(Ask(kNative, socket, upper | AF_INET).action, SECCOMP_RET_ALLOW);
   EXPECT_EQ(Ask(kNative, ioctl, 0, upper | TIOCSTI).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kNative, ioctl, 0, upper | TIOCSETD).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kNative, SYS_fcntl, 0, upper | F_SETLEASE).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kNative, SYS_setpriority, upper | PRIO_PGRP, upper).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kNative, SYS_ioprio_set, upper | kIoprioWhoPgrp, upper).action, Errno(EPERM));
   EXPECT_EQ(Ask(kNative, unshare, upper | CLONE_NEWUSER).action, Errno(EPERM));
+}
+
+TEST(SeccompProgram, OfPrioritiesOnlyThoseOfTheOwnGroupAreRefused) {
+  const struct {
+    long call;
+    uint32_t group;
+  } calls[] = {{SYS_setpriority, PRIO_PGRP}, {SYS_ioprio_set, kIoprioWhoPgrp}};
+  for (const auto& [call, group] : calls) {
+    for (const uint32_t which : {0u, 1u, 2u, 3u, 4u, UINT32_MAX}) {
+      for (const uint32_t who : {0u, 1u, 2u, 1000u, UINT32_MAX}) {
+        EXPECT_EQ(Ask(kNative, static_cast<uint32_t>(call), which, who).action,
+                  which == group && who == 0 ? Errno(EPERM) : uint32_t{SECCOMP_RET_ALLOW})
+            << call << ' ' << which << ' ' << who;
+      }
+    }
+  }
+}
+
+TEST(SeccompProgram, OfFcntlOnlySettingALeaseIsRefused) {
+  for (uint32_t command = 0; command < 2048; ++command) {
+    EXPECT_EQ(Ask(kNative, SYS_fcntl, 0, command).action,
+              command == F_SETLEASE ? Errno(EPERM) : uint32_t{SECCOMP_RET_ALLOW})
+        << command;
+  }
 }
 
 TEST(SeccompProgram, OnlyFiveSocketFamiliesAreThere) {
@@ -183,6 +220,16 @@ TEST(SeccompProgram, TheThirtyTwoBitConventionIsNoWayAround) {
   EXPECT_EQ(Ask(kI386, 359 /* socket */, AF_INET).action, SECCOMP_RET_ALLOW);
   EXPECT_EQ(Ask(kI386, 360 /* socketpair */, AF_TIPC).action, Errno(EAFNOSUPPORT));
   EXPECT_EQ(Ask(kI386, 54 /* ioctl */, 0, TIOCSTI).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kI386, 54 /* ioctl */, 0, TIOCSETD).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kI386, 54 /* ioctl */, 0, TIOCGETD).action, SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Ask(kI386, 97 /* setpriority */, PRIO_PGRP, 0).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kI386, 97 /* setpriority */, PRIO_PROCESS, 0).action, SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Ask(kI386, 289 /* ioprio_set */, kIoprioWhoPgrp, 0).action, Errno(EPERM));
+  EXPECT_EQ(Ask(kI386, 289 /* ioprio_set */, kIoprioWhoPgrp, 7).action, SECCOMP_RET_ALLOW);
+  for (const uint32_t number : {55u /* fcntl */, 221u /* fcntl64 */}) {
+    EXPECT_EQ(Ask(kI386, number, 0, F_SETLEASE).action, Errno(EPERM)) << number;
+    EXPECT_EQ(Ask(kI386, number, 0, F_GETLEASE).action, SECCOMP_RET_ALLOW) << number;
+  }
   EXPECT_EQ(Ask(kI386, 120 /* clone */, CLONE_NEWUSER).action, Errno(EPERM));
   EXPECT_EQ(Ask(kI386, 310 /* unshare */, CLONE_NEWNET).action, Errno(EPERM));
   EXPECT_EQ(Ask(kI386, 4 /* write */).action, SECCOMP_RET_ALLOW);
@@ -276,12 +323,46 @@ TEST(CommandFilter, RefusesWithEpermAsTheCallerAndAsNobody) {
   }
 }
 
-TEST(CommandFilter, RefusesTerminalInjection) {
-  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioctl, kBad, TIOCSTI), "EPERM");
-  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioctl, kBad, TIOCSTI | (1L << 32)), "EPERM");
-  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioctl, kBad, TIOCLINUX), "EPERM");
-  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioctl, kBad, TIOCGWINSZ), "EBADF")
-      << "other requests pass";
+TEST(CommandFilter, RefusesTerminalTakeover) {
+  for (const long request : {TIOCSTI, TIOCLINUX, TIOCSETD}) {
+    EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioctl, kBad, request), "EPERM") << request;
+    EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioctl, kBad, request | (1L << 32)), "EPERM") << request;
+  }
+  for (const long request : {TIOCGWINSZ, TIOCGETD}) {
+    EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioctl, kBad, request), "EBADF") << "other requests pass";
+  }
+}
+
+// The child shares its process group with this test, as the command may with a shell: without the
+// filter these calls would set the nice value that the group has already, or end with EINVAL.
+TEST(CommandFilter, RefusesPrioritiesOfTheOwnProcessGroup) {
+  constexpr long kUpper = 1L << 32;
+  const long nice = getpriority(PRIO_PROCESS, 0);
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_setpriority, PRIO_PGRP, 0, nice), "EPERM");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_setpriority, PRIO_PGRP | kUpper, kUpper, nice), "EPERM");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioprio_set, kIoprioWhoPgrp, 0, kBad), "EPERM");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioprio_set, kIoprioWhoPgrp | kUpper, kUpper, kBad),
+            "EPERM");
+}
+
+TEST(CommandFilter, LeavesOtherPrioritiesAlone) {
+  constexpr long kLowest = 19;
+  constexpr long kIdle = 3L << 13;  // IOPRIO_CLASS_IDLE
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_setpriority, PRIO_PROCESS, 0, kLowest), "allowed");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioprio_set, kIoprioWhoProcess, 0, kIdle), "allowed");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_getpriority, PRIO_PGRP, 0), "allowed");
+  // Groups and users that do not exist: the kernel's own answer.
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_setpriority, PRIO_PGRP, INT_MAX, kLowest), "ESRCH");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioprio_set, kIoprioWhoPgrp, INT_MAX, kIdle), "ESRCH");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_ioprio_set, kIoprioWhoUser, INT_MAX, kIdle), "ESRCH");
+}
+
+TEST(CommandFilter, RefusesLeases) {
+  for (const long command : {long{F_SETLEASE}, F_SETLEASE | (1L << 32)}) {
+    EXPECT_EQ(UnderFilter(As::kCaller, SYS_fcntl, kBad, command, F_RDLCK), "EPERM") << command;
+  }
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_fcntl, kBad, F_GETLEASE), "EBADF");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_fcntl, kBad, F_SETLK), "EBADF");
 }
 
 TEST(CommandFilter, Clone3FallsBack) {
