@@ -33,7 +33,7 @@ constexpr std::array<std::string_view, 14> kSystemParents = {
     "/tmp", "/var",  "/var/cache", "/var/lib", "/var/log", "/var/spool", "/var/tmp",
 };
 
-constexpr std::array<std::string_view, 99> kSecretsOfHome = {
+constexpr std::array<std::string_view, 117> kSecretsOfHome = {
     ".ICEauthority",
     ".Xauthority",
     ".authinfo",
@@ -51,8 +51,10 @@ constexpr std::array<std::string_view, 99> kSecretsOfHome = {
     ".codex",
     ".composer/auth.json",
     ".config/1Password",
+    ".config/Bitwarden",
     ".config/BraveSoftware",
     ".config/Code",
+    ".config/Element",
     ".config/Signal",
     ".config/Slack",
     ".config/anthropic",
@@ -65,6 +67,7 @@ constexpr std::array<std::string_view, 99> kSecretsOfHome = {
     ".config/gcloud",
     ".config/gh",
     ".config/git/credentials",
+    ".config/github-copilot",
     ".config/glab-cli",
     ".config/google-chrome",
     ".config/hcloud",
@@ -72,15 +75,19 @@ constexpr std::array<std::string_view, 99> kSecretsOfHome = {
     ".config/heroku",
     ".config/hub",
     ".config/huggingface",
+    ".config/librewolf",
+    ".config/microsoft-edge",
     ".config/msmtp",
     ".config/mutt",
     ".config/neomutt",
     ".config/netlify",
+    ".config/nushell",
     ".config/op",
     ".config/rclone",
     ".config/sops",
     ".config/sqlite3",
     ".config/vivaldi",
+    ".cursor",
     ".databrickscfg",
     ".docker/config.json",
     ".electrum",
@@ -89,6 +96,7 @@ constexpr std::array<std::string_view, 99> kSecretsOfHome = {
     ".fetchmailrc",
     ".fly",
     ".gem/credentials",
+    ".gemini",
     ".git-credentials",
     ".gnome2/keyrings",
     ".gnupg",
@@ -96,9 +104,13 @@ constexpr std::array<std::string_view, 99> kSecretsOfHome = {
     ".huggingface",
     ".irb_history",
     ".kube",
+    ".librewolf",
+    ".local/share/TelegramDesktop",
     ".local/share/containers",
+    ".local/share/fish/fish_history",
     ".local/share/keyrings",
     ".local/share/kwalletd",
+    ".local/share/nushell",
     ".m2/settings-security.xml",
     ".m2/settings.xml",
     ".minikube",
@@ -116,6 +128,7 @@ constexpr std::array<std::string_view, 99> kSecretsOfHome = {
     ".pgpass",
     ".pki",
     ".psql_history",
+    ".pulumi",
     ".putty",
     ".pypirc",
     ".python_history",
@@ -129,10 +142,15 @@ constexpr std::array<std::string_view, 99> kSecretsOfHome = {
     ".terraform.d/credentials.tfrc.json",
     ".terraformrc",
     ".thunderbird",
+    ".var/app",
     ".vault-token",
     ".vercel",
     ".yarnrc.yml",
+    ".zhistory",
     ".zsh_history",
+    "snap/chromium",
+    "snap/firefox",
+    "snap/thunderbird",
 };
 
 template <size_t N>
@@ -166,6 +184,15 @@ const MountFact* MountOf(std::string_view path, const std::vector<MountFact>& mo
   return found;
 }
 
+// The path within the file system that `mount` shows.
+std::string InFilesystem(std::string_view path, const MountFact& mount) {
+  return Append(mount.root, Rest(path, mount.mount_point));
+}
+
+bool SameFilesystem(const MountFact& a, const MountFact& b) {
+  return a.device_major == b.device_major && a.device_minor == b.device_minor;
+}
+
 }  // namespace
 
 std::span<const std::string_view> PrivateDirectories() { return kPrivateDirectories; }
@@ -181,16 +208,29 @@ bool IsSystemDirectory(std::string_view path) {
   return ContainsTreeOf(kSystemTrees, path);
 }
 
+bool IsSystemTree(std::string_view path) {
+  return path == "/" || ContainsTreeOf(kSystemTrees, path);
+}
+
+std::optional<std::string> PartOf(std::string_view path, std::string_view directory,
+                                  const std::vector<MountFact>& mounts) {
+  const MountFact* mine = MountOf(path, mounts);
+  const MountFact* its = MountOf(directory, mounts);
+  if (!mine || !its || !SameFilesystem(*mine, *its)) return std::nullopt;
+  const std::string inner = InFilesystem(path, *mine);
+  const std::string outer = InFilesystem(directory, *its);
+  if (!IsSameOrBelow(inner, outer)) return std::nullopt;
+  return std::string(Rest(inner, outer));
+}
+
 std::vector<std::string> AliasesOf(std::string_view directory,
                                    const std::vector<MountFact>& mounts) {
   std::vector<std::string> aliases;
   const MountFact* own = MountOf(directory, mounts);
   if (!own) return aliases;
-  const std::string in_filesystem = Append(own->root, Rest(directory, own->mount_point));
+  const std::string in_filesystem = InFilesystem(directory, *own);
   for (const MountFact& mount : mounts) {
-    if (mount.device_major != own->device_major || mount.device_minor != own->device_minor) {
-      continue;
-    }
+    if (!SameFilesystem(mount, *own)) continue;
     std::string alias;
     if (IsSameOrBelow(in_filesystem, mount.root)) {
       alias = Append(mount.mount_point, Rest(in_filesystem, mount.root));
@@ -199,7 +239,7 @@ std::vector<std::string> AliasesOf(std::string_view directory,
     } else {
       continue;
     }
-    if (IsSameOrBelow(alias, directory)) continue;
+    if (alias == directory) continue;
     if (std::find(aliases.begin(), aliases.end(), alias) == aliases.end()) {
       aliases.push_back(std::move(alias));
     }

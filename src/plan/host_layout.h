@@ -2,6 +2,7 @@
 #ifndef MINI_SANDBOX_PLAN_HOST_LAYOUT_H_
 #define MINI_SANDBOX_PLAN_HOST_LAYOUT_H_
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,14 +22,21 @@ std::span<const std::string_view> SystemWriteDirectories();
 // Directories of the system that are never written through to just because somebody stands in
 // them: "/", "/etc", "/usr/lib/x", but not "/srv/app" or "/usr/src/linux".
 bool IsSystemDirectory(std::string_view path);
+// "/" and what programs and libraries are loaded from: never covered.
+bool IsSystemTree(std::string_view path);
 
 // Files and directories below a home that hold credentials or private history, relative to it.
 std::span<const std::string_view> SecretsOfHome();
 
 // Every other place where `directory`, or a part of it, shows through another mount of the same
-// file system. Normalized, without `directory` itself and what lies below it.
+// file system; also below itself. Normalized.
 std::vector<std::string> AliasesOf(std::string_view directory,
                                    const std::vector<MountFact>& mounts);
+
+// What of `directory` the path is, by way of whatever mount: "" for itself, "/x/y" for what lies
+// below; nothing when it is another place.
+std::optional<std::string> PartOf(std::string_view path, std::string_view directory,
+                                  const std::vector<MountFact>& mounts);
 
 // Whether a mount point lies strictly below.
 bool HasMountBelow(std::string_view directory, const std::vector<MountFact>& mounts);

@@ -47,8 +47,9 @@ constexpr std::array<std::array<const char*, 2>, 6> kDeviceLinks = {
 // /proc/sys, /proc/pressure), or to the user id 0 of the host, for which plain file modes count
 // instead of capabilities.
 constexpr std::array<const char*, 2> kMachinesProc = {"/proc/pressure", "/proc/sys"};
-constexpr std::array<const char*, 5> kMachinesProcOfRoot = {"/proc/acpi", "/proc/bus", "/proc/fs",
-                                                            "/proc/irq", "/proc/sysrq-trigger"};
+constexpr std::array<const char*, 7> kMachinesProcOfRoot = {
+    "/proc/acpi", "/proc/bus",  "/proc/dynamic_debug", "/proc/fs",
+    "/proc/irq",  "/proc/scsi", "/proc/sysrq-trigger"};
 
 MountOp CloneTree(std::string source, int slot, uint64_t attributes) {
   return {.kind = MountOpKind::kCloneTree,
@@ -283,6 +284,7 @@ class MountPlanner {
         if (!IsBelow(nested, path)) continue;
         scratch_.push_back(DirectoryIn(scratch_slot_, name + nested.substr(path.size()), 01777));
       }
+      HideAliases(path);
       if (path != "/run") continue;
       // What XDG_RUNTIME_DIR names on most hosts.
       scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user"), 0755));
@@ -311,12 +313,20 @@ class MountPlanner {
     for (const std::string& home : facts_.homes) {
       if (IsPrivate(home)) continue;
       if (home != working_directory_) AddPrivate(home, 0700);
-      for (const std::string& alias : AliasesOf(home, facts_.mounts)) {
-        if (IsSystemDirectory(alias)) continue;
-        const std::string name = StrCat("private-", private_count_++);
-        scratch_.push_back(DirectoryIn(scratch_slot_, name, 0700));
-        AddMask(alias, name);
-      }
+      HideAliases(home);
+    }
+  }
+
+  // Another mount may show a directory that is private here under a second name.
+  void HideAliases(const std::string& directory) {
+    for (const std::string& alias : AliasesOf(directory, facts_.mounts)) {
+      if (IsSystemTree(alias) || IsPrivate(alias)) continue;
+      const std::string name = StrCat("private-", private_count_++);
+      scratch_.push_back(DirectoryIn(scratch_slot_, name, 0700));
+      AddMask(alias, name);
+      // Unlike the mask of a secret it is a place like the directory itself: binds go into it.
+      covers_.back().kind = CoverKind::kPrivate;
+      covers_.back().is_writable = true;
     }
   }
 
@@ -370,14 +380,35 @@ class MountPlanner {
     });
   }
 
-  std::vector<std::string> SecretsIn(const std::string& directory) const {
-    std::vector<std::string> secrets;
+  // What of any home the path is: by its name, or by way of another mount. As PartOf().
+  std::vector<std::string> PartsOfHomes(const std::string& path) const {
+    std::vector<std::string> parts;
     for (const std::string& home : facts_.homes) {
+      if (IsSameOrBelow(path, home)) parts.push_back(path.substr(home.size()));
+      if (auto part = PartOf(path, home, facts_.mounts)) parts.push_back(std::move(*part));
+    }
+    return parts;
+  }
+
+  // The secrets below the working directory; an error when it is one itself.
+  Result<std::vector<std::string>> SecretsInWorkingDirectory() const {
+    std::vector<std::string> secrets;
+    for (const std::string& part : PartsOfHomes(working_directory_)) {
       for (const std::string_view name : SecretsOfHome()) {
-        std::string secret = JoinPath(home, name);
-        if (IsBelow(secret, directory)) secrets.push_back(std::move(secret));
+        const std::string secret = JoinPath("/", name);
+        if (!part.empty() && IsSameOrBelow(part, secret)) {
+          return Status(StatusCode::kInvalidArgument, Stage::kPlan,
+                        StrCat("the working directory ", working_directory_, " holds credentials"))
+              .WithHint(
+                  StrCat("run from another directory, or open it with -w ", working_directory_));
+        }
+        if (IsBelow(secret, part.empty() ? "/" : part)) {
+          secrets.push_back(working_directory_ + secret.substr(part.size()));
+        }
       }
     }
+    std::sort(secrets.begin(), secrets.end());
+    secrets.erase(std::unique(secrets.begin(), secrets.end()), secrets.end());
     return secrets;
   }
 
@@ -385,25 +416,13 @@ class MountPlanner {
     const std::string& path = working_directory_;
     plan_.working_directory = path;
     if (IsBoundByUser(path)) return OkStatus();
-    for (const std::string& home : facts_.homes) {
-      for (const std::string_view name : SecretsOfHome()) {
-        const std::string secret = JoinPath(home, name);
-        if (!IsSameOrBelow(path, secret)) continue;
-        return Status(StatusCode::kInvalidArgument, Stage::kPlan,
-                      StrCat("the working directory ", path, " holds credentials"))
-            .WithHint(StrCat("run from another directory, or open it with -w ", path));
-      }
-    }
+    MINI_ASSIGN_OR_RETURN(const std::vector<std::string> secrets, SecretsInWorkingDirectory());
     if (IsPrivate(path)) {
       plan_.notices.push_back(StrCat("the working directory ", path,
                                      " is private and empty inside; run from a directory below "
                                      "it to see your files"));
       return OkStatus();
     }
-    const bool in_home =
-        std::any_of(facts_.homes.begin(), facts_.homes.end(),
-                    [&](const std::string& home) { return IsSameOrBelow(path, home); });
-    const std::vector<std::string> secrets = in_home ? SecretsIn(path) : std::vector<std::string>();
     if (!secrets.empty()) {
       PlanWorkingInHome(path, secrets);
     } else if (IsSystemDirectory(path)) {

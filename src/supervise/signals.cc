@@ -7,7 +7,7 @@
 namespace mini {
 namespace {
 
-// Not SIGTSTP, SIGTTIN and SIGTTOU: the terminal stops the whole foreground group, supervisor and
+// Not SIGTSTP and SIGTTIN: the terminal stops the whole foreground group, supervisor and
 // command alike, which is what a shell's job control expects. SIGCONT continues this process
 // whether it is blocked or not (signal(7)); taking it tells that it came.
 sigset_t PassedOn() {
@@ -24,6 +24,9 @@ sigset_t PassedOn() {
 SupervisorSignals::SupervisorSignals() {
   sigset_t blocked = PassedOn();
   sigaddset(&blocked, SIGPIPE);
+  // The command may take the terminal's foreground; our messages must not stop us then (a writer
+  // that blocks SIGTTOU is let through: tty_check_change() in drivers/tty/tty_jobctrl.c).
+  sigaddset(&blocked, SIGTTOU);
   pthread_sigmask(SIG_BLOCK, &blocked, &original_);
 }
 

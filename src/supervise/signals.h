@@ -9,9 +9,9 @@
 
 namespace mini {
 
-// Blocks the signals that a supervisor takes through a descriptor, and SIGPIPE, for this thread
-// and those it starts; restores the mask on destruction. Made before the clone, so that no signal
-// is lost between the two.
+// Blocks the signals that a supervisor takes through a descriptor, SIGPIPE and SIGTTOU, for this
+// thread and those it starts; restores the mask on destruction. Made before the clone, so that no
+// signal is lost between the two.
 class SupervisorSignals {
  public:
   SupervisorSignals();

@@ -115,10 +115,11 @@ int Supervisor::EnforceTimeLimit() {
     return -1;
   }
   timed_out_ = true;
-  on_notice_(StrCat("the time limit of ", SecondsText(*plan_.time_limit),
-                    " s is reached; ending the command"));
   child_.Signal(SIGTERM);
   child_.Signal(SIGCONT);  // a stopped command would not hear it
+  // Afterwards: whoever reads our messages may not keep the command alive.
+  on_notice_(StrCat("the time limit of ", SecondsText(*plan_.time_limit),
+                    " s is reached; ending the command"));
   deadline_ = steady_clock::now() + plan_.kill_delay;
   return EnforceTimeLimit();
 }

@@ -94,10 +94,31 @@ Status AddHome(const std::string& home, std::vector<std::string>& homes) {
   return OkStatus();
 }
 
+// For accounts that only a directory service knows: what of /home belongs to this user.
+void AddOwnedHomes(uid_t uid, std::vector<std::string>& homes) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> home(opendir("/home"), &closedir);
+  if (home == nullptr) return;
+  while (const dirent* entry = readdir(home.get())) {
+    struct stat status;
+    if (entry->d_name[0] == '.' ||
+        fstatat(dirfd(home.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      continue;
+    }
+    std::string path = JoinPath("/home", entry->d_name);
+    if (S_ISDIR(status.st_mode) && status.st_uid == uid &&
+        std::find(homes.begin(), homes.end(), path) == homes.end()) {
+      homes.push_back(std::move(path));
+    }
+  }
+}
+
 Result<std::vector<std::string>> ReadHomes(uid_t uid) {
   std::vector<std::string> homes;
-  MINI_ASSIGN_OR_RETURN(const std::string passwd, ReadOptionalFile("/etc/passwd", kMaxAccountFile));
-  const std::optional<std::string> account_home = HomeFromPasswd(passwd, uid);
+  Result<std::string> passwd = ReadTextFile("/etc/passwd", kMaxAccountFile, Stage::kProbe);
+  // Without the file there are no accounts; one that cannot be read would hide where home is.
+  if (!passwd.ok() && passwd.status().error_number() != ENOENT) return std::move(passwd).status();
+  const std::optional<std::string> account_home =
+      passwd.ok() ? HomeFromPasswd(*passwd, uid) : std::nullopt;
   if (account_home) {
     MINI_RETURN_IF_ERROR(AddHome(*account_home, homes));
   }
@@ -105,6 +126,7 @@ Result<std::vector<std::string>> ReadHomes(uid_t uid) {
   if (variable != nullptr && variable != account_home) {
     MINI_RETURN_IF_ERROR(AddHome(variable, homes));
   }
+  if (!account_home) AddOwnedHomes(uid, homes);
   return homes;
 }
 

@@ -153,6 +153,8 @@ def start(argv, *, identity, cwd, env=None, before_exec=None, pass_fds=(),
     holder = os.getpid()
 
     def in_child():
+        # A runner behind nohup(1) ignores it, and so would everything started from there.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         identity.assume()
         linux.die_with_parent(holder)
         if before_exec:

@@ -148,7 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "REMOTE_ADDR": "192.0.2.2",
         }
-        output = subprocess.run(["git", "http-backend"], input=body, env=env, check=False,
+        output = subprocess.run(["git", "http-backend"], cwd=self.run_dir, input=body, env=env, check=False,
                                 stdout=subprocess.PIPE).stdout
         head, _, answer = output.partition(b"\r\n\r\n")
         headers = [tuple(line.split(": ", 1)) for line in head.decode().split("\r\n") if ": " in line]

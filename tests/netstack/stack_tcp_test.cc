@@ -237,6 +237,30 @@ TEST_P(TcpThroughStack, KeepsASmallWindowFilled) {
   writer.join();
 }
 
+// lwIP 2.2.1, splitting a segment for a small window, leaves a FIN on its first part.
+TEST_P(TcpThroughStack, TheEndOfTheStreamComesAfterItsLastByteThroughASmallWindow) {
+  HostServer server(GetParam().family);
+  FakeSandbox sandbox({.rules = {server.rule()}});
+  FakeTcpClient client(sandbox, Local(), server.endpoint());
+  client.Connect();
+  UniqueFd host = server.Accept();
+  ASSERT_TRUE(host);
+  client.set_window(16);  // scaled by 7: 2048 bytes, so that every segment has to be split
+  client.Write({'x'});
+  char answered;
+  ASSERT_EQ(recv(host.get(), &answered, 1, 0), 1);  // the stack knows the window now
+  const Bytes data = Pattern(9000);
+  ASSERT_TRUE(WriteTo(host.get(), data));
+  host.reset();
+  // Once another connection stands, the stack has seen the end of this one's stream.
+  Endpoint elsewhere = Local();
+  ++elsewhere.port;
+  FakeTcpClient other(sandbox, elsewhere, server.endpoint());
+  ASSERT_TRUE(other.Connect());
+  EXPECT_EQ(client.ReadExactly(data.size()), data) << "the FIN came too early";
+  EXPECT_TRUE(client.AwaitFlag(kFin));
+}
+
 TEST_P(TcpThroughStack, AcceptsTheSameEndpointsAgainAfterAClose) {
   HostServer server(GetParam().family);
   FakeSandbox sandbox({.rules = {server.rule()}});

@@ -216,6 +216,80 @@ TEST(MakePlan, HidesHomeWhereAnotherMountShowsIt) {
   EXPECT_EQ(Position(plan, "/mnt/other"), -1);
 }
 
+TEST(MakePlan, HidesHomeWhereItShowsAgainBelowItselfOrOnASystemDirectory) {
+  HostFacts facts = Desktop();
+  facts.mounts.push_back({254, 1, "/home/u", "/home/u/project/again", "ext4"});
+  facts.mounts.push_back({254, 1, "/home/u", "/mnt", "ext4"});
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_GE(Position(plan, "mask /home/u/project/again"), 0);
+  EXPECT_GE(Position(plan, "mask /mnt"), 0);
+  EXPECT_GT(Position(plan, "mask /home/u/project/again"),
+            AttachOn(plan, "/home/u/project") - plan.mounts.data());
+}
+
+TEST(MakePlan, TreatsAnotherNameOfHomeAsHome) {
+  HostFacts facts = Desktop();
+  facts.mounts.push_back({254, 1, "/home", "/mnt/homes", "ext4"});
+  facts.working_directory = "/mnt/homes/u";
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_FALSE(CloneOf(plan, "/mnt/homes/u")) << "nothing may be written through";
+  EXPECT_GE(Position(plan, "mask /mnt/homes/u/.ssh"), 0);
+
+  facts.working_directory = "/mnt/homes/u/.ssh";
+  EXPECT_FALSE(MakePlan(DefaultPolicy(), facts, {"true"}).ok());
+
+  facts.working_directory = "/mnt/homes/u/project";
+  const Plan project = MustPlan(DefaultPolicy(), facts);
+  ASSERT_TRUE(CloneOf(project, "/mnt/homes/u/project"));
+  EXPECT_GE(Position(project, "make-directories /mnt/homes/u/project"), 0);
+}
+
+TEST(MakePlan, HidesPrivateDirectoriesUnderEveryName) {
+  HostFacts facts = Desktop();
+  facts.mounts.push_back({0, 24, "/", "/srv/chroot/run", "tmpfs"});
+  EXPECT_GE(Position(MustPlan(DefaultPolicy(), facts), "mask /srv/chroot/run"), 0);
+}
+
+TEST(MakePlan, RefusesBindsThatWouldUndoTheSandbox) {
+  for (const char* path : {"/proc", "/proc/sys", "/sys", "/dev"}) {
+    HostFacts facts = Desktop();
+    facts.paths[path] = Directory(path);
+    PolicyBuilder builder;
+    ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+    ASSERT_TRUE(builder.AddWritable(path).ok());
+    const Result<Plan> plan = MakePlan(*builder.Build(), facts, {"true"});
+    ASSERT_FALSE(plan.ok()) << path;
+    EXPECT_EQ(plan.status().stage(), Stage::kArguments) << path;
+  }
+}
+
+TEST(MakePlan, CoversSocketsUnderTheNameThatABindGivesThem) {
+  HostFacts facts = Desktop();
+  facts.paths["/tmp"] = Directory("/tmp");
+  facts.paths["/home/u/t"] = {};
+  facts.unix_sockets = {"/tmp/x/agent.sock"};
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.AddReadOnly("/tmp", "/home/u/t").ok());
+  EXPECT_GE(Position(MustPlan(*builder.Build(), facts), "mask /home/u/t/x/agent.sock"), 0);
+}
+
+TEST(MakePlan, ABindAboveTheWorkingDirectoryDoesNotTakeItAway) {
+  for (const Access access : {Access::kReadOnly, Access::kWritable}) {
+    HostFacts facts = Desktop();
+    facts.paths["/home"] = Directory("/home");
+    PolicyBuilder builder;
+    ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+    ASSERT_TRUE((access == Access::kWritable ? builder.AddWritable("/home")
+                                             : builder.AddReadOnly("/home", std::nullopt))
+                    .ok());
+    const Plan plan = MustPlan(*builder.Build(), facts);
+    ASSERT_TRUE(CloneOf(plan, "/home/u/project"));
+    EXPECT_EQ(CloneOf(plan, "/home/u/project")->attributes & 1, 0u);
+    EXPECT_TRUE(AttachOn(plan, "/home/u/project"));
+  }
+}
+
 TEST(MakePlan, NeverWritesThroughToASystemDirectory) {
   for (const char* path : {"/", "/etc", "/usr/lib/python3", "/home", "/var", "/dev/shm", "/proc"}) {
     HostFacts facts = Desktop();
