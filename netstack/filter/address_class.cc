@@ -81,9 +81,16 @@ std::vector<EmbeddedV4> EmbeddedV4In(const IpAddress& address) {
   return {};
 }
 
-AddressClassifier::AddressClassifier(std::vector<IpAddress> host_addresses)
-    : host_addresses_(std::move(host_addresses)) {
+AddressClassifier::AddressClassifier(std::vector<IpAddress> host_addresses,
+                                     std::function<bool(const IpAddress&)> leads_to_this_host)
+    : host_addresses_(std::move(host_addresses)),
+      leads_to_this_host_(std::move(leads_to_this_host)) {
   std::sort(host_addresses_.begin(), host_addresses_.end());
+}
+
+bool AddressClassifier::IsHostAddress(const IpAddress& address) const {
+  return std::binary_search(host_addresses_.begin(), host_addresses_.end(), address) ||
+         (leads_to_this_host_ && leads_to_this_host_(address));
 }
 
 ClassifiedAddress AddressClassifier::ClassifyPlain(const IpAddress& address) const {
@@ -92,7 +99,7 @@ ClassifiedAddress AddressClassifier::ClassifyPlain(const IpAddress& address) con
       return {range.address_class, range.prefix};
     }
   }
-  if (std::binary_search(host_addresses_.begin(), host_addresses_.end(), address)) {
+  if (IsHostAddress(address)) {
     const auto bits = static_cast<uint8_t>(address.bytes().size() * 8);
     return {AddressClass::kProtected, {address, bits}};
   }

@@ -3,6 +3,7 @@
 #define MINI_SANDBOX_NETSTACK_FILTER_ADDRESS_CLASS_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -23,7 +24,10 @@ struct ClassifiedAddress {
 
 class AddressClassifier {
  public:
-  explicit AddressClassifier(std::vector<IpAddress> host_addresses);
+  // `leads_to_this_host` may be empty; else it is asked by each Classify whose address no protected
+  // range contains.
+  AddressClassifier(std::vector<IpAddress> host_addresses,
+                    std::function<bool(const IpAddress&)> leads_to_this_host);
 
   // An IPv6 address that carries an IPv4 address (NAT64, 6to4, Teredo, ISATAP) is of the class of
   // what it carries, since a translator or tunnel on the way would send the packet there.
@@ -31,8 +35,10 @@ class AddressClassifier {
 
  private:
   ClassifiedAddress ClassifyPlain(const IpAddress& address) const;
+  bool IsHostAddress(const IpAddress& address) const;
 
   std::vector<IpAddress> host_addresses_;  // sorted
+  std::function<bool(const IpAddress&)> leads_to_this_host_;
 };
 
 // The IPv4 addresses inside an IPv6 address, with the prefix length that ends after each (or 128,

@@ -8,7 +8,8 @@
 //      (NAT64, 6to4, ...) is refused by what is refused for the IPv4 address, too;
 //   2. an address rule covers it: allowed, though for a protected range (address_class.h) only if
 //      the rule lies within that range. 0.0.0.0/0 does not *name* loopback, 127.0.0.0/8 does, and a
-//      host's own address is named by itself alone;
+//      host's own address is named by itself alone. Which addresses are the host's own is asked for
+//      each verdict anew, since a host gains addresses while it runs;
 //   3. it lies in a protected range: refused, whatever name led there;
 //   4. a living pin whose name has an allowing rule that covers it and no "!" rule that does:
 //      allowed, though in a private range only by a rule with that very name, not a wildcard;
@@ -102,7 +103,7 @@ std::string RefusalEvent::ToString() const {
 struct Filter::State {
   explicit State(FilterOptions given)
       : options(std::move(given)),
-        classifier(options.host_addresses),
+        classifier(options.host_addresses, options.leads_to_this_host),
         pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}) {}
 
   bool open_mode() const { return !options.rules; }

@@ -58,8 +58,10 @@ struct RefusalEvent {
 struct FilterOptions {
   // Unset: open mode (public addresses only). Set but empty: nothing is allowed.
   std::optional<RuleSet> rules;
-  std::vector<IpAddress>
-      host_addresses;  // the host's own: refused unless an address rule names them
+  // The host's own addresses, refused unless an address rule names them: what is known of them from
+  // the start, and what says so at the time of each verdict, for those that are gained later.
+  std::vector<IpAddress> host_addresses;
+  std::function<bool(const IpAddress&)> leads_to_this_host;  // unset: host_addresses are all
   size_t max_addresses_per_name = 32;
   size_t max_pins = 65536;
   // Each distinct refusal (kind, name or address, protocol, port) is reported once.

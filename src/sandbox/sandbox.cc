@@ -19,6 +19,7 @@
 #include "sys/clone.h"
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
+#include "sys/route_probe.h"
 #include "sys/seccomp_filter.h"
 #include "sys/tap.h"
 
@@ -85,6 +86,11 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.link.mtu = tap.mtu;
   options.filter.rules = std::move(request.policy.rules);
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
+  // It has to be opened here, in the host's network namespace; the stack's thread alone uses it.
+  MINI_ASSIGN_OR_RETURN(std::shared_ptr<RouteProbe> routes, RouteProbe::Open());
+  options.filter.leads_to_this_host = [routes](const IpAddress& address) {
+    return routes->LeadsToThisHost(address);
+  };
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
 
 namespace mini::netstack {
@@ -302,6 +304,65 @@ const char* const kProtected[] = {"0.0.0.0",
 INSTANTIATE_TEST_SUITE_P(FilterMapped, ProtectedAddresses, testing::ValuesIn(kMapped));
 INSTANTIATE_TEST_SUITE_P(Filter, ProtectedAddresses, testing::ValuesIn(kProtected));
 INSTANTIATE_TEST_SUITE_P(Filter, NameableAddresses, testing::ValuesIn(kProtected));
+
+// A host that gains addresses while the filter runs.
+class GrowingHost : public testing::TestWithParam<const char*> {
+ protected:
+  FilterOptions Options() {
+    FilterOptions options;
+    options.leads_to_this_host = [this](const IpAddress& address) {
+      return std::find(gained.begin(), gained.end(), address) != gained.end();
+    };
+    return options;
+  }
+  void GainAll() { gained = {Ip("203.0.113.9"), Ip("10.1.2.255"), Ip("2001:db8:9::9")}; }
+
+  std::vector<IpAddress> gained;
+};
+
+TEST_P(GrowingHost, IsRefusedAtAnAddressThatANameASubnetAndAPinLedTo) {
+  Gate named("a.example\n", Options());
+  Gate subnet("0.0.0.0/0\n::/0\n", Options());
+  EXPECT_EQ(named.Answer("a.example", {GetParam()}), Ip(GetParam()).ToString());
+  EXPECT_EQ(named.Tcp(GetParam(), 80).reason, Reason::kPin);
+  EXPECT_TRUE(subnet.Tcp(GetParam(), 80).allowed);
+  GainAll();
+  for (const Verdict& verdict : {named.Tcp(GetParam(), 80), named.Udp(GetParam(), 80),
+                                 named.Ping(GetParam()), subnet.Tcp(GetParam(), 80)}) {
+    EXPECT_FALSE(verdict.allowed);
+    EXPECT_EQ(verdict.reason, Reason::kProtectedRange);
+  }
+  EXPECT_EQ(named.Answer("a.example", {GetParam(), "192.0.2.1"}), "192.0.2.1");
+  EXPECT_EQ(named.refusals.back().reason, Reason::kProtectedRange);
+  EXPECT_EQ(named.refusals.back().left_out, Ip(GetParam()));
+}
+
+TEST_P(GrowingHost, IsRefusedInOpenMode) {
+  Gate open(std::nullopt, Options());
+  GainAll();
+  EXPECT_EQ(open.Tcp(GetParam(), 80).reason, Reason::kProtectedRange);
+  EXPECT_EQ(open.Answer("a.example", {GetParam()}), "");
+}
+
+TEST_P(GrowingHost, IsReachedByARuleForThatVeryAddress) {
+  Gate gate(StrCat("a.example\n", GetParam(), "\n"), Options());
+  GainAll();
+  EXPECT_TRUE(gate.Tcp(GetParam(), 80).allowed);
+  EXPECT_EQ(gate.Answer("a.example", {GetParam()}), Ip(GetParam()).ToString());
+}
+
+TEST_P(GrowingHost, LosesAnAddressAgain) {
+  Gate gate("0.0.0.0/0\n::/0\n", Options());
+  GainAll();
+  EXPECT_FALSE(gate.Tcp(GetParam(), 80).allowed);
+  gained.clear();
+  EXPECT_TRUE(gate.Tcp(GetParam(), 80).allowed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Filter, GrowingHost,
+                         testing::Values("203.0.113.9", "10.1.2.255", "2001:db8:9::9",
+                                         "64:ff9b::203.0.113.9", "2002:cb00:7109::1",
+                                         "2001:db8::5efe:203.0.113.9"));
 
 class PrivateAddresses : public testing::TestWithParam<const char*> {};
 
