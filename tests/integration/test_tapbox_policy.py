@@ -147,6 +147,16 @@ class Protected(tapbox.TapboxTest):
                 self.assert_quickly_refused(self.client(
                     "connect", world.HOST_V4, host_services.TCP_PORT, rules=rules))
 
+    def test_what_is_the_hosts_own_by_a_route_alone_is_refused_like_its_addresses(self):
+        for address, subnet in (("203.0.113.77", "203.0.113.0/24"),
+                                ("2001:db8:b::77", "2001:db8:b::/64")):
+            with self.subTest(address=address), world.local_to_the_host(address):
+                for rules in ((subnet,), ()):
+                    self.assert_quickly_refused(self.client(
+                        "connect", address, host_services.TCP_PORT, rules=rules))
+                named = self.client("connect", address, host_services.TCP_PORT, rules=(address,))
+                self.assertIn("connected", named.out, named)
+
     def test_a_name_rule_may_lead_into_a_private_range_and_a_wildcard_may_not(self):
         by_name = self.client("connect", "private.example", 80, rules=("private.example",))
         self.assertIn("connected", by_name.out, by_name)

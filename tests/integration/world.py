@@ -88,6 +88,17 @@ def _configure_host():
     _sysctl("ipv4/ping_group_range", "0 2147483647" if identity_mapped() else "0 0")
 
 
+@contextlib.contextmanager
+def local_to_the_host(prefix):
+    """Meanwhile the host takes what is sent to that prefix for itself, without having the address."""
+    family = "-6" if ":" in prefix else "-4"
+    _ip(family, "route", "add", "local", prefix, "dev", "lo")
+    try:
+        yield
+    finally:
+        _ip(family, "route", "del", "local", prefix, "dev", "lo")
+
+
 def _configure_world():
     _ip("link", "set", "lo", "up")
     _bring_up("host0", [f"{WORLD_V4}/24", f"{DNS_V4}/24", f"{WORLD_V6}/64", f"{DNS_V6}/64"])

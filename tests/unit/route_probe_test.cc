@@ -207,8 +207,9 @@ TEST(RouteProbe, BehindADeviceOnlyItsOwnGroupAndAnycastAddressesLeadHere) {
     GTEST_SKIP() << "/dev/net/tun: " << ErrnoName(errno) << ": load the module tun";
   }
   EXPECT_EQ(WithProbe([](RouteProbe& probe) -> std::string {
-              if (!WriteFile("/proc/sys/net/ipv6/conf/default/forwarding", "1"))
+              if (!WriteFile("/proc/sys/net/ipv6/conf/default/forwarding", "1")) {
                 return "forwarding";
+              }
               UniqueFd tun(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
               UniqueFd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
               const TapOptions options;
