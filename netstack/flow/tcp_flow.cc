@@ -276,11 +276,13 @@ void TcpFlow::ReleaseBlocks(uint64_t up_to) {
 
 void TcpFlow::FinishSending() {
   if (fin_queued_ || pcb_ == nullptr) return;
-  // The FIN waits for SentCallback until all data is on its way, so that it is a segment of its own:
+  // The FIN waits for SentCallback until all data is on its way, so that it is a segment of its
+  // own:
   // - lwIP would add it to the last unsent segment, and when it splits that one for a small window
   //   (tcp_split_unsent_seg() in 2.2.1) it leaves the FIN on the first part as well, behind which
   //   the sandbox takes nothing more: the end of the stream would be lost.
-  // - In LAST-ACK lwIP gives up after two MSL without a segment from the sandbox, and it enters that
+  // - In LAST-ACK lwIP gives up after two MSL without a segment from the sandbox, and it enters
+  // that
   //   state when the FIN is queued, not when it is sent.
   if (pcb_->unsent != nullptr) return;
   if (tcp_shutdown(pcb_, 0, 1) == ERR_OK) fin_queued_ = true;
