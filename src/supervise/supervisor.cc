@@ -140,8 +140,9 @@ Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
       return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack failed");
     }
     if (descriptors[0].revents != 0) MINI_RETURN_IF_ERROR(ReadReport());
-    if (descriptors[2].revents != 0) PassSignalsOn(signal_descriptor.get());
-    // After the signals: a stop that a SIGCONT followed is over.
+    // Also for a stop: one that a SIGCONT followed is over, and this process may have been stopped
+    // together with the command since poll() looked.
+    if (descriptors[2].revents != 0 || command_stopped_) PassSignalsOn(signal_descriptor.get());
     if (command_stopped_) StopWithCommand();
     // Only when the control socket has nothing left to say.
     if (descriptors[1].revents != 0 && descriptors[0].revents == 0) break;
