@@ -15,85 +15,21 @@
 #include <sys/mount.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/paths.h"
 #include "base/strings.h"
+#include "plan/kernel_filesystems.h"
+#include "plan/mount_ops.h"
 #include "plan/name_files.h"
 
 namespace mini {
 namespace {
-
-constexpr uint64_t kUntrusted = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-constexpr uint64_t kReadOnly = kUntrusted | MOUNT_ATTR_RDONLY;
 
 // Covered by the /dev of the sandbox in the end, and present on every host.
 constexpr const char* kScratchPoint = "/dev";
 
 constexpr const char* kEmptyDirectory = "empty";
 constexpr const char* kEmptyFile = "empty-file";
-
-constexpr std::array<const char*, 6> kDeviceNodes = {"full", "null",    "random",
-                                                     "tty",  "urandom", "zero"};
-constexpr std::array<std::array<const char*, 2>, 6> kDeviceLinks = {
-    {{"core", "/proc/kcore"},
-     {"fd", "/proc/self/fd"},
-     {"ptmx", "pts/ptmx"},
-     {"stderr", "/proc/self/fd/2"},
-     {"stdin", "/proc/self/fd/0"},
-     {"stdout", "/proc/self/fd/1"}}};
-
-// What of /proc belongs to the whole machine and may be open for writing: to everybody (some of
-// /proc/sys, /proc/pressure), or to the user id 0 of the host, for which plain file modes count
-// instead of capabilities.
-constexpr std::array<const char*, 2> kMachinesProc = {"/proc/pressure", "/proc/sys"};
-constexpr std::array<const char*, 7> kMachinesProcOfRoot = {
-    "/proc/acpi", "/proc/bus",  "/proc/dynamic_debug", "/proc/fs",
-    "/proc/irq",  "/proc/scsi", "/proc/sysrq-trigger"};
-
-MountOp CloneTree(std::string source, int slot, uint64_t attributes) {
-  return {.kind = MountOpKind::kCloneTree,
-          .source = std::move(source),
-          .slot = slot,
-          .attributes = attributes};
-}
-
-MountOp NewFilesystem(std::string type, std::string key, std::string value, int slot,
-                      uint64_t attributes) {
-  return {.kind = MountOpKind::kNewFilesystem,
-          .source = std::move(key),
-          .target = std::move(value),
-          .data = std::move(type),
-          .slot = slot,
-          .attributes = attributes};
-}
-
-MountOp Attach(int slot, std::string target) {
-  return {.kind = MountOpKind::kAttach, .target = std::move(target), .slot = slot};
-}
-
-MountOp DirectoryIn(int slot, std::string name, mode_t mode) {
-  return {.kind = MountOpKind::kDirectoryIn, .source = std::move(name), .slot = slot, .mode = mode};
-}
-
-MountOp FileIn(int slot, std::string name, std::string text, mode_t mode) {
-  return {.kind = MountOpKind::kFileIn,
-          .source = std::move(name),
-          .data = std::move(text),
-          .slot = slot,
-          .mode = mode};
-}
-
-MountOp MakePoint(std::string target, bool directory) {
-  return {.kind = directory ? MountOpKind::kMakeDirectories : MountOpKind::kMakeFile,
-          .target = std::move(target)};
-}
-
-MountOp MakeSymlink(std::string target, std::string leads_to) {
-  return {.kind = MountOpKind::kMakeSymlink,
-          .source = std::move(leads_to),
-          .target = std::move(target)};
-}
 
 enum class CoverKind { kPrivate, kOverlay, kMask, kBind };
 
@@ -205,58 +141,17 @@ class MountPlanner {
   }
 
   void PlanKernelFilesystems() {
-    PlanProc();
-    PlanDev();
+    KernelFilesystems kernel = MakeKernelFilesystems(facts_.uid, plan_.slot_count);
+    before_pivot_.insert(before_pivot_.end(), kernel.before_pivot.begin(),
+                         kernel.before_pivot.end());
+    kernel_ = std::move(kernel.inside);
+    sealed_ = std::move(kernel.sealed);
     scratch_slot_ = NewSlot();
     before_pivot_.push_back(NewFilesystem("tmpfs", "mode", "755", scratch_slot_, kUntrusted));
     plan_.scratch_point = kScratchPoint;
     scratch_.push_back(
         {.kind = MountOpKind::kScratch, .target = plan_.scratch_point, .slot = scratch_slot_});
     AddPrivate("/dev/shm", 01777);
-  }
-
-  void PlanProc() {
-    const int proc = NewSlot();
-    before_pivot_.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
-    kernel_.push_back(Attach(proc, "/proc"));
-    const auto close = [&](const char* path) {
-      kernel_.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
-    };
-    for (const char* path : kMachinesProc) close(path);
-    if (facts_.uid != 0) return;
-    for (const char* path : kMachinesProcOfRoot) close(path);
-  }
-
-  void PlanDev() {
-    const int dev = NewSlot();
-    const int pts = NewSlot();
-    before_pivot_.push_back(
-        NewFilesystem("tmpfs", "mode", "755", dev, kUntrusted | MOUNT_ATTR_NOEXEC));
-    before_pivot_.push_back(
-        NewFilesystem("devpts", "ptmxmode", "0666", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-    kernel_.push_back(Attach(dev, "/dev"));
-    const auto attach_in = [&](int slot, const char* name) {
-      kernel_.push_back(
-          {.kind = MountOpKind::kAttachIn, .source = name, .slot = slot, .lower_slot = dev});
-    };
-    for (const char* name : kDeviceNodes) {
-      const int node = NewSlot();
-      before_pivot_.push_back(
-          {.kind = MountOpKind::kCloneNode, .source = JoinPath("/dev", name), .slot = node});
-      kernel_.push_back(FileIn(dev, name, "", 0644));
-      attach_in(node, name);
-    }
-    for (const auto& [name, leads_to] : kDeviceLinks) {
-      kernel_.push_back(
-          {.kind = MountOpKind::kSymlinkIn, .source = name, .data = leads_to, .slot = dev});
-    }
-    kernel_.push_back(DirectoryIn(dev, "shm", 0755));
-    kernel_.push_back(DirectoryIn(dev, "pts", 0755));
-    attach_in(pts, "pts");
-    // Devices stay usable on a read-only mount; what is sealed is the directory.
-    sealed_.push_back({.kind = MountOpKind::kSetTreeAttributes,
-                       .target = "/dev",
-                       .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC});
   }
 
   // Covers `target` by a fresh directory; returns its name in the scratch file system.

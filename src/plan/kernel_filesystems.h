@@ -1,0 +1,25 @@
+// /proc and /dev of the sandbox.
+#ifndef MINI_SANDBOX_PLAN_KERNEL_FILESYSTEMS_H_
+#define MINI_SANDBOX_PLAN_KERNEL_FILESYSTEMS_H_
+
+#include <sys/types.h>
+
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace mini {
+
+struct KernelFilesystems {
+  std::vector<MountOp> before_pivot;  // while the host's device nodes resolve
+  std::vector<MountOp> inside;
+  std::vector<MountOp> sealed;  // when nothing more is made in /dev
+};
+
+// A fresh /proc of the new pid namespace, and a /dev with six nodes. Slots are numbered from
+// `slot_count`, which is moved on. /dev/shm is made, but left for the caller to cover.
+KernelFilesystems MakeKernelFilesystems(uid_t uid, int& slot_count);
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_PLAN_KERNEL_FILESYSTEMS_H_
