@@ -12,6 +12,7 @@
 #include "child/mounts.h"
 #include "child/network.h"
 #include "child/privileges.h"
+#include "child/streams.h"
 
 namespace mini::child {
 namespace {
@@ -82,6 +83,7 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   const mode_t file_mode_mask = umask(0);
   MINI_STEP(WriteIdMaps(plan));
   MINI_STEP(SetUpNetwork(plan, control));
+  MINI_STEP(ProtectStreams());
   const DescriptorLimit limit;
   MINI_STEP(ApplyMounts(plan, control));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);

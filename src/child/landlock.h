@@ -7,10 +7,11 @@
 
 namespace mini::child {
 
-// Two ways lead out of namespaces that are otherwise closed, and this closes both:
-//   - A standard stream that is a file of the host, opened for reading, can be opened again for
-//     writing through /proc/self/fd: on the host's mount, not on our read-only copy. Writing is
-//     therefore allowed below the plan's writable roots only, and to streams that are open for
+// Two things that the mounts and the pid namespace leave open:
+//   - A file of the host that the command got as a stream can be opened again through
+//   /proc/self/fd,
+//     past our read-only copy of the tree (child/streams.h closes the usual case already). Writing
+//     is therefore allowed below the plan's writable roots only, and to streams that are open for
 //     writing already.
 //   - kill(2) with pid 0 reaches the whole process group, also its members outside. From Linux 6.12
 //     on, signals are kept inside, and so are connections to abstract UNIX-domain sockets.

@@ -22,8 +22,9 @@ enum class ChildStage : uint32_t {
   kLoopback,
   kTapDevice,
   kNetlink,
-  kSysctl,  // index: which
-  kMounts,  // index: which
+  kSysctl,   // index: which
+  kStreams,  // index: which
+  kMounts,   // index: which
   kWorkingDirectory,
   kPrivileges,
   kLandlock,

@@ -1,5 +1,6 @@
 #include "sandbox/sandbox.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,9 +46,12 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
 Status CheckStandardStreams() {
   for (int fd = 0; fd <= 2; ++fd) {
     struct stat status;
-    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
-      return Status(StatusCode::kInvalidArgument, Stage::kPlan,
-                    StrCat("descriptor ", fd, " is a directory"))
+    const int flags = fcntl(fd, F_GETFL);
+    const bool is_path = flags >= 0 && (flags & O_PATH) != 0;  // a name to open, not a stream
+    if (is_path || (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))) {
+      return Status(
+                 StatusCode::kInvalidArgument, Stage::kPlan,
+                 StrCat("descriptor ", fd, is_path ? " is open as a path only" : " is a directory"))
           .WithHint("redirect it to a file, a pipe or /dev/null");
     }
   }

@@ -62,6 +62,10 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kSysctl:
       return SystemError(Stage::kNetwork, error,
                          StrCat("write ", plan.sysctls.at(report.index).path));
+    case ChildStage::kStreams:
+      return SystemError(Stage::kMounts, error,
+                         StrCat("protect the file behind descriptor ", report.index))
+          .WithHint("the command could change it: use a pipe instead, cat FILE | ...");
     case ChildStage::kMounts: {
       const MountOp& op = plan.mounts.at(report.index);
       const std::string step =

@@ -153,8 +153,9 @@ def start(argv, *, identity, cwd, env=None, before_exec=None, pass_fds=(),
     holder = os.getpid()
 
     def in_child():
-        # A runner behind nohup(1) ignores it, and so would everything started from there.
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        # A runner in the background or behind nohup(1) ignores some, and so would what it starts.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
         identity.assume()
         linux.die_with_parent(holder)
         if before_exec:

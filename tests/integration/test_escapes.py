@@ -28,6 +28,40 @@ class ReadOnlyParts(harness.SandboxTest):
         self.assertEqual(out, b"as it was\n")
         self.assertEqual(given.read_text(), "as it was\n")
 
+    def test_the_metadata_of_a_file_given_as_stdin_cannot_be_changed(self):
+        given = self.make_file(self.scratch / "given", "one\ntwo\n", 0o600)
+        if harness.stage.root():
+            os.chown(given, self.identity.uid, self.identity.gid)
+        before = harness.snapshot(self.scratch)
+        with open(given, "rb") as stdin:
+            os.lseek(stdin.fileno(), 4, os.SEEK_SET)
+            process = self.start_sandbox(
+                "sh", "-c", "for f in /dev/stdin /proc/self/fd/0; do chmod 666 $f; "
+                "touch -d @1 $f; chgrp $(id -g) $f; done; cat", stdin=stdin)
+            out, errors = process.communicate(timeout=10)
+        self.assertEqual(out, b"two\n", "it stands where the caller's stream stood")
+        self.assertEqual(errors.count(b"Read-only file system"), 6, errors)
+        self.assertEqual(harness.differences(before, harness.snapshot(self.scratch)), [])
+
+    def test_a_deleted_file_on_stdin_is_read_as_it_is(self):
+        """Shells keep here-documents in such files."""
+        given = self.make_file(self.scratch / "given", "text\n", 0o600)
+        if harness.stage.root():
+            os.chown(given, self.identity.uid, self.identity.gid)
+        with open(given, "rb") as stdin:
+            given.unlink()
+            process = self.start_sandbox("cat", stdin=stdin)
+            self.assertEqual(process.communicate(timeout=10)[0], b"text\n")
+
+    def test_a_descriptor_that_is_only_a_path_is_refused(self):
+        directory = os.open(self.scratch, os.O_PATH)
+        try:
+            process = self.start_sandbox("true", stdin=directory)
+            _, errors = process.communicate(timeout=10)
+        finally:
+            os.close(directory)
+        self.assertEqual(process.returncode, 125, errors)
+
     def test_output_to_a_file_works_and_only_there(self):
         target = self.make_file(self.scratch / "target", "", 0o644)
         with open(target, "wb") as stdout:

@@ -1,0 +1,19 @@
+// The standard streams, which stay open from the host's side into the sandbox.
+#ifndef MINI_SANDBOX_CHILD_STREAMS_H_
+#define MINI_SANDBOX_CHILD_STREAMS_H_
+
+#include "child/step.h"
+
+namespace mini::child {
+
+// Opens anew, through a read-only mount, each stream that is a terminal, or a file that is open for
+// reading only: through the descriptor it inherited, the command could otherwise change the mode,
+// times and attributes of the host's file, and open it again for writing. The new one stands at the
+// same offset. Streams that cannot be changed by this user anyway, deleted files, pipes, sockets
+// and what is open for writing are left as they are. Needs the host's paths: comes before the
+// mounts.
+Step ProtectStreams();
+
+}  // namespace mini::child
+
+#endif  // MINI_SANDBOX_CHILD_STREAMS_H_
