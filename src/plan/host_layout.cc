@@ -223,7 +223,7 @@ std::optional<std::string> PartOf(std::string_view path, std::string_view direct
   return std::string(Rest(inner, outer));
 }
 
-std::vector<std::string> AliasesOf(std::string_view directory,
+std::vector<std::string> AliasesOf(std::string_view directory, Parts parts,
                                    const std::vector<MountFact>& mounts) {
   std::vector<std::string> aliases;
   const MountFact* own = MountOf(directory, mounts);
@@ -234,7 +234,7 @@ std::vector<std::string> AliasesOf(std::string_view directory,
     std::string alias;
     if (IsSameOrBelow(in_filesystem, mount.root)) {
       alias = Append(mount.mount_point, Rest(in_filesystem, mount.root));
-    } else if (IsBelow(mount.root, in_filesystem)) {
+    } else if (parts == Parts::kIncluded && IsBelow(mount.root, in_filesystem)) {
       alias = mount.mount_point;
     } else {
       continue;

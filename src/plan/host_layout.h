@@ -28,9 +28,10 @@ bool IsSystemTree(std::string_view path);
 // Files and directories below a home that hold credentials or private history, relative to it.
 std::span<const std::string_view> SecretsOfHome();
 
-// Every other place where `directory`, or a part of it, shows through another mount of the same
-// file system; also below itself. Normalized.
-std::vector<std::string> AliasesOf(std::string_view directory,
+// Every other place where `directory` shows through another mount of the same file system, also
+// below itself; with kIncluded also where only a part of it does. Normalized.
+enum class Parts : uint8_t { kLeftOut, kIncluded };
+std::vector<std::string> AliasesOf(std::string_view directory, Parts parts,
                                    const std::vector<MountFact>& mounts);
 
 // What of `directory` the path is, by way of whatever mount: "" for itself, "/x/y" for what lies

@@ -179,7 +179,8 @@ class MountPlanner {
         if (!IsBelow(nested, path)) continue;
         scratch_.push_back(DirectoryIn(scratch_slot_, name + nested.substr(path.size()), 01777));
       }
-      HideAliases(path);
+      // A part of it that was mounted elsewhere was put there to be seen; its sockets are covered.
+      HideAliases(path, Parts::kLeftOut);
       if (path != "/run") continue;
       // What XDG_RUNTIME_DIR names on most hosts.
       scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user"), 0755));
@@ -208,13 +209,13 @@ class MountPlanner {
     for (const std::string& home : facts_.homes) {
       if (IsPrivate(home)) continue;
       if (home != working_directory_) AddPrivate(home, 0700);
-      HideAliases(home);
+      HideAliases(home, Parts::kIncluded);
     }
   }
 
   // Another mount may show a directory that is private here under a second name.
-  void HideAliases(const std::string& directory) {
-    for (const std::string& alias : AliasesOf(directory, facts_.mounts)) {
+  void HideAliases(const std::string& directory, Parts parts) {
+    for (const std::string& alias : AliasesOf(directory, parts, facts_.mounts)) {
       if (IsSystemTree(alias) || IsPrivate(alias)) continue;
       const std::string name = StrCat("private-", private_count_++);
       scratch_.push_back(DirectoryIn(scratch_slot_, name, 0700));
@@ -359,6 +360,9 @@ class MountPlanner {
   void PlanSockets() {
     for (const std::string& socket : facts_.unix_sockets) {
       MaskSocket(socket);
+      for (const std::string& alias : AliasesOf(socket, Parts::kLeftOut, facts_.mounts)) {
+        MaskSocket(alias);
+      }
       for (const BindRequest& bind : policy_.binds) {
         // Where the bind of a directory shows it under another name. One that is bound by itself
         // is meant to be used.

@@ -250,6 +250,15 @@ TEST(MakePlan, HidesPrivateDirectoriesUnderEveryName) {
   EXPECT_GE(Position(MustPlan(DefaultPolicy(), facts), "mask /srv/chroot/run"), 0);
 }
 
+TEST(MakePlan, ShowsAPartOfTmpThatIsMountedElsewhereButNotItsSockets) {
+  HostFacts facts = Desktop();
+  facts.mounts.push_back({254, 1, "/tmp/data", "/srv/data", "ext4"});
+  facts.unix_sockets = {"/tmp/data/x.sock"};
+  const Plan plan = MustPlan(DefaultPolicy(), facts);
+  EXPECT_GE(Position(plan, "mask /srv/data/x.sock"), 0);
+  for (const MountOp& op : plan.mounts) EXPECT_NE(op.target, "/srv/data") << op.ToString();
+}
+
 TEST(MakePlan, RefusesBindsThatWouldUndoTheSandbox) {
   for (const char* path : {"/proc", "/proc/sys", "/sys", "/dev"}) {
     HostFacts facts = Desktop();
