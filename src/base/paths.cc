@@ -35,13 +35,6 @@ bool IsBelow(std::string_view path, std::string_view directory) {
          path[directory.size()] == '/';
 }
 
-std::string_view ParentPath(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == 0 || slash == std::string_view::npos ? "/" : path.substr(0, slash);
-}
-
-std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
 std::string JoinPath(std::string_view directory, std::string_view relative) {
   std::string joined(directory);
   if (!joined.ends_with('/')) joined += '/';

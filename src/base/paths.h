@@ -18,10 +18,6 @@ bool IsSameOrBelow(std::string_view path, std::string_view directory);
 // Strictly below.
 bool IsBelow(std::string_view path, std::string_view directory);
 
-// "/a/b" -> "/a"; "/a" -> "/"; "/" -> "/".
-std::string_view ParentPath(std::string_view path);
-// "/a/b" -> "b"; "/" -> "".
-std::string_view BaseName(std::string_view path);
 // JoinPath("/", "a") == "/a"; JoinPath("/a", "b/c") == "/a/b/c".
 std::string JoinPath(std::string_view directory, std::string_view relative);
 

@@ -61,11 +61,9 @@ TEST(Paths, BelowRespectsComponentBoundaries) {
   EXPECT_FALSE(IsBelow("/", "/"));
 }
 
-TEST(Paths, ParentAndBaseName) {
-  EXPECT_EQ(ParentPath("/a/b"), "/a");
-  EXPECT_EQ(ParentPath("/a"), "/");
-  EXPECT_EQ(BaseName("/a/b"), "b");
+TEST(Paths, JoinAddsOneSlash) {
   EXPECT_EQ(JoinPath("/", "a"), "/a");
+  EXPECT_EQ(JoinPath("/a", "b/c"), "/a/b/c");
 }
 
 TEST(Strings, ParseDecimalTakesTheWholeText) {
