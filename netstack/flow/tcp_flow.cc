@@ -282,8 +282,7 @@ void TcpFlow::FinishSending() {
   //   (tcp_split_unsent_seg() in 2.2.1) it leaves the FIN on the first part as well, behind which
   //   the sandbox takes nothing more: the end of the stream would be lost.
   // - In LAST-ACK lwIP gives up after two MSL without a segment from the sandbox, and it enters
-  // that
-  //   state when the FIN is queued, not when it is sent.
+  //   that state when the FIN is queued, not when it is sent.
   if (pcb_->unsent != nullptr) return;
   if (tcp_shutdown(pcb_, 0, 1) == ERR_OK) fin_queued_ = true;
 }
