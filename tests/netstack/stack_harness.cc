@@ -50,7 +50,7 @@ UniqueFd MakeTap(int mtu, MacAddress& mac) {
              " txqueuelen 2000 arp off up; ip addr add 198.18.0.1/32 dev tap0;"
              "ip -6 addr add fd6d:696e:6900::1/128 dev tap0 nodad;"
              "ip route add default dev tap0; ip -6 route add default dev tap0;"
-             "sysctl -qw net.ipv4.tcp_congestion_control=reno");
+             "echo reno >/proc/sys/net/ipv4/tcp_congestion_control");
   if (std::system(commands.c_str()) != 0) Die("configure tap0");
   UniqueFd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (ioctl(any.get(), SIOCGIFHWADDR, &request) != 0) Die("SIOCGIFHWADDR");
