@@ -136,7 +136,7 @@ HostFacts MakeHostFacts(int64_t mount_count) {
 void PlanIsMade(benchmark::State& state) {
   const HostFacts facts = MakeHostFacts(state.range(0));
   PolicyBuilder builder;
-  OrDie(builder.SetMode(Mode::kDefault));
+  OrDie(builder.SetDefaultMode());
   auto policy = builder.Build();
   OrDie(policy.status());
   const std::vector<std::string> argv = {"/bin/true"};

@@ -346,8 +346,8 @@ class Parser {
       return Mistake("no mode was chosen").WithHint("this version has the default mode: give -x");
     }
     if (result.command.empty()) return Mistake("no command was given");
-    MINI_RETURN_IF_ERROR(builder_.SetMode(Mode::kDefault));
-    return builder_.SetNetwork(product_ == Product::kTapbox ? Network::kStack : Network::kNone);
+    MINI_RETURN_IF_ERROR(builder_.SetDefaultMode());
+    return product_ == Product::kTapbox ? builder_.SetNetwork(Network::kStack) : OkStatus();
   }
 
   // After all else is known to be right: they can be large.

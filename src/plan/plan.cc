@@ -1,5 +1,8 @@
 #include "plan/plan.h"
 
+#include <string_view>
+#include <utility>
+
 #include "base/paths.h"
 #include "base/strings.h"
 #include "plan/mount_plan.h"
@@ -40,6 +43,33 @@ std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
   };
 }
 
+// What a policy can ask for and this version does not carry out. Refused, never ignored.
+Status CheckAvailable(const Policy& policy) {
+  const std::pair<bool, std::string_view> missing[] = {
+      {policy.mode == Mode::kReadOnly, "read-only mode"},
+      {policy.mode == Mode::kCustom, "custom mode"},
+      {policy.mode == Mode::kHermetic, "hermetic mode"},
+      {!policy.empty_directories.empty(), "an empty directory on a path"},
+      {policy.scratch_directory.has_value(), "a scratch directory on disk"},
+      {policy.scratch_size.has_value(), "a limit of the scratch space"},
+      {policy.network == Network::kUnconfigured, "a network without loopback"},
+      {policy.network == Network::kHost, "sharing the host's network"},
+      {policy.identity != Identity::kCaller, "appearing as somebody else"},
+      {policy.host_name != HostName::kOfHost, "another host name"},
+      {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
+      {policy.terminal, "a pseudo-terminal"},
+      {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
+      {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
+      {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
+  };
+  for (const auto& [is_asked, what] : missing) {
+    if (is_asked) {
+      return InvalidArgument(Stage::kArguments, StrCat(what, " is not available in this version"));
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 std::vector<std::string> PathsToProbe(const Policy& policy) {
@@ -62,6 +92,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (argv.empty() || argv[0].empty()) {
     return InvalidArgument(Stage::kArguments, "no command was given");
   }
+  MINI_RETURN_IF_ERROR(CheckAvailable(policy));
   Plan plan;
   plan.uid = facts.uid;
   plan.gid = facts.gid;

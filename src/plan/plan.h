@@ -38,7 +38,7 @@ struct Sysctl {
 struct Plan {
   uid_t uid = 0;
   gid_t gid = 0;
-  Network network = Network::kNone;
+  Network network = Network::kLoopback;
   std::vector<Sysctl> sysctls;
   std::vector<MountOp> mounts;
   int slot_count = 0;

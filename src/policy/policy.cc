@@ -1,5 +1,7 @@
 #include "policy/policy.h"
 
+#include <utility>
+
 #include "base/paths.h"
 #include "base/strings.h"
 
@@ -17,19 +19,53 @@ Result<std::string> CheckedPath(std::string_view option, std::string_view path) 
   return NormalizePath(path);
 }
 
+Status Contradiction(std::string message) {
+  return InvalidArgument(Stage::kArguments, std::move(message));
+}
+
+// setenv(3): a name is not empty and holds no "=".
+Result<std::string> CheckedVariable(std::string_view option, std::string_view name) {
+  if (name.empty() || name.find('=') != std::string_view::npos ||
+      name.find('\0') != std::string_view::npos) {
+    return Contradiction(
+        StrCat(option, " ", EscapeForTerminal(name), ": not a name of a variable"));
+  }
+  return std::string(name);
+}
+
 }  // namespace
 
-Status PolicyBuilder::SetMode(Mode mode) {
-  if (mode_set_ && policy_.mode != mode) {
-    return InvalidArgument(Stage::kArguments, "only one mode can be chosen");
+Status PolicyBuilder::SetMode(Mode mode, std::optional<std::string> root) {
+  if (mode_set_ && (policy_.mode != mode || policy_.root_directory != root)) {
+    return Contradiction("only one of -x, -o and -h can be given, and once");
   }
   policy_.mode = mode;
+  policy_.root_directory = std::move(root);
   mode_set_ = true;
   return OkStatus();
 }
 
+Status PolicyBuilder::SetDefaultMode() { return SetMode(Mode::kDefault, std::nullopt); }
+Status PolicyBuilder::SetReadOnlyMode() { return SetMode(Mode::kReadOnly, std::nullopt); }
+
+Status PolicyBuilder::SetCustomMode(std::string_view root) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-o", root));
+  return SetMode(Mode::kCustom, std::move(checked));
+}
+
+Status PolicyBuilder::SetHermeticMode(std::string_view root) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-h", root));
+  return SetMode(Mode::kHermetic, std::move(checked));
+}
+
 Status PolicyBuilder::SetNetwork(Network network) {
+  if (network_set_ && policy_.network != network) {
+    return policy_.network == Network::kStack || network == Network::kStack
+               ? Contradiction("-n and -N have no meaning beside the network stack")
+               : Contradiction("-n and -N exclude each other");
+  }
   policy_.network = network;
+  network_set_ = true;
   return OkStatus();
 }
 
@@ -54,6 +90,68 @@ Status PolicyBuilder::AddReadOnly(std::string_view source, std::optional<std::st
                                                      ": nothing can be bound on / itself"));
   }
   policy_.binds.push_back({from, to, Access::kReadOnly});
+  return OkStatus();
+}
+
+Status PolicyBuilder::AddOverlay(std::string_view path) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-k", path));
+  if (checked == "/") {
+    return Contradiction("-k /: name the directories below it that the command needs");
+  }
+  policy_.overlays.push_back(std::move(checked));
+  return OkStatus();
+}
+
+Status PolicyBuilder::AddEmptyDirectory(std::string_view path) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-e", path));
+  if (checked == "/") {
+    return Contradiction("-e /: an empty root is hermetic mode, -h");
+  }
+  policy_.empty_directories.push_back(std::move(checked));
+  return OkStatus();
+}
+
+Status PolicyBuilder::SetScratchDirectory(std::string_view path) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-d", path));
+  if (policy_.scratch_directory && *policy_.scratch_directory != checked) {
+    return Contradiction("-d can be given once");
+  }
+  policy_.scratch_directory = std::move(checked);
+  return OkStatus();
+}
+
+Status PolicyBuilder::SetScratchSize(uint64_t size) {
+  if (size == 0) return Contradiction("the scratch size must be more than 0 bytes");
+  policy_.scratch_size = size;
+  return OkStatus();
+}
+
+Status PolicyBuilder::SetIdentity(Identity identity) {
+  if (policy_.identity != Identity::kCaller && policy_.identity != identity) {
+    return Contradiction("-R and -U exclude each other");
+  }
+  policy_.identity = identity;
+  return OkStatus();
+}
+
+Status PolicyBuilder::SetVariable(std::string_view name, std::string_view value) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedVariable("--setenv", name));
+  if (value.find('\0') != std::string_view::npos) {
+    return Contradiction(StrCat("--setenv ", checked, ": the value contains a NUL byte"));
+  }
+  policy_.environment.push_back({std::move(checked), std::string(value)});
+  return OkStatus();
+}
+
+Status PolicyBuilder::UnsetVariable(std::string_view name) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedVariable("--unsetenv", name));
+  policy_.environment.push_back({std::move(checked), std::nullopt});
+  return OkStatus();
+}
+
+Status PolicyBuilder::KeepVariable(std::string_view name) {
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedVariable("--keep-env", name));
+  policy_.kept_variables.push_back(std::move(checked));
   return OkStatus();
 }
 
@@ -90,14 +188,20 @@ Status PolicyBuilder::AddRule(std::string_view rule) {
 }
 
 Result<Policy> PolicyBuilder::Build() {
-  if (!mode_set_) {
-    return InvalidArgument(Stage::kArguments, "no mode was chosen").WithHint("give -x");
-  }
   if (policy_.rules && policy_.network != Network::kStack) {
-    return InvalidArgument(Stage::kArguments,
-                           "an allow-list needs the network stack: run mini-tapbox");
+    return Contradiction("an allow-list needs the network stack: run mini-tapbox");
   }
-  mode_set_ = false;
+  if (!policy_.overlays.empty() && policy_.mode != Mode::kCustom) {
+    return Contradiction("-k needs custom mode: -o ROOT");
+  }
+  if (policy_.scratch_directory && policy_.mode != Mode::kCustom &&
+      policy_.mode != Mode::kDefault) {
+    return Contradiction("-d needs a mode with overlays: -x or -o ROOT");
+  }
+  if (policy_.degraded == Degraded::kAllowed && policy_.network == Network::kStack) {
+    return Contradiction("--allow-degraded: without namespaces there is no network stack");
+  }
+  mode_set_ = network_set_ = false;
   return std::exchange(policy_, Policy());
 }
 

@@ -236,7 +236,7 @@ TEST(CommandLine, PrintPlanIsAFlag) {
 }
 
 TEST(CommandLine, OnlyTapboxHasANetwork) {
-  EXPECT_EQ(Sandbox({"-x", "true"})->policy.network, Network::kNone);
+  EXPECT_EQ(Sandbox({"-x", "true"})->policy.network, Network::kLoopback);
   EXPECT_EQ(Tapbox({"-x", "true"})->policy.network, Network::kStack);
   EXPECT_EQ(Outcome(Sandbox({"-x", "-F", "f", "true"})),
             "arguments: -F: an allow-list needs the network stack: run mini-tapbox");

@@ -47,7 +47,7 @@ HostFacts Desktop() {
 
 Policy DefaultPolicy() {
   PolicyBuilder builder;
-  EXPECT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  EXPECT_TRUE(builder.SetDefaultMode().ok());
   return std::move(*builder.Build());
 }
 
@@ -122,7 +122,7 @@ TEST(GoldenPlan, BindsOfTheUser) {
   facts.paths["/home/u/in put"] = {};
   facts.paths["/dev/kvm"] = {PathKind::kOther, "/dev/kvm"};
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   ASSERT_TRUE(builder.AddWritable("/home/u/.cache/pip").ok());
   ASSERT_TRUE(builder.AddWritable("/home/u/link").ok());
   ASSERT_TRUE(builder.AddReadOnly("/data/set", "/home/u/in put").ok());
@@ -264,7 +264,7 @@ TEST(MakePlan, RefusesBindsThatWouldUndoTheSandbox) {
     HostFacts facts = Desktop();
     facts.paths[path] = Directory(path);
     PolicyBuilder builder;
-    ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+    ASSERT_TRUE(builder.SetDefaultMode().ok());
     ASSERT_TRUE(builder.AddWritable(path).ok());
     const Result<Plan> plan = MakePlan(*builder.Build(), facts, {"true"});
     ASSERT_FALSE(plan.ok()) << path;
@@ -278,7 +278,7 @@ TEST(MakePlan, CoversSocketsUnderTheNameThatABindGivesThem) {
   facts.paths["/home/u/t"] = {};
   facts.unix_sockets = {"/tmp/x/agent.sock"};
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   ASSERT_TRUE(builder.AddReadOnly("/tmp", "/home/u/t").ok());
   EXPECT_GE(Position(MustPlan(*builder.Build(), facts), "mask /home/u/t/x/agent.sock"), 0);
 }
@@ -288,7 +288,7 @@ TEST(MakePlan, ABindAboveTheWorkingDirectoryDoesNotTakeItAway) {
     HostFacts facts = Desktop();
     facts.paths["/home"] = Directory("/home");
     PolicyBuilder builder;
-    ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+    ASSERT_TRUE(builder.SetDefaultMode().ok());
     ASSERT_TRUE((access == Access::kWritable ? builder.AddWritable("/home")
                                              : builder.AddReadOnly("/home", std::nullopt))
                     .ok());
@@ -356,7 +356,7 @@ TEST(MakePlan, TheUsersOwnBindWinsOverAMask) {
   facts.working_directory = "/home/u";
   facts.paths["/home/u/.ssh"] = Directory("/home/u/.ssh");
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   ASSERT_TRUE(builder.AddWritable("/home/u/.ssh").ok());
   const Plan plan = MustPlan(*builder.Build(), facts);
   const int mask = Position(plan, "mask /home/u/.ssh by empty");
@@ -378,7 +378,7 @@ TEST(MakePlan, CoversSocketsOfTheHostThatWouldShow) {
 
 TEST(MakePlan, NamesTheMissingPath) {
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   ASSERT_TRUE(builder.AddWritable("/no/such").ok());
   const Result<Plan> plan = MakePlan(*builder.Build(), Desktop(), {"true"});
   ASSERT_FALSE(plan.ok());
@@ -400,7 +400,7 @@ TEST(MakePlan, TriesTheDirectoriesOfPathInOrder) {
 TEST(MakePlan, PlansAThousandBindsAndMounts) {
   HostFacts facts = Desktop();
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   for (int i = 0; i < 1000; ++i) {
     const std::string path = "/data/" + std::to_string(i);
     facts.mounts.push_back({254, static_cast<uint32_t>(100 + i), "/", path, "ext4"});

@@ -5,14 +5,72 @@
 namespace mini {
 namespace {
 
-TEST(PolicyBuilder, NeedsAMode) {
+TEST(PolicyBuilder, WithoutAModeIsReadOnly) {
   PolicyBuilder builder;
+  const auto policy = builder.Build();
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(policy->mode, Mode::kReadOnly);
+}
+
+TEST(PolicyBuilder, ModesExcludeEachOther) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
+  EXPECT_FALSE(builder.SetCustomMode("/root").ok());
+  EXPECT_FALSE(builder.SetHermeticMode("/root").ok());
+  EXPECT_FALSE(builder.SetReadOnlyMode().ok());
+  EXPECT_TRUE(builder.SetDefaultMode().ok()) << "the same one twice is no contradiction";
+  const auto policy = builder.Build();
+  EXPECT_EQ(policy->mode, Mode::kDefault);
+  EXPECT_FALSE(policy->root_directory);
+
+  ASSERT_TRUE(builder.SetCustomMode("/root/").ok());
+  EXPECT_FALSE(builder.SetCustomMode("/other").ok());
+  EXPECT_EQ(builder.Build()->root_directory, "/root");
+}
+
+TEST(PolicyBuilder, OverlaysAndTheirDirectoryNeedAModeThatHasThem) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.AddOverlay("/usr").ok());
   EXPECT_FALSE(builder.Build().ok());
+  ASSERT_TRUE(builder.SetCustomMode("/root").ok());
+  EXPECT_TRUE(builder.Build().ok()) << "a failed Build() leaves everything as it was";
+
+  ASSERT_TRUE(builder.SetScratchDirectory("/var/scratch").ok());
+  EXPECT_FALSE(builder.SetScratchDirectory("/elsewhere").ok());
+  EXPECT_FALSE(builder.Build().ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
+  EXPECT_EQ(builder.Build()->scratch_directory, "/var/scratch");
+}
+
+TEST(PolicyBuilder, IdentitiesAndNetworksExcludeEachOther) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetIdentity(Identity::kRoot).ok());
+  EXPECT_FALSE(builder.SetIdentity(Identity::kNobody).ok());
+  ASSERT_TRUE(builder.SetNetwork(Network::kHost).ok());
+  EXPECT_FALSE(builder.SetNetwork(Network::kUnconfigured).ok());
+  const auto policy = builder.Build();
+  EXPECT_EQ(policy->identity, Identity::kRoot);
+  EXPECT_EQ(policy->network, Network::kHost);
+}
+
+TEST(PolicyBuilder, TakesOnlyWhatCanNameAVariable) {
+  PolicyBuilder builder;
+  EXPECT_FALSE(builder.SetVariable("", "x").ok());
+  EXPECT_FALSE(builder.SetVariable("A=B", "x").ok());
+  EXPECT_FALSE(builder.SetVariable("A", std::string_view("x\0y", 3)).ok());
+  EXPECT_FALSE(builder.UnsetVariable("").ok());
+  EXPECT_FALSE(builder.KeepVariable("A=").ok());
+  ASSERT_TRUE(builder.SetVariable("A", "").ok());
+  ASSERT_TRUE(builder.UnsetVariable("B").ok());
+  const auto policy = builder.Build();
+  ASSERT_EQ(policy->environment.size(), 2u);
+  EXPECT_EQ(policy->environment[0].value, "");
+  EXPECT_FALSE(policy->environment[1].value);
 }
 
 TEST(PolicyBuilder, TakesAbsolutePathsOnlyAndNormalizesThem) {
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   EXPECT_FALSE(builder.AddWritable("relative").ok());
   EXPECT_FALSE(builder.AddWritable("").ok());
   EXPECT_FALSE(builder.AddWritable(std::string_view("/a\0b", 4)).ok());
@@ -32,7 +90,7 @@ TEST(PolicyBuilder, NeverMakesTheWholeSystemWritable) {
 
 TEST(PolicyBuilder, ARuleFileWithoutARuleDeniesAll) {
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   ASSERT_TRUE(builder.SetNetwork(Network::kStack).ok());
   ASSERT_TRUE(builder.AddRulesText("allowed_ips", "# nothing\n").ok());
   const auto policy = builder.Build();
@@ -43,7 +101,7 @@ TEST(PolicyBuilder, ARuleFileWithoutARuleDeniesAll) {
 
 TEST(PolicyBuilder, RulesWithoutTheStackAreAMistake) {
   PolicyBuilder builder;
-  ASSERT_TRUE(builder.SetMode(Mode::kDefault).ok());
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
   ASSERT_TRUE(builder.AddRule("example.com").ok());
   EXPECT_FALSE(builder.Build().ok());
 }
