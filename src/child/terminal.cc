@@ -8,23 +8,35 @@
 namespace mini::child {
 namespace {
 
-// Who types finds the keys as they are outside; who only reads finds lines as wide. Without any
-// terminal the kernel's defaults stand, with a size of 0 by 0: unknown.
+// Who types finds the keys as they are outside. A terminal that takes keys one by one now is in use
+// by a line editor, of a shell that has started us in the background: its modes are none to begin
+// with, and the kernel's defaults stand.
+bool CopyModes(int stream, int terminal) {
+  termios outside;
+  termios inside;
+  if (tcgetattr(stream, &outside) != 0 || tcgetattr(terminal, &inside) != 0) return false;
+  if ((outside.c_lflag & ICANON) != 0) {
+    inside = outside;
+  } else {
+    inside.c_iflag |= outside.c_iflag & IUTF8;
+  }
+  // Input from a pipe or a file has been seen where it came from.
+  if (stream != STDIN_FILENO) inside.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  return tcsetattr(terminal, TCSANOW, &inside) == 0;
+}
+
+// Without any terminal outside the size is 0 by 0: unknown.
 bool CopySettings(int terminal) {
   for (int stream = 0; stream <= 2; ++stream) {
-    termios settings;
     winsize size;
-    if (tcgetattr(stream, &settings) != 0) continue;
-    if (tcsetattr(terminal, TCSANOW, &settings) != 0) return false;
+    if (!isatty(stream)) continue;
     if (ioctl(stream, TIOCGWINSZ, &size) == 0) (void)ioctl(terminal, TIOCSWINSZ, &size);
-    break;
+    return CopyModes(stream, terminal);
   }
-  if (isatty(STDIN_FILENO)) return true;
-  // Input from a pipe or a file has been seen where it came from.
-  termios settings;
-  if (tcgetattr(terminal, &settings) != 0) return false;
-  settings.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  return tcsetattr(terminal, TCSANOW, &settings) == 0;
+  termios inside;
+  if (tcgetattr(terminal, &inside) != 0) return false;
+  inside.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  return tcsetattr(terminal, TCSANOW, &inside) == 0;
 }
 
 // No O_CLOEXEC: this becomes the command's streams.
