@@ -61,10 +61,23 @@ int ExecuteFirstCandidate(const FrozenPlan& plan) {
   return error;
 }
 
+// A Ctrl-Z that comes before the exec would stop this process while init sleeps until that very
+// exec, and nobody could tell of it. It is lost instead: exec undoes handlers.
+void OutliveCtrlZ() {
+  struct sigaction action = {};
+  if (sigaction(SIGTSTP, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) return;
+  action = {};
+  action.sa_handler = [](int) {};
+  (void)sigaction(SIGTSTP, &action, nullptr);
+}
+
 int CommandMain(void* opaque) {
   auto* arguments = static_cast<ExecArguments*>(opaque);
   umask(arguments->file_mode_mask);
-  if (arguments->plan->terminal) arguments->step = PutInForeground(getpid());
+  if (arguments->plan->terminal) {
+    OutliveCtrlZ();
+    arguments->step = PutInForeground(getpid());
+  }
   if (!arguments->step.ok()) _exit(127);
   sigprocmask(SIG_SETMASK, &arguments->plan->command_signal_mask, nullptr);
   arguments->step = {ChildStage::kExec, 0, ExecuteFirstCandidate(*arguments->plan)};
