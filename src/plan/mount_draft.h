@@ -1,0 +1,112 @@
+// A file-system plan while it is being made: the steps of each phase so far, and the covers.
+//
+// The parts of the plan (mount_parts.h) decide what goes where and say it here; only here is known
+// in which order it has to happen.
+#ifndef MINI_SANDBOX_PLAN_MOUNT_DRAFT_H_
+#define MINI_SANDBOX_PLAN_MOUNT_DRAFT_H_
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "plan/host_facts.h"
+#include "plan/plan.h"
+#include "policy/policy.h"
+
+namespace mini {
+
+// On the same path the later kind lies on top, whatever order the user named things in.
+enum class CoverKind { kPrivate, kOverlay, kMask, kBind };
+
+// Something that is put on a path of the new root.
+struct Cover {
+  std::string target;
+  CoverKind kind;
+  bool is_directory;
+  bool is_writable;
+  std::vector<MountOp> ops;
+  // What lies below may be made freely: it is ours and vanishes.
+  bool may_make_points() const {
+    return kind == CoverKind::kPrivate || kind == CoverKind::kOverlay;
+  }
+};
+
+// In the order in which they happen.
+struct MountPhases {
+  std::vector<MountOp> before_pivot;   // while paths of the host resolve
+  std::vector<MountOp> pivot;          // the new root becomes "/"
+  std::vector<MountOp> root;           // what is put into it when it is a skeleton
+  std::vector<MountOp> lowers;         // before anything covers them
+  std::vector<MountOp> scratch;        // the scratch file system and what lies in it
+  std::vector<MountOp> kernel;         // /proc and /dev
+  std::vector<MountOp> device_points;  // while /dev may be written
+  std::vector<MountOp> sealed;         // /dev is closed
+  std::vector<MountOp> covers;         // parents before children; written by Emit()
+  std::vector<MountOp> last;
+};
+
+// Scratch names that masks use.
+inline constexpr const char* kEmptyDirectory = "empty";
+inline constexpr const char* kEmptyFile = "empty-file";
+
+class MountDraft {
+ public:
+  MountDraft(const Policy& asked, const HostFacts& known, Plan& result)
+      : policy(asked), facts(known), plan(result) {}
+
+  const Policy& policy;
+  const HostFacts& facts;
+  Plan& plan;
+  MountPhases phases;
+  std::string working_directory;
+
+  // What is known about one of PathsToProbe(); kMissing for other paths.
+  const PathFact& Fact(std::string_view path) const;
+  void Notice(std::string sentence) { plan.notices.push_back(std::move(sentence)); }
+
+  int NewSlot() { return plan.slot_count++; }
+  // "private-0", "private-1": an entry of the scratch file system that nobody else uses.
+  std::string NewScratchName(const std::string& kind);
+  MountOp ScratchDirectory(std::string name, mode_t mode) const;
+  MountOp ScratchFile(std::string name, std::string text, mode_t mode) const;
+  void MakeScratch();
+
+  // A fresh directory on `target`; returns its name in the scratch file system.
+  std::string AddPrivate(const std::string& target, mode_t mode);
+  // Hides whatever lies at `target`, symlinks followed: a directory by the scratch directory
+  // `directory`, anything else by an empty file.
+  void AddMask(const std::string& target, const std::string& directory);
+  // The same, but a place like a private directory: binds go into it.
+  void AddPrivateMask(const std::string& target);
+  // A file of ours on `target`, read-only.
+  void AddFile(const std::string& target, std::string text);
+  // The host's `source` on `target`, with all mounts below.
+  void AddBind(const std::string& source, const std::string& target, bool is_directory,
+               uint64_t attributes);
+  void AddOverlayCover(const std::string& target, int slot);
+  // A name that leads to `target`, if `link` comes to lie where points may be made.
+  void AddLink(std::string link, std::string target);
+
+  // The deepest cover strictly above `path`, if any.
+  const Cover* CoverAbove(std::string_view path) const;
+  const std::vector<Cover>& covers() const { return covers_; }
+
+  // Puts everything in order into the plan. Nothing may be added afterwards.
+  void Emit();
+
+ private:
+  void EmitCovers();
+  void ListWritableRoots();
+
+  std::vector<Cover> covers_;
+  std::vector<std::pair<std::string, std::string>> links_;
+  std::map<std::string, int> scratch_names_;
+  int scratch_slot_ = -1;
+  bool has_masks_ = false;
+};
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_PLAN_MOUNT_DRAFT_H_

@@ -1,0 +1,48 @@
+// The parts of a file-system plan, each in a file of its own. They are called in the order in which
+// mount_plan.cc lists them: a later one may look at the covers of an earlier one.
+#ifndef MINI_SANDBOX_PLAN_MOUNT_PARTS_H_
+#define MINI_SANDBOX_PLAN_MOUNT_PARTS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "plan/mount_draft.h"
+
+namespace mini {
+
+// root_plan.cc: what "/" is, with /proc, /dev and the scratch file system.
+void PlanRoot(MountDraft& draft);
+void PlanKernelFilesystems(MountDraft& draft);
+
+// private_plan.cc: directories that are empty inside.
+struct PrivatePaths {
+  std::vector<std::string> directories;  // canonical, none below another
+  std::vector<std::string> nested;       // below one of those, wanted inside
+  bool Contains(std::string_view path) const;
+};
+PrivatePaths FindPrivateDirectories(const MountDraft& draft);
+void PlanPrivateDirectories(const PrivatePaths& paths, MountDraft& draft);
+void PlanHomes(const PrivatePaths& paths, MountDraft& draft);
+
+// overlay_plan.cc: directories whose changes vanish.
+void AddOverlay(const std::string& path, MountDraft& draft);
+void PlanSystemOverlays(MountDraft& draft);
+
+// working_directory_plan.cc: where the command starts.
+Status FindWorkingDirectory(MountDraft& draft);
+Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft);
+
+// bind_plan.cc: what the user names.
+Status PlanBinds(MountDraft& draft);
+// Where a bind of the user goes.
+std::string TargetOf(const BindRequest& bind, const MountDraft& draft);
+
+// mask_plan.cc: single files of the host that the command must not see as they are.
+void PlanNameFiles(MountDraft& draft);
+void PlanSockets(MountDraft& draft);
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_PLAN_MOUNT_PARTS_H_
