@@ -20,8 +20,10 @@ _mini_sandbox_words() {
       words[-1]+=$word
     fi
   done
-  # The separator itself stays where it is.
-  case $word in = | : | @) left+=$word ;; esac
+  # A separator stays where it is, but for @, which readline takes for a part of what follows
+  # (readline's rl_special_prefixes).
+  case $word in = | :) left+=$word ;; esac
+  left=${left%@}
   cword=$((${#words[@]} - 1))
 }
 
@@ -66,7 +68,7 @@ _mini_sandbox_complete_value() {
 
 _mini_sandbox() {
   local program=${1##*/} words cword left
-  local i word cur kind= name in_command=
+  local i word cur kind='' name in_command=''
   COMPREPLY=()
   _mini_sandbox_words
   cur=${words[cword]}
@@ -100,10 +102,10 @@ _mini_sandbox() {
     _mini_sandbox_complete_value "$kind" "$cur"
   elif [[ $cur == --*=* ]]; then
     _mini_sandbox_complete_value "$(_mini_sandbox_value "${cur%%=*}" "$program")" "${cur#*=}"
-    left=${left#"${cur%%=*}="}
+    COMPREPLY=("${COMPREPLY[@]/#/"${cur%%=*}="}")
   elif [[ $cur == @* ]]; then
     _mini_sandbox_complete_value path "${cur#@}"
-    left=${left#@}
+    COMPREPLY=("${COMPREPLY[@]/#/@}")
   elif [[ $cur == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_mini_sandbox_options "$program")" -- "$cur")
   else
