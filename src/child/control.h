@@ -20,6 +20,7 @@ class Control {
   void ReportStop() const;
   void ReportExit(int wait_status) const;
   Step SendDescriptors(int tap, int netlink) const;
+  Step SendTerminal(int main_side) const;
 
   // False when the supervisor went away instead.
   bool WaitForGo() const;

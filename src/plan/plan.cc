@@ -54,7 +54,6 @@ Status CheckAvailable(const Policy& policy) {
       {policy.identity != Identity::kCaller, "appearing as somebody else"},
       {policy.host_name != HostName::kOfHost, "another host name"},
       {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
-      {policy.terminal, "a pseudo-terminal"},
       {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
       {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
@@ -124,6 +123,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.argv = argv;
   plan.environment = facts.environment;
   plan.candidates = Candidates(argv[0], facts.environment);
+  plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
   plan.kill_delay = policy.kill_delay;
   return plan;
