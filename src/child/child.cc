@@ -114,7 +114,7 @@ void RunChild(const ChildArguments& arguments) {
   }
   // The command owns the standard streams now; init would keep a pipe's reader waiting.
   close_range(0, 2, 0);
-  RunInit(command, control);
+  RunInit(command, *arguments.plan, control);
 }
 
 }  // namespace mini::child

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,6 +64,17 @@ int CommandMain(void* opaque) {
   _exit(127);
 }
 
+// ENOSPC when nothing more can be written where the scratch file system shows. Everybody who could
+// still change that is dead.
+int ScratchError(const char* path) {
+  struct statfs status;
+  if (*path == '\0' || statfs(path, &status) != 0) return 0;
+  // One without a limit says 0 of 0.
+  const bool is_full = (status.f_blocks != 0 && status.f_bavail == 0) ||
+                       (status.f_files != 0 && status.f_ffree == 0);
+  return is_full ? ENOSPC : 0;
+}
+
 }  // namespace
 
 StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
@@ -76,7 +88,7 @@ StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
   return {Done(), pid};
 }
 
-void RunInit(pid_t command, const Control& control) {
+void RunInit(pid_t command, const FrozenPlan& plan, const Control& control) {
   sigset_t all;
   sigfillset(&all);
   for (;;) {
@@ -98,7 +110,7 @@ void RunInit(pid_t command, const Control& control) {
       kill(-1, SIGKILL);
       while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
       }
-      control.ReportExit(wait_status);
+      control.ReportExit(wait_status, ScratchError(plan.scratch_view));
       _exit(0);
     }
   }

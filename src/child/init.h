@@ -21,7 +21,7 @@ StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
 
 // Reaps everything, passes signals from outside on to `command`, and when that ends, ends all the
 // rest, reports its status and exits. All signals are blocked on entry.
-[[noreturn]] void RunInit(pid_t command, const Control& control);
+[[noreturn]] void RunInit(pid_t command, const FrozenPlan& plan, const Control& control);
 
 }  // namespace mini::child
 

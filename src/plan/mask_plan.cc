@@ -16,7 +16,7 @@ void PlanNameFile(const char* path, std::string text, MountDraft& draft) {
   draft.AddFile(fact.canonical, std::move(text));
 }
 
-void MaskSocket(const std::string& path, MountDraft& draft) {
+void Mask(const std::string& path, MountDraft& draft) {
   const Cover* above = draft.CoverAbove(path);
   if (!above || above->kind != CoverKind::kPrivate) draft.AddMask(path, kEmptyDirectory);
 }
@@ -31,19 +31,21 @@ void PlanNameFiles(MountDraft& draft) {
 // Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
 // socket itself), so read-only does not keep the command from a program that listens there.
 void PlanSockets(MountDraft& draft) {
-  for (const std::string& socket : draft.facts.unix_sockets) {
-    MaskSocket(socket, draft);
-    for (const std::string& alias : AliasesOf(socket, Parts::kLeftOut, draft.facts.mounts)) {
-      MaskSocket(alias, draft);
-    }
-    for (const BindRequest& bind : draft.policy.binds) {
-      // Where the bind of a directory shows it under another name. One that is bound by itself is
-      // meant to be used.
-      const std::string& source = draft.Fact(bind.source).canonical;
-      const std::string target = TargetOf(bind, draft);
-      if (source == target || !IsBelow(socket, source)) continue;
-      MaskSocket(JoinPath(target, socket.substr(source == "/" ? 1 : source.size() + 1)), draft);
-    }
+  for (const std::string& socket : draft.facts.unix_sockets) MaskEverywhere(socket, draft);
+}
+
+void MaskEverywhere(const std::string& path, MountDraft& draft) {
+  Mask(path, draft);
+  for (const std::string& alias : AliasesOf(path, Parts::kLeftOut, draft.facts.mounts)) {
+    Mask(alias, draft);
+  }
+  for (const BindRequest& bind : draft.policy.binds) {
+    // Where the bind of a directory shows it under another name. One that is bound by itself is
+    // meant to be used.
+    const std::string& source = draft.Fact(bind.source).canonical;
+    const std::string target = TargetOf(bind, draft);
+    if (source == target || !IsBelow(path, source)) continue;
+    Mask(JoinPath(target, path.substr(source == "/" ? 1 : source.size() + 1)), draft);
   }
 }
 

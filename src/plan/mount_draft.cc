@@ -19,6 +19,15 @@ namespace {
 // Covered by the /dev of the sandbox in the end, and present on every host.
 constexpr const char* kScratchPoint = "/dev";
 
+constexpr uint64_t kBytesPerInode = 4096;
+constexpr uint64_t kFreeInodes = 1024;  // what the sandbox itself makes, and a little more
+
+// Steps that make the place of what they show, or need none.
+bool MakesItsPlace(const MountOp& op) {
+  return op.kind == MountOpKind::kMask || op.kind == MountOpKind::kShowFile ||
+         op.kind == MountOpKind::kMakeSymlink;
+}
+
 }  // namespace
 
 const PathFact& MountDraft::Fact(std::string_view path) const {
@@ -41,8 +50,16 @@ MountOp MountDraft::ScratchFile(std::string name, std::string text, mode_t mode)
 
 void MountDraft::MakeScratch() {
   scratch_slot_ = NewSlot();
-  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", "755", scratch_slot_, kUntrusted));
-  plan.scratch_point = kScratchPoint;
+  std::string options = "755";
+  if (policy.scratch_size) {
+    // Empty files and directories take kernel memory that the size does not count.
+    const uint64_t inodes = *policy.scratch_size / kBytesPerInode + kFreeInodes;
+    options += StrCat(",size=", *policy.scratch_size, ",nr_inodes=", inodes);
+  }
+  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", options, scratch_slot_, kUntrusted));
+  plan.scratch_size = policy.scratch_size;
+  plan.scratch_point = upper_point = kScratchPoint;
+  upper_slot = scratch_slot_;
   phases.scratch.push_back(
       {.kind = MountOpKind::kScratch, .target = plan.scratch_point, .slot = scratch_slot_});
 }
@@ -134,7 +151,7 @@ void MountDraft::EmitCovers() {
   std::vector<MountOp>& steps = phases.covers;
   for (const Cover& cover : covers_) {
     const Cover* above = CoverAbove(cover.target);
-    if (cover.ops.front().kind != MountOpKind::kMask && above && above->may_make_points()) {
+    if (!MakesItsPlace(cover.ops.front()) && above && above->may_make_points()) {
       steps.push_back(MakePoint(cover.target, cover.is_directory));
     }
     steps.insert(steps.end(), cover.ops.begin(), cover.ops.end());
@@ -157,9 +174,22 @@ void MountDraft::ListWritableRoots() {
   }
 }
 
+void MountDraft::FindScratchView() {
+  for (const Cover& cover : covers_) {
+    const bool is_on_top = std::none_of(covers_.begin(), covers_.end(), [&](const Cover& other) {
+      return other.target == cover.target && other.kind > cover.kind;
+    });
+    if (is_on_top && cover.is_directory && cover.ops.front().kind == MountOpKind::kCloneScratch) {
+      plan.scratch_view = cover.target;
+      return;
+    }
+  }
+}
+
 void MountDraft::Emit() {
   EmitCovers();
   ListWritableRoots();
+  FindScratchView();
   for (const auto* phase :
        {&phases.before_pivot, &phases.pivot, &phases.root, &phases.lowers, &phases.scratch,
         &phases.kernel, &phases.device_points, &phases.sealed, &phases.covers, &phases.last}) {

@@ -18,7 +18,13 @@
 namespace mini {
 
 // On the same path the later kind lies on top, whatever order the user named things in.
-enum class CoverKind { kPrivate, kOverlay, kMask, kBind };
+enum class CoverKind {
+  kKept,  // the host's as it is, in a directory whose other entries are overlaid
+  kPrivate,
+  kOverlay,
+  kMask,
+  kBind,
+};
 
 // Something that is put on a path of the new root.
 struct Cover {
@@ -61,6 +67,9 @@ class MountDraft {
   Plan& plan;
   MountPhases phases;
   std::string working_directory;
+  // Where uppers of overlays are made: a slot, and where that is mounted meanwhile.
+  int upper_slot = -1;
+  std::string upper_point;
 
   // What is known about one of PathsToProbe(); kMissing for other paths.
   const PathFact& Fact(std::string_view path) const;
@@ -69,6 +78,7 @@ class MountDraft {
   int NewSlot() { return plan.slot_count++; }
   // "private-0", "private-1": an entry of the scratch file system that nobody else uses.
   std::string NewScratchName(const std::string& kind);
+  int scratch_slot() const { return scratch_slot_; }
   MountOp ScratchDirectory(std::string name, mode_t mode) const;
   MountOp ScratchFile(std::string name, std::string text, mode_t mode) const;
   void MakeScratch();
@@ -86,6 +96,8 @@ class MountDraft {
   void AddBind(const std::string& source, const std::string& target, bool is_directory,
                uint64_t attributes);
   void AddOverlayCover(const std::string& target, int slot);
+  // Any other cover, whose steps make its place themselves or find it.
+  void AddCover(Cover cover) { covers_.push_back(std::move(cover)); }
   // A name that leads to `target`, if `link` comes to lie where points may be made.
   void AddLink(std::string link, std::string target);
 
@@ -99,6 +111,7 @@ class MountDraft {
  private:
   void EmitCovers();
   void ListWritableRoots();
+  void FindScratchView();
 
   std::vector<Cover> covers_;
   std::vector<std::pair<std::string, std::string>> links_;

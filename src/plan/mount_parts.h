@@ -27,8 +27,18 @@ void PlanPrivateDirectories(const PrivatePaths& paths, MountDraft& draft);
 void PlanHomes(const PrivatePaths& paths, MountDraft& draft);
 
 // overlay_plan.cc: directories whose changes vanish.
-void AddOverlay(const std::string& path, MountDraft& draft);
+// False when `path` cannot be overlaid because of mounts in it; nothing is planned then. Where that
+// holds for a directory below it only, that one stays read-only, with a notice.
+[[nodiscard]] bool AddOverlay(const std::string& path, MountDraft& draft);
 void PlanSystemOverlays(MountDraft& draft);
+void PlanParents(MountDraft& draft);
+
+// scratch_plan.cc: uppers on disk.
+Status CheckScratchDirectory(const MountDraft& draft);
+// Before the first overlay: from here on uppers are on disk, when the user wants that.
+void UseUppers(MountDraft& draft);
+// After all binds.
+Status HideScratchDirectory(MountDraft& draft);
 
 // working_directory_plan.cc: where the command starts.
 Status FindWorkingDirectory(MountDraft& draft);
@@ -42,6 +52,8 @@ std::string TargetOf(const BindRequest& bind, const MountDraft& draft);
 // mask_plan.cc: single files of the host that the command must not see as they are.
 void PlanNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
+// Covers what lies there, also where another mount or a bind of the user shows it.
+void MaskEverywhere(const std::string& path, MountDraft& draft);
 
 }  // namespace mini
 

@@ -20,11 +20,14 @@ Status PlanMounts(const Policy& policy, const HostFacts& facts, Plan& plan) {
   MINI_RETURN_IF_ERROR(FindWorkingDirectory(draft));
   PlanRoot(draft);
   PlanKernelFilesystems(draft);
+  MINI_RETURN_IF_ERROR(CheckScratchDirectory(draft));
   PlanPrivateDirectories(private_paths, draft);
   PlanHomes(private_paths, draft);
   PlanSystemOverlays(draft);
   MINI_RETURN_IF_ERROR(PlanWorkingDirectory(private_paths, draft));
+  PlanParents(draft);
   MINI_RETURN_IF_ERROR(PlanBinds(draft));
+  MINI_RETURN_IF_ERROR(HideScratchDirectory(draft));
   if (policy.network == Network::kStack) PlanNameFiles(draft);
   PlanSockets(draft);
   draft.Emit();

@@ -50,8 +50,6 @@ Status CheckAvailable(const Policy& policy) {
       {policy.mode == Mode::kCustom, "custom mode"},
       {policy.mode == Mode::kHermetic, "hermetic mode"},
       {!policy.empty_directories.empty(), "an empty directory on a path"},
-      {policy.scratch_directory.has_value(), "a scratch directory on disk"},
-      {policy.scratch_size.has_value(), "a limit of the scratch space"},
       {policy.network == Network::kUnconfigured, "a network without loopback"},
       {policy.network == Network::kHost, "sharing the host's network"},
       {policy.identity != Identity::kCaller, "appearing as somebody else"},
@@ -80,6 +78,7 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
     if (bind.target != bind.source) paths.push_back(bind.target);
   }
   if (policy.working_directory) paths.push_back(*policy.working_directory);
+  if (policy.scratch_directory) paths.push_back(*policy.scratch_directory);
   if (policy.network == Network::kStack) {
     paths.emplace_back(kResolvConf);
     paths.emplace_back(kHosts);

@@ -13,6 +13,8 @@ std::string_view KindName(MountOpKind kind) {
       return "clone-tree";
     case MountOpKind::kCloneNode:
       return "clone-node";
+    case MountOpKind::kCloneOwnDirectory:
+      return "clone-own-directory";
     case MountOpKind::kNewFilesystem:
       return "new-filesystem";
     case MountOpKind::kPivotRoot:
@@ -31,8 +33,14 @@ std::string_view KindName(MountOpKind kind) {
       return "attach-in";
     case MountOpKind::kCloneScratch:
       return "clone-scratch";
+    case MountOpKind::kTestOverlay:
+      return "test-overlay";
     case MountOpKind::kOverlay:
       return "overlay";
+    case MountOpKind::kCopyMode:
+      return "copy-mode";
+    case MountOpKind::kShowFile:
+      return "show-file";
     case MountOpKind::kMakeDirectories:
       return "make-directories";
     case MountOpKind::kMakeFile:
@@ -86,7 +94,7 @@ std::string Word(std::string_view text) {
 std::string Operands(const MountOp& op) {
   switch (op.kind) {
     case MountOpKind::kNewFilesystem:
-      return op.source.empty() ? op.data : StrCat(op.data, " ", op.source, "=", op.target);
+      return op.source.empty() ? op.data : StrCat(op.data, " ", op.source);
     case MountOpKind::kPivotRoot:
       return StrCat("#", op.slot);
     case MountOpKind::kScratch:
@@ -94,6 +102,12 @@ std::string Operands(const MountOp& op) {
       return StrCat("#", op.slot, " on ", Word(op.target));
     case MountOpKind::kAttachIn:
       return StrCat("#", op.slot, " on #", op.lower_slot, " ", Word(op.source));
+    case MountOpKind::kCopyMode:
+      return StrCat("#", op.lower_slot, " to ", Word(op.source));
+    case MountOpKind::kShowFile:
+      return StrCat(Word(op.target), " from #", op.lower_slot);
+    case MountOpKind::kTestOverlay:
+      return StrCat("in ", Word(op.target));
     case MountOpKind::kOverlay:
       return StrCat(Word(op.target), " lower #", op.lower_slot, " upper ", Word(op.source));
     case MountOpKind::kDirectoryIn:
@@ -117,6 +131,7 @@ bool MakesSlot(MountOpKind kind) {
   switch (kind) {
     case MountOpKind::kCloneTree:
     case MountOpKind::kCloneNode:
+    case MountOpKind::kCloneOwnDirectory:
     case MountOpKind::kNewFilesystem:
     case MountOpKind::kOpenLower:
     case MountOpKind::kCloneScratch:

@@ -72,18 +72,18 @@ std::string SystemDirectoryNotice(const std::string& path) {
 
 void PlanWorkingInHome(const std::vector<std::string>& secrets, MountDraft& draft) {
   const std::string& path = draft.working_directory;
-  if (HasMountBelow(path, draft.facts.mounts)) {
+  // Before the overlay: what is masked is not copied into a split directory.
+  for (const std::string& secret : secrets) draft.AddMask(secret, kEmptyDirectory);
+  if (!AddOverlay(path, draft)) {
     draft.AddBind(path, path, true, kReadOnly);
     draft.Notice(StrCat("the working directory ", path,
                         " holds credentials and a mount: it is read-only, and files that hold "
                         "credentials are hidden; work in a directory below"));
   } else {
-    AddOverlay(path, draft);
     draft.Notice(StrCat("the working directory ", path,
                         " may hold credentials: those are hidden and changes are discarded; work "
                         "in a directory below it to keep them"));
   }
-  for (const std::string& secret : secrets) draft.AddMask(secret, kEmptyDirectory);
 }
 
 }  // namespace
