@@ -112,6 +112,8 @@ class Mounter {
         return symlink(op.source, op.target) == 0 || errno == EEXIST;
       case MountOpKind::kAttach:
         return Attach(op);
+      case MountOpKind::kDetach:
+        return umount2(op.target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
       case MountOpKind::kMask:
         return Mask(op);
       case MountOpKind::kReadOnlyBind:

@@ -34,6 +34,7 @@ enum class MountOpKind : uint8_t {
   kMakeFile,           // makes `target` as an empty file, parents included
   kMakeSymlink,        // makes `target` point to `source`
   kAttach,             // moves slot on `target`
+  kDetach,             // unmounts `target` with all mounts below it
   kMask,               // covers `target`: a directory by a copy of the scratch directory `source`,
                        // anything else by one of the scratch file `data`; missing or unseen: skip
   kReadOnlyBind,       // covers `target` by a read-only copy of itself; missing: skip

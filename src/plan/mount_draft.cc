@@ -19,6 +19,10 @@ namespace {
 // Covered by the /dev of the sandbox in the end, and present on every host.
 constexpr const char* kScratchPoint = "/dev";
 
+// Where the host's tree lies in an empty root as long as overlays are made; then /proc is put
+// there.
+constexpr const char* kHostPoint = "/proc";
+
 // What masks are made of.
 constexpr const char* kEmptyDirectory = "empty";
 constexpr const char* kEmptyFile = "empty-file";
@@ -143,7 +147,7 @@ void MountDraft::AddOverlayCover(const std::string& target, int slot) {
 }
 
 void MountDraft::AddLink(std::string link, std::string target) {
-  links_.emplace(std::move(link), std::move(target));
+  links_.insert_or_assign(std::move(link), std::move(target));
 }
 
 void MountDraft::AddLinksOnTheWayTo(std::string_view path) {
@@ -221,7 +225,18 @@ void MountDraft::ListWritableRoots() {
   }
 }
 
+// Overlays need their lowers in this mount namespace until they are made (overlayfs clones them).
+// An empty root has none of the host's paths, so a copy of the whole tree lies in it meanwhile.
+void MountDraft::LendHostTree() {
+  const int host = NewSlot();
+  phases.before_pivot.push_back(CloneTree("/", host, kReadOnly));
+  phases.root.push_back(Attach(host, kHostPoint));
+  for (MountOp& lower : phases.lowers) lower.source = kHostPoint + lower.source;
+  phases.scratch.push_back({.kind = MountOpKind::kDetach, .target = kHostPoint});
+}
+
 void MountDraft::Emit() {
+  if (root_is_empty && !phases.lowers.empty()) LendHostTree();
   EmitCovers();
   EmitLinks();
   ListWritableRoots();

@@ -117,6 +117,7 @@ class MountDraft {
  private:
   void AddFresh(const std::string& target, const std::string& name, mode_t mode, CoverKind kind);
   void AddMaskBy(const std::string& target, const std::string& directory, CoverKind kind);
+  void LendHostTree();
   void EmitCovers();
   void EmitLinks();
   void ListWritableRoots();

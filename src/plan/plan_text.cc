@@ -41,6 +41,8 @@ std::string_view KindName(MountOpKind kind) {
       return "make-symlink";
     case MountOpKind::kAttach:
       return "attach";
+    case MountOpKind::kDetach:
+      return "detach";
     case MountOpKind::kMask:
       return "mask";
     case MountOpKind::kReadOnlyBind:
