@@ -93,6 +93,8 @@ class Mounter {
         return NewFilesystem(op);
       case MountOpKind::kPivotRoot:
         return PivotRoot(op);
+      case MountOpKind::kOpenFile:
+        return OpenFile(op);
       case MountOpKind::kOpenLower:
         return Keep(op, OpenAt2(AT_FDCWD, op.source, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
       case MountOpKind::kScratch:
@@ -123,6 +125,8 @@ class Mounter {
         return symlink(op.source, op.target) == 0 || errno == EEXIST;
       case MountOpKind::kAttach:
         return Attach(op);
+      case MountOpKind::kDetach:
+        return umount2(op.target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
       case MountOpKind::kMask:
         return Mask(op);
       case MountOpKind::kReadOnlyBind:
@@ -316,22 +320,27 @@ class Mounter {
   }
 
   // A file that lies beside a mount, so that its directory cannot be overlaid. What belongs to
-  // others, is large, or is no file, is shown as it is: an owner cannot be copied.
-  bool ShowFile(const FrozenMountOp& op) const {
-    const int directory = plan_.slots[op.lower_slot];
-    const ScopedDescriptor object(openat(directory, op.source, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  // others, is large, or is no file, will be shown as it is: an owner cannot be copied.
+  bool OpenFile(const FrozenMountOp& op) {
+    const ScopedDescriptor object(OpenObject(op.source));
     if (!object.valid()) return errno == ENOENT;
     struct stat status;
     if (fstat(object.get(), &status) != 0) return false;
     if (S_ISREG(status.st_mode) && status.st_uid == geteuid() && status.st_gid == getegid() &&
         status.st_size <= kMaxCopiedFile) {
-      const ScopedDescriptor file(
-          openat(directory, op.source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-      if (file.valid()) return CopyFile(file.get(), op.target);
+      const int file =
+          OpenAt2(AT_FDCWD, op.source, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_SYMLINKS);
+      if (file >= 0) return Keep(op, file);
     }
-    if (!MakePoint(op.target, /*directory=*/false)) return false;
-    const ScopedDescriptor copy(CloneMount(object.get(), /*recursive=*/false));
-    return copy.valid() && AttachTo(copy.get(), op.target);
+    return Keep(op, CloneMount(object.get(), /*recursive=*/false));
+  }
+
+  bool ShowFile(const FrozenMountOp& op) const {
+    const int file = plan_.slots[op.slot];
+    if (file < 0) return true;  // it was missing
+    const bool is_mount = (fcntl(file, F_GETFL) & O_PATH) != 0;
+    if (!is_mount) return CopyFile(file, op.target);
+    return MakePoint(op.target, /*directory=*/false) && AttachTo(file, op.target);
   }
 
   static bool CopyFile(int from, const char* to) {
@@ -373,6 +382,8 @@ class Mounter {
     }
     struct stat status;
     if (fstat(target.get(), &status) != 0) return false;
+    // ~/.bash_history is a symlink to /dev/null for some: a device keeps no secret.
+    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) return true;
     const ScopedDescriptor cover(
         CloneScratch(S_ISDIR(status.st_mode) ? op.source : op.data, op.attributes));
     return cover.valid() && MoveMount(cover.get(), target.get());

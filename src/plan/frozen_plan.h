@@ -23,6 +23,8 @@ enum class MountOpKind : uint8_t {
   kCloneOwnDirectory,  // the same for a directory that has to belong to this user alone
   kNewFilesystem,      // slot = new detached instance of type `data`, with options "a=b,c=d"
   kPivotRoot,          // slot becomes "/", the host's tree is gone
+  kOpenFile,           // slot = the file `source` for reading, if it is a small one of this user;
+                       // else a detached copy of its mount; skipped when it is missing
   kOpenLower,          // slot = O_PATH descriptor of `source`, for an overlay made later
   kScratch,            // attaches slot on `target`; it is the scratch file system from now on
   kTestOverlay,        // fails where `source` and `data` in slot cannot be an upper and its work
@@ -37,8 +39,8 @@ enum class MountOpKind : uint8_t {
   kMakeFile,           // makes `target` as an empty file, parents included
   kMakeSymlink,        // makes `target` point to `source`
   kAttach,             // moves slot on `target`
-  kShowFile,           // makes `target` of the entry `source` of `lower_slot`: a copy of a small
-                       // file of this user, a read-only bind of any other; missing: skip
+  kShowFile,           // makes `target` of what kOpenFile left in slot: a copy, or a bind
+  kDetach,             // unmounts `target` with all mounts below it
   kMask,               // covers `target`: a directory by a copy of the scratch directory `source`,
                        // anything else by one of the scratch file `data`; missing or unseen: skip
   kReadOnlyBind,       // covers `target` by a read-only copy of itself; missing: skip

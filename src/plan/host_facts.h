@@ -61,8 +61,10 @@ struct HostFacts {
   std::map<std::string, std::vector<DirectoryEntry>, std::less<>> listings;
   // The name that a run's own directory in the scratch directory of -d will have.
   std::string scratch_name;
-  // The entries of "/", asked for only when a mount point is missing there; else empty.
+  // The entries of "/", asked for only when the root is put together from them; else empty.
   std::vector<DirectoryEntry> root_entries;
+  // Of the one directory that was asked about; true when its entries cannot be seen.
+  bool listed_directory_is_empty = true;
   // The texts that shape name resolution inside; empty when unreadable.
   std::string resolv_conf;
   std::string hosts;

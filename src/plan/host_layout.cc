@@ -270,9 +270,4 @@ bool SameMount(std::string_view a, std::string_view b, const std::vector<MountFa
   return MountOf(a, mounts) == MountOf(b, mounts);
 }
 
-bool HasMountBelow(std::string_view directory, const std::vector<MountFact>& mounts) {
-  return std::any_of(mounts.begin(), mounts.end(),
-                     [&](const MountFact& mount) { return IsBelow(mount.mount_point, directory); });
-}
-
 }  // namespace mini

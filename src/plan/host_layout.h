@@ -48,9 +48,6 @@ bool MayHang(std::string_view path, const std::vector<MountFact>& mounts);
 // Whether both paths lie in the same mount.
 bool SameMount(std::string_view a, std::string_view b, const std::vector<MountFact>& mounts);
 
-// Whether a mount point lies strictly below.
-bool HasMountBelow(std::string_view directory, const std::vector<MountFact>& mounts);
-
 }  // namespace mini
 
 #endif  // MINI_SANDBOX_PLAN_HOST_LAYOUT_H_

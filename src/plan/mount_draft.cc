@@ -28,12 +28,30 @@ bool MakesItsPlace(const MountOp& op) {
          op.kind == MountOpKind::kMakeSymlink;
 }
 
+// Where the host's tree lies in an empty root as long as overlays are made; then /proc is put
+// there.
+constexpr const char* kHostPoint = "/proc";
+
+// What masks are made of.
+constexpr const char* kEmptyDirectory = "empty";
+constexpr const char* kEmptyFile = "empty-file";
+
 }  // namespace
 
 const PathFact& MountDraft::Fact(std::string_view path) const {
   static const PathFact missing;
   const auto found = facts.paths.find(path);
   return found == facts.paths.end() ? missing : found->second;
+}
+
+std::string MountDraft::Resolve(const std::string& path) const {
+  for (std::string_view known = path; !known.empty(); known = known.substr(0, known.rfind('/'))) {
+    const std::string& canonical = Fact(known).canonical;
+    if (canonical.empty()) continue;
+    return known.size() == path.size() ? canonical
+                                       : JoinPath(canonical, path.substr(known.size() + 1));
+  }
+  return path;
 }
 
 std::string MountDraft::NewScratchName(const std::string& kind) {
@@ -64,12 +82,12 @@ void MountDraft::MakeScratch() {
       {.kind = MountOpKind::kScratch, .target = plan.scratch_point, .slot = scratch_slot_});
 }
 
-std::string MountDraft::AddPrivate(const std::string& target, mode_t mode) {
-  const std::string name = NewScratchName("private");
+void MountDraft::AddFresh(const std::string& target, const std::string& name, mode_t mode,
+                          CoverKind kind) {
   const int slot = NewSlot();
   phases.scratch.push_back(ScratchDirectory(name, mode));
   covers_.push_back({target,
-                     CoverKind::kPrivate,
+                     kind,
                      true,
                      true,
                      {{.kind = MountOpKind::kCloneScratch,
@@ -77,32 +95,45 @@ std::string MountDraft::AddPrivate(const std::string& target, mode_t mode) {
                        .slot = slot,
                        .attributes = kUntrusted},
                       Attach(slot, target)}});
+}
+
+std::string MountDraft::AddPrivate(const std::string& target, mode_t mode) {
+  std::string name = NewScratchName("private");
+  AddFresh(target, name, mode, CoverKind::kPrivate);
   return name;
 }
 
-void MountDraft::AddMask(const std::string& target, const std::string& directory) {
-  if (!has_masks_) {
+void MountDraft::AddEmpty(const std::string& target) {
+  AddFresh(target, NewScratchName("empty"), 0755, CoverKind::kEmpty);
+}
+
+void MountDraft::AddMaskBy(const std::string& target, const std::string& directory,
+                           CoverKind kind) {
+  if (masked_.empty()) {
     phases.scratch.push_back(ScratchDirectory(kEmptyDirectory, 0555));
     phases.scratch.push_back(ScratchFile(kEmptyFile, "", 0444));
-    has_masks_ = true;
   }
+  if (!masked_.insert(target).second) return;
+  const bool is_private = kind == CoverKind::kPrivate;
   covers_.push_back({target,
-                     CoverKind::kMask,
+                     kind,
                      true,
-                     false,
+                     is_private,
                      {{.kind = MountOpKind::kMask,
                        .source = directory,
                        .target = target,
                        .data = kEmptyFile,
-                       .attributes = directory == kEmptyDirectory ? kReadOnly : kUntrusted}}});
+                       .attributes = is_private ? kUntrusted : kReadOnly}}});
 }
 
-void MountDraft::AddPrivateMask(const std::string& target) {
+void MountDraft::AddMask(const std::string& target) {
+  AddMaskBy(target, kEmptyDirectory, CoverKind::kMask);
+}
+
+void MountDraft::AddPrivateMask(const std::string& target, mode_t mode) {
   const std::string name = NewScratchName("private");
-  phases.scratch.push_back(ScratchDirectory(name, 0700));
-  AddMask(target, name);
-  covers_.back().kind = CoverKind::kPrivate;
-  covers_.back().is_writable = true;
+  phases.scratch.push_back(ScratchDirectory(name, mode));
+  AddMaskBy(target, name, CoverKind::kPrivate);
 }
 
 void MountDraft::AddFile(const std::string& target, std::string text) {
@@ -123,42 +154,74 @@ void MountDraft::AddBind(const std::string& source, const std::string& target, b
   const int slot = NewSlot();
   phases.before_pivot.push_back(CloneTree(source, slot, attributes));
   const bool is_writable = (attributes & MOUNT_ATTR_RDONLY) == 0;
-  covers_.push_back({target, CoverKind::kBind, is_directory, is_writable, {Attach(slot, target)}});
+  covers_.push_back(
+      {target, CoverKind::kBind, is_directory, is_writable, {Attach(slot, target)}, source});
   if (IsDevice(target)) phases.device_points.push_back(MakePoint(target, is_directory));
 }
 
-void MountDraft::AddOverlayCover(const std::string& target, int slot) {
-  covers_.push_back({target, CoverKind::kOverlay, true, true, {Attach(slot, target)}});
+void MountDraft::AddLink(std::string link, std::string target) {
+  links_.insert_or_assign(std::move(link), std::move(target));
 }
 
-void MountDraft::AddLink(std::string link, std::string target) {
-  links_.emplace_back(std::move(link), std::move(target));
+void MountDraft::AddLinksOnTheWayTo(std::string_view path) {
+  std::string current = "/";
+  for (size_t end = 0; end != std::string_view::npos;) {
+    const size_t begin = end + 1;
+    end = path.find('/', begin);
+    std::string expected = JoinPath(current, path.substr(begin, end - begin));
+    const PathFact& fact = Fact(path.substr(0, end));
+    if (!fact.canonical.empty() && fact.canonical != expected) AddLink(expected, fact.canonical);
+    current = fact.canonical.empty() ? std::move(expected) : fact.canonical;
+  }
+}
+
+const Cover* MountDraft::CoverAtOrAbove(std::string_view path) const {
+  const Cover* deepest = nullptr;
+  for (const Cover& cover : covers_) {
+    if (!IsSameOrBelow(path, cover.target)) continue;
+    const auto depth = [](const Cover& c) { return std::pair(c.target.size(), c.kind); };
+    if (!deepest || depth(cover) >= depth(*deepest)) deepest = &cover;
+  }
+  return deepest;
 }
 
 const Cover* MountDraft::CoverAbove(std::string_view path) const {
-  const Cover* above = nullptr;
-  for (const Cover& cover : covers_) {
-    if (!IsBelow(path, cover.target)) continue;
-    if (!above || cover.target.size() >= above->target.size()) above = &cover;
-  }
-  return above;
+  const size_t slash = path.rfind('/');
+  if (path == "/" || slash == std::string_view::npos) return nullptr;
+  return CoverAtOrAbove(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+bool MountDraft::CanMakePointsAt(std::string_view path) const {
+  const Cover* above = CoverAbove(path);
+  return above ? above->may_make_points() : root_is_empty;
+}
+
+bool MountDraft::ShowsHostAt(std::string_view path) const {
+  const Cover* above = CoverAbove(path);
+  return above ? above->shows_host() : !root_is_empty;
 }
 
 void MountDraft::EmitCovers() {
   std::stable_sort(covers_.begin(), covers_.end(), [](const Cover& a, const Cover& b) {
     return a.target != b.target ? a.target < b.target : a.kind < b.kind;
   });
-  std::vector<MountOp>& steps = phases.covers;
   for (const Cover& cover : covers_) {
-    const Cover* above = CoverAbove(cover.target);
-    if (!MakesItsPlace(cover.ops.front()) && above && above->may_make_points()) {
-      steps.push_back(MakePoint(cover.target, cover.is_directory));
+    if (!MakesItsPlace(cover.ops.front()) && CanMakePointsAt(cover.target)) {
+      phases.covers.push_back(MakePoint(cover.target, cover.is_directory));
     }
-    steps.insert(steps.end(), cover.ops.begin(), cover.ops.end());
+    phases.covers.insert(phases.covers.end(), cover.ops.begin(), cover.ops.end());
   }
+}
+
+void MountDraft::EmitLinks() {
   for (const auto& [link, target] : links_) {
+    if (!CanMakePointsAt(link)) continue;
+    const std::string directory = link.substr(0, link.rfind('/'));
     const Cover* above = CoverAbove(link);
-    if (above && above->may_make_points()) steps.push_back(MakeSymlink(link, target));
+    if (!directory.empty() && (!above || directory != above->target)) {
+      phases.covers.push_back(MakePoint(directory, /*directory=*/true));
+    }
+    phases.covers.push_back(MakeSymlink(link, target));
   }
 }
 
@@ -186,8 +249,20 @@ void MountDraft::FindScratchView() {
   }
 }
 
+// Overlays need their lowers in this mount namespace until they are made (overlayfs clones them).
+// An empty root has none of the host's paths, so a copy of the whole tree lies in it meanwhile.
+void MountDraft::LendHostTree() {
+  const int host = NewSlot();
+  phases.before_pivot.push_back(CloneTree("/", host, kReadOnly));
+  phases.root.push_back(Attach(host, kHostPoint));
+  for (MountOp& lower : phases.lowers) lower.source = kHostPoint + lower.source;
+  phases.scratch.push_back({.kind = MountOpKind::kDetach, .target = kHostPoint});
+}
+
 void MountDraft::Emit() {
+  if (root_is_empty && !phases.lowers.empty()) LendHostTree();
   EmitCovers();
+  EmitLinks();
   ListWritableRoots();
   FindScratchView();
   for (const auto* phase :

@@ -13,8 +13,11 @@
 namespace mini {
 
 // root_plan.cc: what "/" is, with /proc, /dev and the scratch file system.
-void PlanRoot(MountDraft& draft);
+void PlanHostRoot(MountDraft& draft);
+Status PlanEmptyRoot(MountDraft& draft);
 void PlanKernelFilesystems(MountDraft& draft);
+// The symlinks of the host's root that lead to something that shows in an empty one.
+void PlanTopLevelLinks(MountDraft& draft);
 
 // private_plan.cc: directories that are empty inside.
 struct PrivatePaths {
@@ -24,7 +27,10 @@ struct PrivatePaths {
 };
 PrivatePaths FindPrivateDirectories(const MountDraft& draft);
 void PlanPrivateDirectories(const PrivatePaths& paths, MountDraft& draft);
-void PlanHomes(const PrivatePaths& paths, MountDraft& draft);
+// Every home, and every other place where one shows.
+void PlanPrivateHomes(const PrivatePaths& paths, MountDraft& draft);
+// In an empty root: homes that nothing named so far shows.
+void PlanHomesNotNamed(MountDraft& draft);
 
 // overlay_plan.cc: directories whose changes vanish.
 // False when `path` cannot be overlaid because of mounts in it; nothing is planned then. Where that
@@ -40,19 +46,23 @@ void UseUppers(MountDraft& draft);
 // After all binds.
 Status HideScratchDirectory(MountDraft& draft);
 
-// working_directory_plan.cc: where the command starts.
+// working_directory_plan.cc: where the command starts, and in the host's tree how that directory
+// shows.
 Status FindWorkingDirectory(MountDraft& draft);
 Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft);
+// In an empty root: the working directory if it shows, or "/".
+Status PlanStart(const PrivatePaths& paths, MountDraft& draft);
 
 // bind_plan.cc: what the user names.
+Status PlanNamedOverlays(MountDraft& draft);
 Status PlanBinds(MountDraft& draft);
-// Where a bind of the user goes.
-std::string TargetOf(const BindRequest& bind, const MountDraft& draft);
+Status PlanEmptyDirectories(MountDraft& draft);
 
-// mask_plan.cc: single files of the host that the command must not see as they are.
+// mask_plan.cc: what of the host the command must not see as it is.
+void PlanSecrets(MountDraft& draft);
 void PlanNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
-// Covers what lies there, also where another mount or a bind of the user shows it.
+// Covers what lies there, wherever it shows.
 void MaskEverywhere(const std::string& path, MountDraft& draft);
 
 }  // namespace mini

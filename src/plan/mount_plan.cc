@@ -13,23 +13,51 @@
 #include "plan/mount_parts.h"
 
 namespace mini {
+namespace {
+
+// -x and read-only mode: the host's tree, with things put on it.
+Status PlanInHostTree(MountDraft& draft) {
+  const PrivatePaths private_paths = FindPrivateDirectories(draft);
+  const bool is_default = draft.policy.mode == Mode::kDefault;
+  MINI_RETURN_IF_ERROR(FindWorkingDirectory(draft));
+  PlanHostRoot(draft);
+  PlanKernelFilesystems(draft);
+  PlanPrivateDirectories(private_paths, draft);
+  if (is_default) PlanPrivateHomes(private_paths, draft);
+  if (is_default) PlanSystemOverlays(draft);
+  MINI_RETURN_IF_ERROR(PlanWorkingDirectory(private_paths, draft));
+  if (is_default) PlanParents(draft);
+  MINI_RETURN_IF_ERROR(PlanBinds(draft));
+  MINI_RETURN_IF_ERROR(PlanEmptyDirectories(draft));
+  PlanSecrets(draft);
+  return OkStatus();
+}
+
+// -o and -h: an empty root, with what is named put into it.
+Status PlanInEmptyRoot(MountDraft& draft) {
+  MINI_RETURN_IF_ERROR(PlanEmptyRoot(draft));
+  PlanKernelFilesystems(draft);
+  MINI_RETURN_IF_ERROR(PlanNamedOverlays(draft));
+  MINI_RETURN_IF_ERROR(PlanBinds(draft));
+  MINI_RETURN_IF_ERROR(PlanEmptyDirectories(draft));
+  const PrivatePaths private_paths = FindPrivateDirectories(draft);
+  PlanPrivateDirectories(private_paths, draft);
+  PlanHomesNotNamed(draft);
+  PlanSecrets(draft);
+  MINI_RETURN_IF_ERROR(PlanStart(private_paths, draft));
+  PlanTopLevelLinks(draft);
+  return OkStatus();
+}
+
+}  // namespace
 
 Status PlanMounts(const Policy& policy, const HostFacts& facts, Plan& plan) {
   MountDraft draft(policy, facts, plan);
-  const PrivatePaths private_paths = FindPrivateDirectories(draft);
-  MINI_RETURN_IF_ERROR(FindWorkingDirectory(draft));
-  PlanRoot(draft);
-  PlanKernelFilesystems(draft);
   MINI_RETURN_IF_ERROR(CheckScratchDirectory(draft));
-  PlanPrivateDirectories(private_paths, draft);
-  PlanHomes(private_paths, draft);
-  PlanSystemOverlays(draft);
-  MINI_RETURN_IF_ERROR(PlanWorkingDirectory(private_paths, draft));
-  PlanParents(draft);
-  MINI_RETURN_IF_ERROR(PlanBinds(draft));
-  MINI_RETURN_IF_ERROR(HideScratchDirectory(draft));
+  MINI_RETURN_IF_ERROR(HasEmptyRoot(policy) ? PlanInEmptyRoot(draft) : PlanInHostTree(draft));
   if (policy.network == Network::kStack) PlanNameFiles(draft);
   PlanSockets(draft);
+  MINI_RETURN_IF_ERROR(HideScratchDirectory(draft));
   draft.Emit();
   return OkStatus();
 }

@@ -5,7 +5,7 @@
 // the way to the mount: a fresh directory with the mode of the first takes its place, and its
 // entries are put there anew: symlinks made again, small files of the caller copied, other files
 // bound read-only, directories without a mount overlaid, those with one split in turn. The mount
-// itself stays what it is in the read-only tree.
+// itself stays what it is in the read-only tree. Credentials in a home are left out.
 //
 // A split directory whose entries cannot be known, or are too many, or one of which may not answer
 // when it is looked at, is left out: it stays read-only, as a whole.
@@ -36,7 +36,6 @@ class OverlayPlanner {
   bool Run() {
     if (FateOf(root_) == Fate::kKept) return false;
     UseUppers(draft_);
-    PlaceLower();
     AddDirectory(root_);
     if (!kept_.empty()) {
       draft_.Notice(StrCat("read-only inside, because mounts in them cannot be overlaid: ", kept_));
@@ -75,29 +74,28 @@ class OverlayPlanner {
     });
   }
 
-  // In a root that is a copy of the host's, the lower is found by its own path. In one that is
-  // made anew it is shown aside for the time of mounting.
-  void PlaceLower() {
-    if (draft_.policy.mode == Mode::kDefault) {
-      lower_root_ = root_;
-      return;
+  // Credentials are not put into a split directory at all.
+  bool IsSecret(const std::string& path) const {
+    const std::vector<std::string>& here = draft_.secrets_in_working_directory;
+    if (std::find(here.begin(), here.end(), path) != here.end()) return true;
+    for (const std::string& home : draft_.facts.homes) {
+      if (!IsBelow(path, home)) continue;
+      const auto secrets = SecretsOfHome();
+      const std::string_view name = std::string_view(path).substr(home.size() + 1);
+      if (std::find(secrets.begin(), secrets.end(), name) != secrets.end()) return true;
     }
-    const std::string name = draft_.NewScratchName("lower");
-    lower_root_ = JoinPath(draft_.plan.scratch_point, name);
-    const int slot = draft_.NewSlot();
-    draft_.phases.before_pivot.push_back(CloneTree(root_, slot, kReadOnly));
-    draft_.phases.scratch.push_back(draft_.ScratchDirectory(name, 0755));
-    draft_.phases.scratch.push_back(Attach(slot, lower_root_));
+    return false;
   }
 
-  int OpenLower(const std::string& directory) {
+  int OpenLower(MountOpKind kind, const std::string& path) {
     const int slot = draft_.NewSlot();
-    const bool is_aside = lower_root_ != root_;
-    (is_aside ? draft_.phases.scratch : draft_.phases.lowers)
-        .push_back({.kind = MountOpKind::kOpenLower,
-                    .source = lower_root_ + directory.substr(root_.size()),
-                    .slot = slot});
+    draft_.phases.lowers.push_back({.kind = kind, .source = path, .slot = slot});
     return slot;
+  }
+
+  // The one that was asked for, or a part of it.
+  CoverKind KindOf(const std::string& directory) const {
+    return directory == root_ ? CoverKind::kOverlay : CoverKind::kPart;
   }
 
   void AddDirectory(const std::string& directory) {
@@ -116,7 +114,7 @@ class OverlayPlanner {
     ++overlay_count_;
     const std::string name = draft_.NewScratchName("overlay");
     const std::string place = JoinPath(draft_.upper_point, name);
-    const int lower = OpenLower(directory);
+    const int lower = OpenLower(MountOpKind::kOpenLower, directory);
     const int slot = draft_.NewSlot();
     std::vector<MountOp>& scratch = draft_.phases.scratch;
     scratch.push_back(DirectoryIn(draft_.upper_slot, name, 0755));
@@ -129,12 +127,12 @@ class OverlayPlanner {
                        .slot = slot,
                        .lower_slot = lower,
                        .attributes = kUntrusted});
-    draft_.AddOverlayCover(directory, slot);
+    draft_.AddCover({directory, KindOf(directory), true, true, {Attach(slot, directory)}});
   }
 
   void AddSplit(const std::string& directory) {
     const std::string name = draft_.NewScratchName("split");
-    const int lower = OpenLower(directory);
+    const int lower = OpenLower(MountOpKind::kOpenLower, directory);
     const int slot = draft_.NewSlot();
     std::vector<MountOp>& scratch = draft_.phases.scratch;
     scratch.push_back(draft_.ScratchDirectory(name, 0755));
@@ -142,7 +140,7 @@ class OverlayPlanner {
                        .source = JoinPath(draft_.plan.scratch_point, name),
                        .lower_slot = lower});
     draft_.AddCover({directory,
-                     CoverKind::kOverlay,
+                     KindOf(directory),
                      true,
                      true,
                      {{.kind = MountOpKind::kCloneScratch,
@@ -150,22 +148,25 @@ class OverlayPlanner {
                        .slot = slot,
                        .attributes = kUntrusted},
                       Attach(slot, directory)}});
-    for (const DirectoryEntry& entry : *EntriesOf(directory)) AddEntry(directory, entry, lower);
+    for (const DirectoryEntry& entry : *EntriesOf(directory)) AddEntry(directory, entry);
   }
 
-  void AddEntry(const std::string& directory, const DirectoryEntry& entry, int lower) {
+  void AddEntry(const std::string& directory, const DirectoryEntry& entry) {
     const std::string path = JoinPath(directory, entry.name);
     const bool is_directory = entry.kind == DirectoryEntry::Kind::kDirectory;
-    if (IsCovered(path)) return;
+    if (IsCovered(path) || IsSecret(path)) return;
     if (IsObstacle(path)) return AddKept(path, is_directory);
     if (is_directory) return AddDirectory(path);
-    const MountOp step = entry.kind == DirectoryEntry::Kind::kSymlink
-                             ? MakeSymlink(path, entry.symlink_target)
-                             : MountOp{.kind = MountOpKind::kShowFile,
-                                       .source = entry.name,
-                                       .target = path,
-                                       .lower_slot = lower};
-    draft_.AddCover({path, CoverKind::kKept, false, false, {step}});
+    if (entry.kind == DirectoryEntry::Kind::kSymlink) {
+      AddPlace(path, MakeSymlink(path, entry.symlink_target));
+    } else {
+      const int file = OpenLower(MountOpKind::kOpenFile, path);
+      AddPlace(path, {.kind = MountOpKind::kShowFile, .target = path, .slot = file});
+    }
+  }
+
+  void AddPlace(const std::string& path, MountOp step) {
+    draft_.AddCover({path, CoverKind::kKept, false, false, {std::move(step)}});
   }
 
   // As the host has it, with what is mounted there.
@@ -178,7 +179,6 @@ class OverlayPlanner {
   const std::string root_;
   MountDraft& draft_;
   const std::vector<std::string> obstacles_;
-  std::string lower_root_;
   size_t overlay_count_ = 0;
   std::string kept_;
 };
@@ -194,7 +194,6 @@ bool AddOverlay(const std::string& path, MountDraft& draft) {
 }
 
 void PlanSystemOverlays(MountDraft& draft) {
-  if (draft.policy.mode != Mode::kDefault) return;
   for (const std::string& path : draft.facts.writable_system_directories) {
     if (!AddOverlay(path, draft)) draft.Notice(KeptNotice(path));
   }
@@ -203,7 +202,7 @@ void PlanSystemOverlays(MountDraft& draft) {
 // Programs write beside their working directory ("../build"): what they write there is discarded.
 void PlanParents(MountDraft& draft) {
   const std::string& topmost = draft.facts.writable_parent;
-  if (draft.policy.mode != Mode::kDefault || topmost.empty()) return;
+  if (topmost.empty()) return;
   const std::string& path = draft.working_directory;
   for (std::string parent = topmost; parent != path;
        parent = path.substr(0, path.find('/', parent.size() + 1))) {

@@ -19,6 +19,8 @@ std::string_view KindName(MountOpKind kind) {
       return "new-filesystem";
     case MountOpKind::kPivotRoot:
       return "pivot-root";
+    case MountOpKind::kOpenFile:
+      return "open-file";
     case MountOpKind::kOpenLower:
       return "open-lower";
     case MountOpKind::kScratch:
@@ -49,6 +51,8 @@ std::string_view KindName(MountOpKind kind) {
       return "make-symlink";
     case MountOpKind::kAttach:
       return "attach";
+    case MountOpKind::kDetach:
+      return "detach";
     case MountOpKind::kMask:
       return "mask";
     case MountOpKind::kReadOnlyBind:
@@ -105,7 +109,7 @@ std::string Operands(const MountOp& op) {
     case MountOpKind::kCopyMode:
       return StrCat("#", op.lower_slot, " to ", Word(op.source));
     case MountOpKind::kShowFile:
-      return StrCat(Word(op.target), " from #", op.lower_slot);
+      return StrCat("#", op.slot, " on ", Word(op.target));
     case MountOpKind::kTestOverlay:
       return StrCat("in ", Word(op.target));
     case MountOpKind::kOverlay:
@@ -133,6 +137,7 @@ bool MakesSlot(MountOpKind kind) {
     case MountOpKind::kCloneNode:
     case MountOpKind::kCloneOwnDirectory:
     case MountOpKind::kNewFilesystem:
+    case MountOpKind::kOpenFile:
     case MountOpKind::kOpenLower:
     case MountOpKind::kCloneScratch:
     case MountOpKind::kOverlay:

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "base/paths.h"
 #include "base/strings.h"
@@ -9,23 +10,34 @@
 namespace mini {
 namespace {
 
-// Whether `directory` shows at all at `path` inside, or something private lies between them.
+// Whether `directory` shows at all at `path` inside, or something empty lies between them.
 bool IsHiddenBetween(std::string_view directory, std::string_view path, const MountDraft& draft) {
-  return std::any_of(draft.covers().begin(), draft.covers().end(), [&](const Cover& cover) {
-    return cover.kind == CoverKind::kPrivate && IsBelow(cover.target, directory) &&
-           IsSameOrBelow(path, cover.target);
-  });
+  const std::vector<std::string>& named = draft.policy.empty_directories;
+  const auto hides = [&](const std::string& empty) {
+    return IsBelow(empty, directory) && IsSameOrBelow(path, empty);
+  };
+  return std::any_of(draft.covers().begin(), draft.covers().end(),
+                     [&](const Cover& cover) {
+                       return cover.kind == CoverKind::kPrivate && hides(cover.target);
+                     }) ||
+         std::any_of(named.begin(), named.end(),
+                     [&](const std::string& empty) { return hides(draft.Resolve(empty)); });
 }
 
-// Whether the user's binds already decide about the working directory: one of it, or a writable
-// one above it.
-bool IsBoundByUser(const std::string& path, const MountDraft& draft) {
+// Whether the user has already decided about the working directory: by naming it, or with a
+// writable bind above it.
+bool IsDecidedByUser(const std::string& path, const MountDraft& draft) {
   const std::vector<BindRequest>& binds = draft.policy.binds;
-  return std::any_of(binds.begin(), binds.end(), [&](const BindRequest& bind) {
-    const std::string target = TargetOf(bind, draft);
-    return path == target || (bind.access == Access::kWritable && bind.source == bind.target &&
-                              IsBelow(path, target) && !IsHiddenBetween(target, path, draft));
-  });
+  const std::vector<std::string>& empty = draft.policy.empty_directories;
+  return std::any_of(binds.begin(), binds.end(),
+                     [&](const BindRequest& bind) {
+                       const std::string target = draft.Resolve(bind.target);
+                       return path == target ||
+                              (bind.access == Access::kWritable && bind.source == bind.target &&
+                               IsBelow(path, target) && !IsHiddenBetween(target, path, draft));
+                     }) ||
+         std::any_of(empty.begin(), empty.end(),
+                     [&](const std::string& named) { return path == draft.Resolve(named); });
 }
 
 // What of any home the path is: by its name, or by way of another mount. As PartOf().
@@ -72,8 +84,6 @@ std::string SystemDirectoryNotice(const std::string& path) {
 
 void PlanWorkingInHome(const std::vector<std::string>& secrets, MountDraft& draft) {
   const std::string& path = draft.working_directory;
-  // Before the overlay: what is masked is not copied into a split directory.
-  for (const std::string& secret : secrets) draft.AddMask(secret, kEmptyDirectory);
   if (!AddOverlay(path, draft)) {
     draft.AddBind(path, path, true, kReadOnly);
     draft.Notice(StrCat("the working directory ", path,
@@ -84,6 +94,34 @@ void PlanWorkingInHome(const std::vector<std::string>& secrets, MountDraft& draf
                         " may hold credentials: those are hidden and changes are discarded; work "
                         "in a directory below it to keep them"));
   }
+  draft.secrets_in_working_directory = secrets;
+}
+
+// What -W names, in the host's tree or below a bind to another place.
+bool IsDirectoryBehind(const Cover& bind, const std::string& path, const MountDraft& draft) {
+  const std::string behind = bind.source + path.substr(bind.target.size());
+  return draft.Fact(behind).kind == PathKind::kDirectory;
+}
+
+// Whether the command can start at `path`, once everything else is planned.
+bool ShowsDirectory(const std::string& path, const MountDraft& draft) {
+  const Cover* cover = draft.CoverAtOrAbove(path);
+  if (cover && cover->target == path) return cover->is_directory;
+  if (cover && cover->kind == CoverKind::kBind && !cover->shows_host()) {
+    return IsDirectoryBehind(*cover, path, draft);
+  }
+  if (cover && cover->shows_host()) {
+    return path == draft.facts.working_directory || draft.Fact(path).kind == PathKind::kDirectory;
+  }
+  // Mount points are made with the directories above them.
+  return path == "/" ||
+         std::any_of(draft.covers().begin(), draft.covers().end(),
+                     [&](const Cover& below) { return IsBelow(below.target, path); });
+}
+
+std::string PrivateDirectoryNotice(const std::string& path) {
+  return StrCat("the working directory ", path,
+                " is private and empty inside; run from a directory below it to see your files");
 }
 
 }  // namespace
@@ -103,12 +141,10 @@ Status FindWorkingDirectory(MountDraft& draft) {
 Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft) {
   const std::string& path = draft.working_directory;
   draft.plan.working_directory = path;
-  if (IsBoundByUser(path, draft)) return OkStatus();
+  if (IsDecidedByUser(path, draft)) return OkStatus();
   MINI_ASSIGN_OR_RETURN(const std::vector<std::string> secrets, SecretsInWorkingDirectory(draft));
   if (paths.Contains(path)) {
-    draft.Notice(StrCat("the working directory ", path,
-                        " is private and empty inside; run from a directory below it to see your "
-                        "files"));
+    draft.Notice(PrivateDirectoryNotice(path));
   } else if (!secrets.empty()) {
     PlanWorkingInHome(secrets, draft);
   } else if (IsSystemDirectory(path)) {
@@ -116,6 +152,28 @@ Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft) {
   } else {
     draft.AddBind(path, path, true, kUntrusted);
   }
+  return OkStatus();
+}
+
+Status PlanStart(const PrivatePaths& paths, MountDraft& draft) {
+  const std::optional<std::string>& named = draft.policy.working_directory;
+  const std::string path = named ? draft.Resolve(*named) : draft.facts.working_directory;
+  const Cover* cover = draft.CoverAtOrAbove(path);
+  if (ShowsDirectory(path, draft)) {
+    draft.working_directory = path;
+    const bool is_private = cover && cover->target == path && cover->kind == CoverKind::kPrivate;
+    if (is_private && paths.Contains(path)) draft.Notice(PrivateDirectoryNotice(path));
+  } else if (named) {
+    return Status(StatusCode::kNotFound, Stage::kPlan,
+                  StrCat("-W ", EscapeForTerminal(*named), ": no such directory inside"))
+        .WithHint("show it with -M, or with -w to write to it");
+  } else {
+    draft.working_directory = "/";
+    draft.Notice(StrCat("the working directory ", path,
+                        " does not show inside, so the command starts in /; -w ", path,
+                        " shows it, and -M ", path, " without writing to it"));
+  }
+  draft.plan.working_directory = draft.working_directory;
   return OkStatus();
 }
 
