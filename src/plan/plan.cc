@@ -47,8 +47,6 @@ std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
 Status CheckAvailable(const Policy& policy) {
   const std::pair<bool, std::string_view> missing[] = {
-      {policy.scratch_directory.has_value(), "a scratch directory on disk"},
-      {policy.scratch_size.has_value(), "a limit of the scratch space"},
       {policy.network == Network::kUnconfigured, "a network without loopback"},
       {policy.network == Network::kHost, "sharing the host's network"},
       {policy.identity != Identity::kCaller, "appearing as somebody else"},
@@ -105,6 +103,7 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
     AddWayTo(*policy.working_directory, paths);
     AddPathsBehind(*policy.working_directory, policy.binds, paths);
   }
+  if (policy.scratch_directory) paths.insert(*policy.scratch_directory);
   return {paths.begin(), paths.end()};
 }
 
