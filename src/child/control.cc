@@ -47,8 +47,8 @@ void Control::ReportDegraded(uint32_t index, int error) const {
 
 void Control::ReportStop() const { Send(fd_, {ReportKind::kStopped, ChildStage::kExec, 0, 0, 0}); }
 
-void Control::ReportExit(int wait_status) const {
-  Send(fd_, {ReportKind::kExited, ChildStage::kExec, 0, 0, wait_status});
+void Control::ReportExit(int wait_status, int scratch_error) const {
+  Send(fd_, {ReportKind::kExited, ChildStage::kExec, 0, scratch_error, wait_status});
 }
 
 Step Control::SendDescriptors(int tap, int netlink) const {

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,6 +102,17 @@ void PassOnInSession(pid_t command, const siginfo_t& info, bool from_outside, bo
   }
 }
 
+// ENOSPC when nothing more can be written where the scratch file system shows. Everybody who could
+// still change that is dead.
+int ScratchError(const char* path) {
+  struct statfs status;
+  if (*path == '\0' || statfs(path, &status) != 0) return 0;
+  // One without a limit says 0 of 0.
+  const bool is_full = (status.f_blocks != 0 && status.f_bavail == 0) ||
+                       (status.f_files != 0 && status.f_ffree == 0);
+  return is_full ? ENOSPC : 0;
+}
+
 }  // namespace
 
 StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
@@ -140,7 +152,7 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
       kill(-1, SIGKILL);
       while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
       }
-      control.ReportExit(wait_status);
+      control.ReportExit(wait_status, ScratchError(plan.scratch_view));
       _exit(0);
     }
   }

@@ -43,6 +43,9 @@ struct Plan {
   std::vector<MountOp> mounts;
   int slot_count = 0;
   std::string scratch_point;
+  std::string scratch_view;              // where the scratch file system shows inside; or empty
+  std::optional<uint64_t> scratch_size;  // its limit in bytes, where it is not the kernel's
+  std::string scratch_directory;  // on disk, to be made before and removed after; empty: none
   std::vector<std::string> writable_roots;  // inside; none below another
   std::string working_directory;
   std::vector<std::string> candidates;
@@ -63,8 +66,22 @@ inline constexpr const char* kSandboxAddressV4 = "198.18.0.1";
 inline constexpr const char* kSandboxAddressV6 = "fd6d:696e:6900::1";
 inline constexpr const char* kSandboxResolver = "198.18.0.53";
 
+// Whether the sandbox starts from an empty root: custom and hermetic mode.
+bool HasEmptyRoot(const Policy& policy);
+
 // The paths whose PathFact MakePlan will look up.
 std::vector<std::string> PathsToProbe(const Policy& policy);
+
+// The directories above the working directory that are overlaid if the caller may write there, the
+// topmost first. For facts that are complete but for `writable_parent` and `listings`.
+std::vector<std::string> ParentsToProbe(const Policy& policy, const HostFacts& facts);
+
+// The directories whose entries MakePlan will look up. For facts that are complete but for
+// `listings`. None lies where looking at it might hang.
+std::vector<std::string> DirectoriesToList(const Policy& policy, const HostFacts& facts);
+
+// A directory with more entries is not split for a mount point in it (docs/architecture.md).
+inline constexpr size_t kMaxSplitEntries = 64;
 
 Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
                       const std::vector<std::string>& argv);

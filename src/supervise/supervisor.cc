@@ -88,6 +88,7 @@ Status Supervisor::ReadReport() {
       return OkStatus();
     case child::ReportKind::kExited:
       command_status_ = received->report.wait_status;
+      if (received->report.error == ENOSPC) on_notice_(ScratchFullNotice(plan_));
       return OkStatus();
     case child::ReportKind::kTerminal:
       if (!plan_.terminal || terminal_ || !received->descriptors[0].valid()) break;

@@ -3,6 +3,9 @@
 #ifndef MINI_SANDBOX_SYS_HOST_FACTS_H_
 #define MINI_SANDBOX_SYS_HOST_FACTS_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,8 +18,12 @@ namespace mini {
 struct HostFactsOptions {
   // Which of these become HostFacts::writable_system_directories.
   std::span<const std::string_view> system_directories = {};
-  // Whether HostFacts::root_entries is read: only when a mount point is missing in "/".
+  // Paths below every home whose PathFact is wanted as well; what is missing is left out.
+  std::span<const std::string_view> below_homes = {};
+  // Whether HostFacts::root_entries is read.
   bool root_entries = false;
+  // The directory that HostFacts::listed_directory_is_empty is about.
+  std::optional<std::string> listed_directory = {};
   // Whether HostFacts::resolv_conf and ::hosts are read: only a run with the network stack, or one
   // that places these files inside, needs them.
   bool resolver_files = true;
@@ -36,8 +43,12 @@ Result<PathFact> ReadPathFact(const std::string& path);
 // Whether `path` itself is a directory, no symlink, that the caller may write to.
 bool IsWritableDirectory(const std::string& path);
 
-// The entries of "/", without "." and "..".
-Result<std::vector<DirectoryEntry>> ReadRootEntries();
+// The entries of a directory, without "." and ".."; where there are more than `limit`, limit + 1 of
+// them. Entries are not looked at (stat(2)) unless the file system does not tell their kind.
+Result<std::vector<DirectoryEntry>> ReadDirectoryEntries(const std::string& path, size_t limit);
+inline Result<std::vector<DirectoryEntry>> ReadRootEntries() {
+  return ReadDirectoryEntries("/", SIZE_MAX - 1);
+}
 
 }  // namespace mini
 
