@@ -142,6 +142,36 @@ class Streams(TerminalTest):
                                      options=("-x", "-P", "-T", "0.5", "-t", "0.5"))
         self.assertEqual(process.wait(harness.TIMEOUT), 128 + signal.SIGKILL)
 
+    def on_a_pair(self, *command, options=None, mode=0o600):
+        """The running sandbox on a terminal of its own that is no one's controlling terminal; its
+        main side. Nobody may open the other side again where the mode says so."""
+        main, side = os.openpty()
+        self.addCleanup(os.close, main)
+        if harness.stage.root():
+            os.fchown(side, self.identity.uid, -1)
+        os.fchmod(side, mode)
+        process = self.start_sandbox(*command, options=options, stdin=side, stdout=side,
+                                     stderr=subprocess.DEVNULL, before_exec=os.setsid)
+        os.close(side)
+        return process, main
+
+    def test_the_time_limit_holds_although_the_terminal_takes_nothing(self):
+        for mode in (0o600, 0):
+            with self.subTest(mode=mode):
+                process, _ = self.on_a_pair("sh", "-c", "trap '' TERM; exec yes", mode=mode,
+                                            options=("-x", "-P", "-T", "0.5", "-t", "0.5"))
+                self.assertEqual(process.wait(harness.TIMEOUT), 128 + signal.SIGKILL)
+
+    def test_a_terminal_that_may_not_be_opened_again_is_used_as_it_is(self):
+        process, main = self.on_a_pair("sh", "-c", "read line; echo got-$line; seq 1 3000", mode=0)
+        os.write(main, b"this\n")
+        seen = b""
+        while not seen.endswith(b"3000\r\n"):
+            seen += os.read(main, 65536)
+        self.assertEqual(process.wait(harness.TIMEOUT), 0)
+        lines = seen.decode().splitlines()
+        self.assertEqual(lines[lines.index("got-this") + 1:], [str(n) for n in range(1, 3001)])
+
 
 @harness.as_root_too
 class UsersTerminal(TerminalTest):
