@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 
 import harness
 import host_services
@@ -25,9 +26,10 @@ class EmptyRootMode:
     system = None
 
     def root_directory(self):
-        path = self.scratch / "root"
+        path = self.scratch.with_name(f"root-{os.getpid()}")
         if not path.exists():
             self.make_directory(path)
+            self.addCleanup(shutil.rmtree, path)
         return str(path)
 
     @property
@@ -46,8 +48,14 @@ class CustomMode(EmptyRootMode):
               for word in ("-k", path)] + ["-M", "/opt", "-M", "/var"]
 
 
-class NothingChanges(test_filesystem.NothingChangesOnTheHost):
-    """In read-only mode, where HOME shows and what the default mode's test looks for is another."""
+class NothingChangesBesideHome(test_filesystem.NothingChangesOnTheHost):
+    """In read-only mode, where HOME shows and takes no file."""
+
+    def test_nothing_stays_in_tmp_or_shm(self):
+        outcome = self.shell("echo x > /tmp/a && echo x > /dev/shm/b && echo done; mkdir ~/c")
+        self.assertEqual(outcome.out, "done\n", outcome)
+        self.assertEqual(os.listdir("/tmp") + os.listdir("/dev/shm"), [])
+        self.assertFalse((self.home / "c").exists())
 
     def test_a_submount_in_home_is_neither_seen_nor_changed(self):
         submount = self.make_directory(self.in_home("submount"))
@@ -58,6 +66,21 @@ class NothingChanges(test_filesystem.NothingChangesOnTheHost):
         self.assertEqual(os.listdir(submount), ["kept"])
 
 
+class NothingChangesThatIsNamed(test_filesystem.NothingChangesOnTheHost):
+    """In an empty root, where other places show only by name."""
+
+    def test_a_submount_outside_is_read_only_too(self):
+        outside = self.make_directory(self.scratch / "outside")
+        self.make_directory(outside / "submount")
+        self.mount_tmpfs(outside / "submount")
+        self.make_file(outside / "submount" / "kept", "as it was", 0o666)
+        before = harness.snapshot(outside)
+        outcome = self.shell('cd "$1/submount"; cat kept; echo x > kept; touch new; rm -f kept',
+                             str(outside), options=(*self.options, "-M", str(outside)))
+        self.assertIn("as it was", outcome.out)
+        self.assertEqual(harness.differences(before, harness.snapshot(outside)), [])
+
+
 def every_mode(base, modes):
     """The tests of `base`, in each of the modes; as root, too."""
     for mode in modes:
@@ -66,14 +89,14 @@ def every_mode(base, modes):
             type(name, (mode, base), {"__module__": __name__, "__doc__": base.__doc__}))
 
 
-every_mode(NothingChanges, [ReadOnlyMode])
-every_mode(test_filesystem.NothingChangesOnTheHost, [HermeticMode, CustomMode])
+every_mode(NothingChangesBesideHome, [ReadOnlyMode])
+every_mode(NothingChangesThatIsNamed, [HermeticMode, CustomMode])
 every_mode(test_filesystem.PrivateDirectories, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_filesystem.Mounts, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_filesystem.CredentialsInHome, [ReadOnlyMode])
 every_mode(test_escapes.ReadOnlyParts, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_privileges.Privileges, [ReadOnlyMode, HermeticMode, CustomMode])
-del NothingChanges
+del NothingChangesBesideHome, NothingChangesThatIsNamed
 
 
 @harness.as_root_too
@@ -266,11 +289,20 @@ class Custom(CustomMode, harness.SandboxTest):
         options = ["-o", self.root_directory(), "-k", "/etc", "-k", "/lib", "-k", "/lib64", "-k",
                    "/usr", "-k", "/bin", "-M", "/var", "-M", "/opt"]
         before = harness.snapshot("/etc")
-        outcome = self.sandbox("/bin/bash", "-c", "pwd; cat /etc/hostname; echo x > /etc/new && "
-                               "cat /etc/new; rm -f /etc/passwd; mkdir /var/new /new", options=options)
-        self.assertEqual([outcome.lines()[0], outcome.lines()[-1]], ["/", "x"], outcome)
+        outcome = self.sandbox("/bin/bash", "-c", "pwd; cat /etc/hostname; rm -f /etc/passwd; "
+                               "echo $BASH; mkdir /var/new /new", options=options)
+        self.assertEqual([outcome.lines()[0], outcome.lines()[-1]], ["/", "/bin/bash"], outcome)
         self.assertEqual(harness.differences(before, harness.snapshot("/etc")), [])
-        self.assertEqual(outcome.err.count("Read-only file system"), 2, outcome)
+        self.assertEqual(outcome.err.count("mkdir: "), 2, outcome)
+
+    def test_an_overlay_takes_changes_that_are_gone_afterwards(self):
+        tree = self.make_directory(self.scratch / "tree")
+        self.make_file(tree / "kept", "as it was\n")
+        before = harness.snapshot(tree)
+        outcome = self.shell('cd "$1"; echo x > new && cat new; echo y > kept && cat kept; rm kept; ls',
+                             str(tree), options=(*self.options, "-k", str(tree)))
+        self.assertEqual(outcome.lines(), ["x", "y", "new"], outcome)
+        self.assertEqual(harness.differences(before, harness.snapshot(tree)), [])
 
     def test_an_overlay_below_another_name_of_it_is_one(self):
         tree = self.make_directory(self.scratch / "tree")
@@ -318,7 +350,7 @@ class EmptyDirectories(harness.SandboxTest):
                 self.assertEqual(harness.differences(before, harness.snapshot(self.outside)), [])
 
     def test_have_to_exist_unless_their_place_is_made_freely(self):
-        missing = str(self.outside / "missing")
+        missing = str(self.work / "missing")
         outcome = self.shell("echo ran", options=("-x", "-e", missing))
         self.assert_setup_error(outcome, 125, f"-e {missing}")
         outcome = self.shell("touch /tmp/deep/new/x && echo made", options=("-x", "-e", "/tmp/deep/new"))
