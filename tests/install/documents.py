@@ -256,6 +256,58 @@ class Tree(DocumentsTest):
         ])
 
 
+class SecurityDocument(DocumentsTest):
+    """docs/security.md names files, functions and tests."""
+
+    def setUp(self):
+        self.text = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
+
+    @staticmethod
+    def known_tests():
+        """Suite.Name of the C++ tests; module.Class and module.Class.test of the Python ones."""
+        found = set()
+        for path in REPOSITORY.glob("tests/*/*_test.cc"):
+            source = path.read_text(encoding="utf-8")
+            for suite, name in re.findall(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", source,
+                                          re.MULTILINE):
+                found.add(f"{suite}.{name}")
+        for path in REPOSITORY.glob("tests/integration/test_*.py"):
+            case = None
+            for line in path.read_text(encoding="utf-8").splitlines():
+                if match := re.match(r"class (\w+)", line):
+                    case = f"{path.stem}.{match[1]}"
+                    found.add(case)
+                elif match := re.match(r"    def (test_\w+)", line):
+                    found.add(f"{case}.{match[1]}")
+        return found
+
+    def test_every_invariant_has_code_and_tests(self):
+        sections = re.split(r"^## ", self.text, flags=re.MULTILINE)[1:]
+        self.assertEqual([section.split(".")[0] for section in sections],
+                         [str(number) for number in range(1, 13)])
+        for section in sections:
+            with self.subTest(section.split("\n")[0]):
+                self.assertRegex(section, r"(?m)^- `(src|netstack)/")
+                self.assertRegex(section, r"(?m)^Tests: `")
+
+    def test_every_test_that_it_names_exists(self):
+        named = [name for paragraph in re.findall(r"^Tests: (.*?)(?:\n\n|\Z)", self.text,
+                                                  re.MULTILINE | re.DOTALL)
+                 for name in re.findall(r"`(\w+(?:\.\w+){1,2})`", paragraph)]
+        self.assertGreater(len(named), 60)
+        self.assertEqual(sorted(set(named) - self.known_tests()), [])
+
+    def test_every_file_and_function_that_it_names_exists(self):
+        path = None
+        for word in re.findall(r"`([^`]+)`", self.text):
+            if re.fullmatch(r"(src|netstack|tests)/[\w/]+\.(cc|h|py)", word):
+                path = REPOSITORY / word
+                self.assertTrue(path.is_file(), word)
+            elif re.fullmatch(r"[A-Z][a-z][A-Za-z0-9]*|_[a-z_]+", word):
+                self.assertTrue(re.search(rf"\b{word}\b", path.read_text(encoding="utf-8")),
+                                f"{path} has no {word}")
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
