@@ -19,6 +19,18 @@ PathFact Directory(std::string canonical) { return {PathKind::kDirectory, std::m
 
 PathFact File(std::string canonical) { return {PathKind::kFile, std::move(canonical)}; }
 
+DirectoryEntry Entry(std::string name) {
+  return {DirectoryEntry::Kind::kDirectory, std::move(name), ""};
+}
+
+DirectoryEntry Plain(std::string name) {
+  return {DirectoryEntry::Kind::kOther, std::move(name), ""};
+}
+
+DirectoryEntry Link(std::string name, std::string target) {
+  return {DirectoryEntry::Kind::kSymlink, std::move(name), std::move(target)};
+}
+
 // An ordinary Debian desktop, user 1000 in a project below home.
 HostFacts Desktop() {
   HostFacts facts;
@@ -105,6 +117,8 @@ TEST(GoldenPlan, RealRoot) {
   facts.working_directory = "/srv/app";
   facts.writable_system_directories = {"/etc", "/opt", "/srv", "/usr", "/var"};
   facts.mounts.push_back({254, 2, "/", "/var/lib/data", "ext4"});
+  facts.listings["/var"] = {Entry("cache"), Entry("lib"), Link("lock", "/run/lock"), Entry("tmp")};
+  facts.listings["/var/lib"] = {Entry("data"), Entry("dpkg"), Plain("note")};
   ExpectGolden("real_root", MustPlan(DefaultPolicy(), facts));
 }
 
@@ -174,6 +188,7 @@ TEST(MakePlan, UsesEverySlotOnceAfterMakingIt) {
       case MountOpKind::kDirectoryIn:
       case MountOpKind::kFileIn:
       case MountOpKind::kSymlinkIn:
+      case MountOpKind::kTestOverlay:
         EXPECT_GE(made.at(static_cast<size_t>(op.slot)), 1) << op.ToString();
         break;
       default:
