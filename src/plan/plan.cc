@@ -6,6 +6,7 @@
 
 #include "base/paths.h"
 #include "base/strings.h"
+#include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
 
@@ -70,15 +71,6 @@ void AddWayTo(std::string_view path, std::set<std::string>& paths) {
   for (; path.size() > 1; path = path.substr(0, path.rfind('/'))) paths.emplace(path);
 }
 
-// What `path` inside is on the host, if a bind to another place decides.
-void AddPathsBehind(const std::string& path, const std::vector<BindRequest>& binds,
-                    std::set<std::string>& paths) {
-  for (const BindRequest& bind : binds) {
-    if (bind.source == bind.target || !IsBelow(path, bind.target)) continue;
-    paths.insert(JoinPath(bind.source, path.substr(bind.target.size() + 1)));
-  }
-}
-
 }  // namespace
 
 bool HasEmptyRoot(const Policy& policy) {
@@ -101,7 +93,9 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
   if (policy.root_directory) paths.insert(*policy.root_directory);
   if (policy.working_directory) {
     AddWayTo(*policy.working_directory, paths);
-    AddPathsBehind(*policy.working_directory, policy.binds, paths);
+    for (std::string& path : PathsBehind(*policy.working_directory, policy)) {
+      paths.insert(std::move(path));
+    }
   }
   if (policy.scratch_directory) paths.insert(*policy.scratch_directory);
   return {paths.begin(), paths.end()};
