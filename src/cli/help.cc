@@ -17,7 +17,7 @@ std::string Summary(Product product) {
                     ? "Runs a command in a sandbox, with no network unless -N shares the host's.\n"
                     : "Runs a command in a sandbox that reaches only what an allow-list names.\n",
                 "No root, no daemon, nothing to configure: what is not made writable here does\n"
-                "not change on the host.\n");
+                "not change on the host. `doctor` examines what this machine can do.\n");
 }
 
 std::string Footer(Product product) {
@@ -67,7 +67,8 @@ std::string Row(std::string names, std::string_view description) {
 }  // namespace
 
 std::string HelpText(Product product) {
-  std::string help = StrCat(UsageLine(product), "\n\n", Summary(product));
+  std::string help = StrCat(UsageLine(product), "\n       ", ProductName(product),
+                            " doctor [--json]\n\n", Summary(product));
   std::string_view group;
   for (const OptionEntry& option : OptionTable()) {
     if (!option.IsOfferedBy(product)) continue;

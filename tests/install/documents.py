@@ -204,7 +204,9 @@ class Completion(DocumentsTest):
                 ("mini-sandbox", "-x busyb", ["-x", "busybox"]),
                 ("mini-sandbox", "-x -- busyb", ["-x", "--", "busybox"]),
                 ("mini-sandbox", "-x cat rul", ["-x", "cat", "rules-file"]),
-                ("mini-sandbox", "-x cat --wri", ["-x", "cat", "--wri"])):
+                ("mini-sandbox", "-x cat --wri", ["-x", "cat", "--wri"]),
+                ("mini-sandbox", "docto", ["doctor"]),
+                ("mini-tapbox", "doctor --js", ["doctor", "--json"])):
             with self.subTest(f"{program} {line}"):
                 words = terminal.complete(f"{program} {line}")
                 self.assertEqual(words, [program, *completed])
@@ -231,7 +233,9 @@ class Completion(DocumentsTest):
                                 ("mini-tapbox --unsetenv SESAM", "SESAME_X"),
                                 ("mini-tapbox -x busyb", "busybox"),
                                 ("mini-tapbox -x cat rul", "rules-file"),
-                                ("mini-tapbox -x cat --wri", None)):
+                                ("mini-tapbox -x cat --wri", None),
+                                ("mini-tapbox docto", "doctor"),
+                                ("mini-tapbox doctor --js", "--json")):
             with self.subTest(line):
                 told = output_of("fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
                                  file, line, cwd=self.directory,
