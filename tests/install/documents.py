@@ -216,6 +216,24 @@ class Completion(DocumentsTest):
         self.check(Terminal(["bash", "--norc", "--noprofile", "-i"],
                             f"bind 'set bell-style none'; source {file}"))
 
+    def test_bash_completes_the_arguments_of_the_command(self):
+        library = pathlib.Path("/usr/share/bash-completion/bash_completion")
+        if not library.exists():
+            if IN_CI:
+                self.fail("bash-completion is not installed")
+            self.skipTest("bash-completion is not installed")
+        file = installed("share/bash-completion/completions/mini-sandbox")
+        terminal = Terminal(["bash", "--norc", "--noprofile", "-i"],
+                            f"bind 'set bell-style none'; source {library}; source {file}")
+        self.addCleanup(terminal.close)
+        # The words that bash counts are more than these: it splits at = : and @.
+        for words in (["mini-sandbox", "-x", "-T", "5", "kill"],
+                      ["mini-sandbox", "-x", "--write=/tmp", "--", "kill"],
+                      ["mini-sandbox", "@file", "kill"],
+                      ["mini-tapbox", "-x", "--allow", "tcp/a.example:80", "kill"]):
+            with self.subTest(words):
+                self.assertEqual(terminal.complete(" ".join([*words, "-TER"])), [*words, "-TERM"])
+
     def test_zsh_completes(self):
         self.need("zsh")
         directory = installed("share/zsh/site-functions")
