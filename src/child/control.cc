@@ -15,6 +15,26 @@ void Send(int fd, const Report& report) {
   }
 }
 
+template <size_t kCount>
+Step SendWith(Report report, int fd, const int (&descriptors)[kCount]) {
+  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptors)] = {};
+  iovec data = {&report, sizeof report};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = buffer;
+  message.msg_controllen = sizeof buffer;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof descriptors);
+  std::memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
+  while (sendmsg(fd, &message, MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) return FailedAt(report.stage);
+  }
+  return Done();
+}
+
 }  // namespace
 
 void Control::ReportFailure(const Step& step) const {
@@ -32,24 +52,13 @@ void Control::ReportExit(int wait_status, int scratch_error) const {
 }
 
 Step Control::SendDescriptors(int tap, int netlink) const {
-  Report report = {ReportKind::kDescriptors, ChildStage::kNetlink, 0, 0, 0};
-  const int descriptors[2] = {tap, netlink};
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptors)] = {};
-  iovec data = {&report, sizeof report};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = buffer;
-  message.msg_controllen = sizeof buffer;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof descriptors);
-  std::memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
-  while (sendmsg(fd_, &message, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) return FailedAt(ChildStage::kNetlink);
-  }
-  return Done();
+  const int descriptors[] = {tap, netlink};
+  return SendWith({ReportKind::kDescriptors, ChildStage::kNetlink, 0, 0, 0}, fd_, descriptors);
+}
+
+Step Control::SendTerminal(int main_side) const {
+  const int descriptors[] = {main_side};
+  return SendWith({ReportKind::kTerminal, ChildStage::kTerminal, 0, 0, 0}, fd_, descriptors);
 }
 
 bool Control::WaitForGo() const {

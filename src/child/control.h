@@ -21,6 +21,7 @@ class Control {
   // `scratch_error`: ENOSPC where the scratch file system is full, or 0.
   void ReportExit(int wait_status, int scratch_error) const;
   Step SendDescriptors(int tap, int netlink) const;
+  Step SendTerminal(int main_side) const;
 
   // False when the supervisor went away instead.
   bool WaitForGo() const;

@@ -156,6 +156,15 @@ Status PlanBinds(MountDraft& draft) {
   return OkStatus();
 }
 
+std::vector<std::string> PathsBehind(const std::string& path, const Policy& policy) {
+  std::vector<std::string> paths;
+  for (const BindRequest& bind : policy.binds) {
+    if (bind.source == bind.target || !IsBelow(path, bind.target)) continue;
+    paths.push_back(JoinPath(bind.source, path.substr(bind.target.size() + 1)));
+  }
+  return paths;
+}
+
 Status PlanEmptyDirectories(MountDraft& draft) {
   for (const std::string& path : draft.policy.empty_directories) {
     const std::string named = Named("-e", path);

@@ -103,6 +103,7 @@ struct FrozenPlan {
   char** shell_argv;
 
   sigset_t command_signal_mask;
+  bool terminal;  // the command gets one of its own in place of the streams
 };
 
 }  // namespace mini

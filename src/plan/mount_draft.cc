@@ -193,7 +193,7 @@ const Cover* MountDraft::CoverAbove(std::string_view path) const {
 
 bool MountDraft::CanMakePointsAt(std::string_view path) const {
   const Cover* above = CoverAbove(path);
-  return above ? above->may_make_points() : root_is_empty;
+  return above ? above->may_make_points() : root_is_empty && !IsBelow(path, "/dev");
 }
 
 bool MountDraft::ShowsHostAt(std::string_view path) const {

@@ -51,12 +51,14 @@ Status HideScratchDirectory(MountDraft& draft);
 Status FindWorkingDirectory(MountDraft& draft);
 Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft);
 // In an empty root: the working directory if it shows, or "/".
-Status PlanStart(const PrivatePaths& paths, MountDraft& draft);
+Status PlanStart(MountDraft& draft);
 
 // bind_plan.cc: what the user names.
 Status PlanNamedOverlays(MountDraft& draft);
 Status PlanBinds(MountDraft& draft);
 Status PlanEmptyDirectories(MountDraft& draft);
+// What of the host may show at `path`, when binds to another place decide.
+std::vector<std::string> PathsBehind(const std::string& path, const Policy& policy);
 
 // mask_plan.cc: what of the host the command must not see as it is.
 void PlanSecrets(MountDraft& draft);

@@ -44,7 +44,7 @@ Status PlanInEmptyRoot(MountDraft& draft) {
   PlanPrivateDirectories(private_paths, draft);
   PlanHomesNotNamed(draft);
   PlanSecrets(draft);
-  MINI_RETURN_IF_ERROR(PlanStart(private_paths, draft));
+  MINI_RETURN_IF_ERROR(PlanStart(draft));
   PlanTopLevelLinks(draft);
   return OkStatus();
 }

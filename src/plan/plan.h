@@ -51,6 +51,7 @@ struct Plan {
   std::vector<std::string> candidates;
   std::vector<std::string> argv;
   std::vector<std::string> environment;
+  bool terminal = false;  // the command gets a pseudo-terminal of the sandbox's own
   std::optional<std::chrono::milliseconds> time_limit;
   std::chrono::milliseconds kill_delay{0};
   // What the user should know: one sentence each, for stderr.

@@ -171,6 +171,7 @@ std::string Plan::ToString() const {
   for (const std::string& root : writable_roots) text += StrCat(" ", Word(root));
   text += "\n";
   text += StrCat("chdir ", Word(working_directory), "\n");
+  if (terminal) text += "terminal of its own\n";
   if (time_limit) {
     text += StrCat("time-limit ", time_limit->count(), " ms, SIGKILL after ", kill_delay.count(),
                    " ms\n");

@@ -83,6 +83,9 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
           .WithHint(error == EACCES
                         ? "you may not enter it, inside or outside; choose another with -W"
                         : "it does not exist inside; choose another with -W");
+    case ChildStage::kTerminal:
+      return SystemError(Stage::kMounts, error, "make a terminal for the command")
+          .WithHint(error == ENOSPC ? "too many terminals are open (sysctl kernel.pty.max)" : "");
     case ChildStage::kPrivileges:
       return SystemError(Stage::kPrivileges, error, "give up all capabilities");
     case ChildStage::kLandlock:
