@@ -7,6 +7,7 @@ import shutil
 
 import harness
 import host_services
+import tapbox
 import test_escapes
 import test_filesystem
 import test_privileges
@@ -94,6 +95,7 @@ every_mode(NothingChangesThatIsNamed, [HermeticMode, CustomMode])
 every_mode(test_filesystem.PrivateDirectories, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_filesystem.Mounts, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_filesystem.CredentialsInHome, [ReadOnlyMode])
+every_mode(test_filesystem.WorkDirectory, [ReadOnlyMode])
 every_mode(test_escapes.ReadOnlyParts, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_privileges.Privileges, [ReadOnlyMode, HermeticMode, CustomMode])
 del NothingChangesBesideHome, NothingChangesThatIsNamed
@@ -378,3 +380,18 @@ class Contradictions(harness.SandboxTest):
     def test_a_path_both_writable_and_read_only_is_a_mistake(self):
         outcome = self.shell("echo ran", options=("-w", str(self.work), "-M", str(self.work)))
         self.assert_setup_error(outcome, 2, f"-w {self.work}", "-M")
+
+
+class TapboxInEveryMode(tapbox.TapboxTest):
+    def test_resolves_and_connects_by_the_rules(self):
+        root = self.make_directory(self.scratch / "root")
+        system = [word for path in SYSTEM if path != "/etc" for word in ("-M", path)]
+        for mode in ((), ("-h", str(root), *system, "-w", str(self.work)),
+                     ("-o", str(root), *system, "-M", "/etc", "-w", str(self.work))):
+            with self.subTest(mode=mode):
+                outcome = self.shell("cat /etc/resolv.conf; getent hosts allowed.example | wc -l; "
+                                     "getent hosts refused.example || echo refused",
+                                     options=(*mode, "--allow", "allowed.example"))
+                self.assertEqual(outcome.lines()[0], "nameserver 198.18.0.53", outcome)
+                self.assertEqual(outcome.lines()[-2:], ["1", "refused"], outcome)
+                self.assertEqual(len(outcome.verdicts()), 1, outcome)

@@ -284,6 +284,15 @@ TEST(EmptyRoot, ShowsHomeAsFarAsItIsNamedWithoutItsCredentials) {
   EXPECT_EQ(Count(below, "mask /home/u"), 0);
 }
 
+TEST(EmptyRoot, HidesCredentialsInAnOverlayUnlessTheyAreNamed) {
+  const Plan home = MustPlan(*Custom({"/home"}).Build(), MergedDesktop());
+  EXPECT_GE(Position(home, "mask /home/u/.ssh by empty"), 0);
+  const Plan named = MustPlan(*Custom({"/home/u/.ssh"}).Build(), MergedDesktop());
+  EXPECT_EQ(Count(named, "overlay /home/u/.ssh "), 1);
+  EXPECT_EQ(Count(named, "mask "), 0);
+  EXPECT_TRUE(AttachOn(named, "/home/u")) << "in a HOME that is empty otherwise";
+}
+
 TEST(EmptyRoot, HidesCredentialsBelowABindToAnotherPlace) {
   PolicyBuilder builder = Hermetic({});
   ASSERT_TRUE(builder.AddReadOnly("/home", "/mnt").ok());
