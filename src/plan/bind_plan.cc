@@ -139,7 +139,11 @@ Status PlanNamedOverlays(MountDraft& draft) {
   for (const std::string& path : paths) {
     const bool is_there = !last.empty() && IsSameOrBelow(path, last);
     if (is_there && !IsNamedBetween(last, path, draft)) continue;
-    AddOverlay(path, draft);
+    if (!AddOverlay(path, draft)) {
+      return Status(StatusCode::kUnsupported, Stage::kPlan,
+                    StrCat(Named("-k", path), ": mounts in it keep it from being overlaid"))
+          .WithHint("name directories in it that hold none, or show it read-only with -M");
+    }
     last = path;
   }
   return OkStatus();

@@ -33,8 +33,18 @@ void PlanPrivateHomes(const PrivatePaths& paths, MountDraft& draft);
 void PlanHomesNotNamed(MountDraft& draft);
 
 // overlay_plan.cc: directories whose changes vanish.
-void AddOverlay(const std::string& path, MountDraft& draft);
+// False when `path` cannot be overlaid because of mounts in it; nothing is planned then. Where that
+// holds for a directory below it only, that one stays read-only, with a notice.
+[[nodiscard]] bool AddOverlay(const std::string& path, MountDraft& draft);
 void PlanSystemOverlays(MountDraft& draft);
+void PlanParents(MountDraft& draft);
+
+// scratch_plan.cc: uppers on disk.
+Status CheckScratchDirectory(const MountDraft& draft);
+// Before the first overlay: from here on uppers are on disk, when the user wants that.
+void UseUppers(MountDraft& draft);
+// After all binds.
+Status HideScratchDirectory(MountDraft& draft);
 
 // working_directory_plan.cc: where the command starts, and in the host's tree how that directory
 // shows.
@@ -54,6 +64,8 @@ std::vector<std::string> PathsBehind(const std::string& path, const Policy& poli
 void PlanSecrets(MountDraft& draft);
 void PlanNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
+// Covers what lies there, wherever it shows.
+void MaskEverywhere(const std::string& path, MountDraft& draft);
 
 }  // namespace mini
 

@@ -48,14 +48,11 @@ std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
 Status CheckAvailable(const Policy& policy) {
   const std::pair<bool, std::string_view> missing[] = {
-      {policy.scratch_directory.has_value(), "a scratch directory on disk"},
-      {policy.scratch_size.has_value(), "a limit of the scratch space"},
       {policy.network == Network::kUnconfigured, "a network without loopback"},
       {policy.network == Network::kHost, "sharing the host's network"},
       {policy.identity != Identity::kCaller, "appearing as somebody else"},
       {policy.host_name != HostName::kOfHost, "another host name"},
       {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
-      {policy.terminal, "a pseudo-terminal"},
       {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
       {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
@@ -100,6 +97,7 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
       paths.insert(std::move(path));
     }
   }
+  if (policy.scratch_directory) paths.insert(*policy.scratch_directory);
   return {paths.begin(), paths.end()};
 }
 
@@ -118,6 +116,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.argv = argv;
   plan.environment = facts.environment;
   plan.candidates = Candidates(argv[0], facts.environment);
+  plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
   plan.kill_delay = policy.kill_delay;
   return plan;

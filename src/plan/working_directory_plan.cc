@@ -84,13 +84,12 @@ std::string SystemDirectoryNotice(const std::string& path) {
 
 void PlanWorkingInHome(const std::vector<std::string>& secrets, MountDraft& draft) {
   const std::string& path = draft.working_directory;
-  if (HasMountBelow(path, draft.facts.mounts)) {
+  if (!AddOverlay(path, draft)) {
     draft.AddBind(path, path, true, kReadOnly);
     draft.Notice(StrCat("the working directory ", path,
                         " holds credentials and a mount: it is read-only, and files that hold "
                         "credentials are hidden; work in a directory below"));
   } else {
-    AddOverlay(path, draft);
     draft.Notice(StrCat("the working directory ", path,
                         " may hold credentials: those are hidden and changes are discarded; work "
                         "in a directory below it to keep them"));

@@ -23,6 +23,18 @@ inline PathFact Directory(std::string canonical) {
 
 inline PathFact File(std::string canonical) { return {PathKind::kFile, std::move(canonical)}; }
 
+inline DirectoryEntry Entry(std::string name) {
+  return {DirectoryEntry::Kind::kDirectory, std::move(name), ""};
+}
+
+inline DirectoryEntry Plain(std::string name) {
+  return {DirectoryEntry::Kind::kOther, std::move(name), ""};
+}
+
+inline DirectoryEntry Link(std::string name, std::string target) {
+  return {DirectoryEntry::Kind::kSymlink, std::move(name), std::move(target)};
+}
+
 // An ordinary Debian desktop, user 1000 in a project below home.
 inline HostFacts Desktop() {
   HostFacts facts;

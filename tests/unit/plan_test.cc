@@ -28,6 +28,8 @@ TEST(GoldenPlan, RealRoot) {
   facts.working_directory = "/srv/app";
   facts.writable_system_directories = {"/etc", "/opt", "/srv", "/usr", "/var"};
   facts.mounts.push_back({254, 2, "/", "/var/lib/data", "ext4"});
+  facts.listings["/var"] = {Entry("cache"), Entry("lib"), Link("lock", "/run/lock"), Entry("tmp")};
+  facts.listings["/var/lib"] = {Entry("data"), Entry("dpkg"), Plain("note")};
   ExpectGolden("real_root", MustPlan(DefaultPolicy(), facts));
 }
 
@@ -97,6 +99,7 @@ TEST(MakePlan, UsesEverySlotOnceAfterMakingIt) {
       case MountOpKind::kDirectoryIn:
       case MountOpKind::kFileIn:
       case MountOpKind::kSymlinkIn:
+      case MountOpKind::kTestOverlay:
         EXPECT_GE(made.at(static_cast<size_t>(op.slot)), 1) << op.ToString();
         break;
       default:
