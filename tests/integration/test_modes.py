@@ -288,14 +288,18 @@ class Hermetic(HermeticMode, harness.SandboxTest):
 @harness.as_root_too
 class Custom(CustomMode, harness.SandboxTest):
     def test_the_command_line_of_today(self):
-        options = ["-o", self.root_directory(), "-k", "/etc", "-k", "/lib", "-k", "/lib64", "-k",
-                   "/usr", "-k", "/bin", "-M", "/var", "-M", "/opt"]
+        scratch = self.make_directory(self.scratch / "scratch")
+        options = ["-o", self.root_directory(), "-d", str(scratch), "-k", "/etc", "-k", "/lib", "-k",
+                   "/lib64", "-k", "/usr", "-k", "/bin", "-M", "/var", "-M", "/opt"]
         before = harness.snapshot("/etc")
         outcome = self.sandbox("/bin/bash", "-c", "pwd; cat /etc/hostname; rm -f /etc/passwd; "
-                               "echo $BASH; mkdir /var/new /new", options=options)
-        self.assertEqual([outcome.lines()[0], outcome.lines()[-1]], ["/", "/bin/bash"], outcome)
+                               "echo x > /etc/new && cat /etc/new; echo $BASH; mkdir /var/new /new",
+                               options=options)
+        self.assertEqual([outcome.lines()[0], *outcome.lines()[-2:]], ["/", "x", "/bin/bash"],
+                         outcome)
         self.assertEqual(harness.differences(before, harness.snapshot("/etc")), [])
         self.assertEqual(outcome.err.count("mkdir: "), 2, outcome)
+        self.assertEqual(os.listdir(scratch), [])
 
     def test_an_overlay_takes_changes_that_are_gone_afterwards(self):
         tree = self.make_directory(self.scratch / "tree")

@@ -364,11 +364,23 @@ TEST(CustomMode, HasTheHostsTreeOnlyAsLongAsOverlaysAreMade) {
   EXPECT_EQ(Position(MustPlan(*Custom({}).Build(), MergedDesktop()), "detach"), -1);
 }
 
+TEST(CustomMode, ShowsReadOnlyWhatCannotBeOverlaidForTheMountsInIt) {
+  HostFacts facts = MergedDesktop();
+  facts.mounts.push_back({254, 7, "/", "/opt/disk", "ext4"});  // and nothing is known beside it
+  const Plan plan = MustPlan(*Custom({"/opt", "/etc"}).Build(), facts);
+  EXPECT_EQ(Count(plan, "overlay /"), 1);
+  ASSERT_TRUE(CloneOf(plan, "/opt"));
+  EXPECT_NE(CloneOf(plan, "/opt")->attributes & 1, 0u);
+  EXPECT_TRUE(HasNotice(plan, "-k /opt: read-only inside"));
+}
+
 TEST(CustomMode, NamesWhatCannotBeOverlaid) {
   HostFacts facts = MergedDesktop();
   EXPECT_EQ(MessageOf(*Custom({"/none"}).Build(), facts), "-k /none: no such file or directory");
   EXPECT_EQ(MessageOf(*Custom({"/sys"}).Build(), facts),
             "-k /sys: what is in /sys belongs to the whole machine; -M shows it");
+  EXPECT_EQ(MessageOf(*Custom({"/home/u/.netrc"}).Build(), facts),
+            "-k /home/u/.netrc: not a directory, so it cannot be overlaid; -M shows it");
 }
 
 TEST(EmptyDirectory, CoversADirectoryOfTheHost) {
