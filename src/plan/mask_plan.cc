@@ -78,10 +78,13 @@ void PlanSecrets(MountDraft& draft) {
       const std::string& path = draft.Fact(JoinPath(home, name)).canonical;
       // Some lead to /dev/null, or to what a system keeps for everybody.
       if (path.empty() || IsSystemTree(path)) continue;
+      bool is_hidden = false;
+      bool is_named = false;
       for (const std::string& place : PlacesOf(path, Parts::kIncluded, draft)) {
-        const bool is_hidden = !IsSystemTree(place) && HideSecret(place, draft);
-        if (is_hidden && (hidden.empty() || hidden.back() != name)) hidden.push_back(name);
+        if (IsSystemTree(place)) continue;
+        HideSecret(place, draft) ? is_hidden = true : is_named = true;
       }
+      if (is_hidden && !is_named) hidden.push_back(name);
     }
   }
   if (hidden.empty()) return;

@@ -109,6 +109,12 @@ TEST(ReadOnlyMode, HidesCredentialsUnderEveryNameThatAMountGivesThem) {
   EXPECT_EQ(Count(plan, "mask /mnt/homes/u/.ssh by"), 1);
   EXPECT_EQ(Count(plan, "mask /mnt/homes/u/.netrc by"), 1);
   EXPECT_EQ(Count(plan, "mask /srv/keys by"), 1);
+  // The one that is named is not said to be hidden, because it is so under its other names.
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.AddReadOnly("/home/u/.ssh", std::nullopt).ok());
+  const Plan named = MustPlan(*builder.Build(), facts);
+  EXPECT_EQ(Count(named, "mask /mnt/homes/u/.ssh by"), 1);
+  EXPECT_FALSE(HasNotice(named, ".ssh"));
 }
 
 TEST(ReadOnlyMode, HidesCredentialsWhereASymlinkLeadsToThem) {
@@ -160,6 +166,35 @@ TEST(ReadOnlyMode, TreatsTheWorkingDirectoryAsTheDefaultModeDoes) {
   EXPECT_EQ(Count(home, "mask /home/u/.ssh by"), 1) << "once, not once for each reason";
   facts.working_directory = "/home/u/.ssh";
   EXPECT_NE(MessageOf(Policy(), facts).find("holds credentials"), std::string::npos);
+}
+
+TEST(ReadOnlyMode, SplitsAHomeWithAMountInItWhereTheCommandWorksInIt) {
+  HostFacts facts = MergedDesktop();
+  facts.working_directory = "/home/u";
+  facts.mounts.push_back({254, 3, "/", "/home/u/mnt", "ext4"});
+  using Kind = DirectoryEntry::Kind;
+  facts.listings["/home/u"] = {
+      {Kind::kDirectory, ".ssh", ""}, {Kind::kDirectory, "mnt", ""}, {Kind::kDirectory, "src", ""}};
+  EXPECT_EQ(DirectoriesToList(Policy(), facts), std::vector<std::string>{"/home/u"});
+  const Plan plan = MustPlan(Policy(), facts);
+  EXPECT_EQ(Count(plan, "overlay /home/u/src "), 1);
+  EXPECT_EQ(Count(plan, "/home/u/.ssh lower"), 0);
+  EXPECT_NE(CloneOf(plan, "/home/u/mnt")->attributes & 1, 0u);
+}
+
+TEST(BindsOfKernelFilesystems, AreTakenForGrantedInEveryMode) {
+  PolicyBuilder by_default;
+  ASSERT_TRUE(by_default.SetDefaultMode().ok());
+  PolicyBuilder hermetic = Hermetic({});
+  PolicyBuilder read_only;
+  for (PolicyBuilder* builder : {&by_default, &hermetic, &read_only}) {
+    ASSERT_TRUE(builder->AddReadOnly("/proc", std::nullopt).ok());
+    ASSERT_TRUE(builder->AddReadOnly("/dev", std::nullopt).ok());
+    const Plan plan = MustPlan(*builder->Build(), MergedDesktop());
+    EXPECT_FALSE(CloneOf(plan, "/proc"));
+    EXPECT_FALSE(CloneOf(plan, "/dev"));
+    EXPECT_EQ(Count(plan, "attach #1 on /proc"), 1);
+  }
 }
 
 TEST(EmptyRoot, HoldsOnlyWhatIsNamed) {
