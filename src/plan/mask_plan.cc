@@ -92,6 +92,17 @@ void PlanSecrets(MountDraft& draft) {
                       "); -M PATH shows one"));
 }
 
+// A chroot or a container's root has one, and a bind of "/" to another place brings the host's own:
+// it tells about the host's processes.
+void PlanForeignProc(MountDraft& draft) {
+  for (const MountFact& mount : draft.facts.mounts) {
+    if (mount.filesystem != "proc") continue;
+    for (const std::string& place : PlacesOf(mount.mount_point, Parts::kLeftOut, draft)) {
+      if (!IsSameOrBelow(place, "/proc")) draft.AddMask(place);
+    }
+  }
+}
+
 void PlanNameFiles(MountDraft& draft) {
   PlanNameFile(kResolvConf, ResolvConfInside(draft.facts.resolv_conf), draft);
   PlanNameFile(kHosts, HostsInside(draft.facts.hosts), draft);

@@ -7,6 +7,7 @@ import shutil
 
 import harness
 import host_services
+import linux
 import tapbox
 import test_escapes
 import test_filesystem
@@ -137,8 +138,8 @@ class ReadOnly(harness.SandboxTest):
         os.symlink(kept_elsewhere / "pgpass", self.in_home(".pgpass"))
         os.symlink(self.home / ".ssh", self.work / "link")
         second = self.make_directory(self.scratch / "second-home")
-        harness.linux.mount(str(self.home), str(second), flags=harness.linux.MS_BIND)
-        self.addCleanup(harness.linux.umount_lazily, str(second))
+        linux.mount(str(self.home), str(second), flags=linux.MS_BIND)
+        self.addCleanup(linux.umount_lazily, str(second))
         outcome = self.shell('cat link/* "$1"/.netrc "$1"/.ssh/* "$2" /proc/self/root"$1"/.netrc; '
                              'cat /proc/1/root$HOME/.netrc', str(second),
                              str(kept_elsewhere / "pgpass"))
@@ -384,6 +385,21 @@ class Contradictions(harness.SandboxTest):
     def test_a_path_both_writable_and_read_only_is_a_mistake(self):
         outcome = self.shell("echo ran", options=("-w", str(self.work), "-M", str(self.work)))
         self.assert_setup_error(outcome, 2, f"-w {self.work}", "-M")
+
+
+@harness.as_root_too
+class ForeignProc(HermeticMode, harness.SandboxTest):
+    def test_of_a_chroot_or_of_the_host_shows_no_process_of_the_host(self):
+        chroot = self.make_directory(self.scratch / "chroot")
+        self.make_directory(chroot / "proc")
+        linux.mount("/proc", str(chroot / "proc"), flags=linux.MS_BIND | linux.MS_REC)
+        self.addCleanup(linux.umount_lazily, str(chroot / "proc"))
+        for options in ((), ("-x",), (*self.options, "-M", str(chroot)),
+                        (*self.options, "-M", "/", "-m", "/host")):
+            with self.subTest(options=options):
+                outcome = self.shell('ls -d /host/proc/1 "$1/proc/1" "/host$1/proc/1"; echo done',
+                                     str(chroot), options=options)
+                self.assertEqual(outcome.out, "done\n", outcome)
 
 
 class TapboxInEveryMode(tapbox.TapboxTest):

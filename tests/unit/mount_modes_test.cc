@@ -371,6 +371,27 @@ TEST(EmptyRoot, TakesProcAndDevForGrantedAndSysReadOnly) {
   }
 }
 
+TEST(ForeignProc, IsHiddenInEveryModeWhereverItShows) {
+  HostFacts facts = MergedDesktop();
+  facts.mounts.push_back({0, 22, "/", "/srv/chroot/proc", "proc"});
+  facts.paths["/"] = Directory("/");
+  facts.paths["/srv/chroot"] = Directory("/srv/chroot");
+  PolicyBuilder by_default;
+  ASSERT_TRUE(by_default.SetDefaultMode().ok());
+  PolicyBuilder hermetic = Hermetic({"/srv/chroot"});
+  PolicyBuilder read_only;
+  for (PolicyBuilder* builder : {&by_default, &hermetic, &read_only}) {
+    const Plan plan = MustPlan(*builder->Build(), facts);
+    EXPECT_EQ(Count(plan, "mask /srv/chroot/proc by empty"), 1);
+    EXPECT_EQ(Count(plan, "mask /proc"), 0);
+  }
+  PolicyBuilder elsewhere = Hermetic({});
+  ASSERT_TRUE(elsewhere.AddReadOnly("/", "/host").ok());
+  const Plan plan = MustPlan(*elsewhere.Build(), facts);
+  EXPECT_EQ(Count(plan, "mask /host/proc by empty"), 1);
+  EXPECT_EQ(Count(plan, "mask /host/srv/chroot/proc by empty"), 1);
+}
+
 TEST(CustomMode, OverlaysWhatIsNamedAndNothingElse) {
   HostFacts facts = MergedDesktop();
   facts.writable_system_directories = {"/opt", "/var"};
@@ -535,6 +556,11 @@ TEST(PathsToProbe, HasEveryDirectoryOnTheWayOnce) {
   for (const char* path : {"/usr", "/usr/share", "/usr/share/x", "/usr/share/y", "/r", "/var"}) {
     EXPECT_EQ(std::count(paths.begin(), paths.end(), path), 1) << path;
   }
+  EXPECT_EQ(std::count(paths.begin(), paths.end(), "/"), 0);
+  PolicyBuilder whole = Hermetic({});
+  ASSERT_TRUE(whole.AddReadOnly("/", "/host").ok());
+  const std::vector<std::string> with_root = PathsToProbe(*whole.Build());
+  EXPECT_EQ(std::count(with_root.begin(), with_root.end(), "/"), 1);
 }
 
 }  // namespace
