@@ -15,7 +15,7 @@ std::string HelpText(const std::string& program) {
                 "  --json   the same for programs\n"
                 "  --help   show this text\n\n"
                 "Exit code: 0 when all that ",
-                program, " -x needs works, 1 when something of it does not.\n",
+                program, " -x needs works, else 1.\n",
                 "A command of the name doctor goes behind --: ", program, " -x -- doctor\n");
 }
 
