@@ -54,8 +54,10 @@ struct HostFacts {
   std::vector<std::string> writable_system_directories;
   // The paths of sockets that programs of the host are bound to.
   std::vector<std::string> unix_sockets;
-  // The entries of "/", asked for only when a mount point is missing there; else empty.
+  // The entries of "/", asked for only when the root is put together from them; else empty.
   std::vector<DirectoryEntry> root_entries;
+  // Of the one directory that was asked about; true when its entries cannot be seen.
+  bool listed_directory_is_empty = true;
   // The texts that shape name resolution inside; empty when unreadable.
   std::string resolv_conf;
   std::string hosts;
