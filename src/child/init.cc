@@ -27,7 +27,8 @@ struct ExecArguments {
   int error;  // written by the child, which shares our memory until it has executed
 };
 
-// execvp(3) over candidates that were listed beforehand. Returns only on failure.
+}  // namespace
+
 int ExecuteFirstCandidate(const FrozenPlan& plan) {
   int error = ENOENT;
   for (size_t i = 0; i < plan.candidate_count; ++i) {
@@ -54,6 +55,8 @@ int ExecuteFirstCandidate(const FrozenPlan& plan) {
   }
   return error;
 }
+
+namespace {
 
 int CommandMain(void* opaque) {
   auto* arguments = static_cast<ExecArguments*>(opaque);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -19,6 +18,7 @@
 #include "base/strings.h"
 #include "doctor/bounded.h"
 #include "plan/mount_ops.h"
+#include "sys/degraded_facts.h"
 #include "sys/mountinfo.h"
 #include "sys/read_file.h"
 
@@ -141,12 +141,6 @@ bool HasSeccompFilters() {
   return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-int ReadLandlockAbi() {
-  const long abi =
-      syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  return abi < 0 ? 0 : static_cast<int>(abi);
-}
-
 // Where the own cgroup of version 2 shows; empty when it does not (cgroups(7)).
 std::string FindCgroupDirectory() {
   const std::optional<std::string> text = ReadSetting("/proc/self/cgroup");
@@ -257,20 +251,20 @@ Machine ExamineMachine(Network network) {
   machine.apparmor_profile = FindApparmorProfile();
   machine.missing_calls = FindMissingCalls();
   machine.seccomp_filters = HasSeccompFilters();
-  machine.landlock_abi = ReadLandlockAbi();
+  machine.landlock_abi = ReadLandlockVersion();
   machine.cgroup = ExamineCgroup();
   if (network == Network::kStack) {
     Result<std::string> text = ReadTextFile("/etc/resolv.conf", kMaxResolvConf, Stage::kProbe);
     if (text.ok()) machine.resolv_conf = std::move(*text);
   }
 
-  machine.namespaces = TryPlan(Plan());
+  machine.namespaces = TryPlanBounded(Plan());
   if (machine.namespaces.set_up()) {
-    machine.mounts = TryPlan(MountsPlan());
-    machine.proc = TryPlan(ProcPlan());
-    machine.overlay = TryPlan(OverlayPlan());
-    machine.memory_overlay = TryPlan(MemoryOverlayPlan());
-    if (network == Network::kStack) machine.tap = TryPlan(TapPlan());
+    machine.mounts = TryPlanBounded(MountsPlan());
+    machine.proc = TryPlanBounded(ProcPlan());
+    machine.overlay = TryPlanBounded(OverlayPlan());
+    machine.memory_overlay = TryPlanBounded(MemoryOverlayPlan());
+    if (network == Network::kStack) machine.tap = TryPlanBounded(TapPlan());
   }
   machine.default_mode = TryDefaultMode(network);
   return machine;

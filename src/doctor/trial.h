@@ -1,4 +1,4 @@
-// Sandboxes made to see whether they can be made.
+// How the trials of a sandbox ended.
 #ifndef MINI_SANDBOX_DOCTOR_TRIAL_H_
 #define MINI_SANDBOX_DOCTOR_TRIAL_H_
 
@@ -25,9 +25,8 @@ struct Trial {
   bool set_up() const { return end == End::kSetUp; }
 };
 
-// The sandbox's own child carries out the plan, up to a command that exists nowhere, so that what
-// is tried is what a run does. Its command and working directory are filled in here.
-Trial TryPlan(Plan plan);
+// sandbox/trial.h's TryPlan() in a process of its own, bounded in time.
+Trial TryPlanBounded(const Plan& plan);
 
 // A whole run of the default mode of `network`'s program.
 Trial TryDefaultMode(Network network);
