@@ -179,10 +179,11 @@ Step BecomeCommand(const DegradedArguments& arguments, const Control& control) {
 
 // --- The reaper ---
 
-[[noreturn]] void EndWithSupervisor(const FrozenPlan& plan) {
+// The supervisor does the same afterwards, if it is still there: of a process with threads it cannot
+// be told, while they die one by one.
+void LeaveNothing(const FrozenPlan& plan) {
   KillDescendants();
   (void)RemoveScratch(plan.scratch_directory);
-  _exit(1);
 }
 
 [[noreturn]] void RunReaper(pid_t command, pid_t supervisor, const FrozenPlan& plan,
@@ -192,7 +193,10 @@ Step BecomeCommand(const DegradedArguments& arguments, const Control& control) {
   for (;;) {
     siginfo_t info = {};
     const int signal = sigwaitinfo(&all, &info);
-    if (getppid() != supervisor) EndWithSupervisor(plan);
+    if (getppid() != supervisor) {
+      LeaveNothing(plan);
+      _exit(1);
+    }
     if (signal < 0) continue;  // EINTR: stopped and continued
     if (signal != SIGCHLD) {
       if (info.si_code <= 0 && info.si_pid == supervisor) kill(command, signal);
@@ -206,7 +210,7 @@ Step BecomeCommand(const DegradedArguments& arguments, const Control& control) {
         control.ReportStop();
         continue;
       }
-      KillDescendants();
+      LeaveNothing(plan);
       control.ReportExit(wait_status);
       _exit(0);
     }

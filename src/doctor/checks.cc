@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "doctor/remedies.h"
 #include "netstack/dns/dns_server.h"
+#include "plan/degraded_plan.h"
 
 namespace mini {
 namespace {
@@ -203,6 +204,24 @@ Finding Landlock(const Machine& machine) {
   return finding;
 }
 
+// What is left where namespaces are refused for good.
+Finding DegradedMode(const Machine& machine) {
+  Finding finding = {.id = "allow-degraded", .name = "--allow-degraded"};
+  if (machine.uid == 0) {
+    finding.meaning = "for ordinary users: root without namespaces is root";
+  } else if (machine.landlock_abi < kOldestLandlockForDegraded) {
+    finding.health = Health::kFails;
+    finding.meaning = "needs landlock of Linux 6.2 or newer";
+  } else if (machine.landlock_abi < kLandlockWithSignalScope) {
+    finding.health = Health::kPartly;
+    finding.meaning = "the command could send no signals, not even to its own programs";
+  } else {
+    finding.health = Health::kWorks;
+    finding.meaning = "a weaker sandbox could be made even without namespaces";
+  }
+  return finding;
+}
+
 Finding Tun(const Machine& machine) {
   Finding finding =
       FromTrial("tun", "/dev/net/tun", machine.tap,
@@ -282,6 +301,8 @@ Diagnosis Diagnose(const std::string& program, Network network, const Machine& m
   if (network == Network::kStack) {
     diagnosis.findings.push_back(Tun(machine));
     diagnosis.findings.push_back(Resolver(machine));
+  } else {
+    diagnosis.findings.push_back(DegradedMode(machine));
   }
   diagnosis.findings.push_back(Cgroup(program, machine));
   diagnosis.findings.push_back(DefaultMode(program, machine));

@@ -1,5 +1,8 @@
 #include "doctor/trial.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -56,9 +59,9 @@ Status RunDefaultMode(Network network) {
   PolicyBuilder builder;
   MINI_RETURN_IF_ERROR(builder.SetDefaultMode());
   MINI_RETURN_IF_ERROR(builder.SetNetwork(network));
-  // A system directory, which is not written through to whoever it belongs to.
-  MINI_RETURN_IF_ERROR(builder.SetWorkingDirectory("/"));
   MINI_ASSIGN_OR_RETURN(Policy policy, builder.Build());
+  // From a system directory: nothing is written through, whoever it belongs to.
+  if (chdir("/") != 0) return SystemError(Stage::kProbe, errno, "change to /");
   return Run({.policy = std::move(policy),
               .argv = {kNoCommand},
               .on_notice = [](std::string_view) {}})

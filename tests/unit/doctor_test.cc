@@ -268,6 +268,18 @@ TEST(Doctor, SaysWhatEachVersionOfLandlockAdds) {
   EXPECT_EQ(health_of(0), Health::kFails);
 }
 
+TEST(Doctor, SaysWhetherAWeakerSandboxCouldBeMade) {
+  Machine machine = GoodMachine();
+  const auto health = [&] { return Find(DiagnoseSandbox(machine), "allow-degraded")->health; };
+  EXPECT_EQ(health(), Health::kWorks);
+  machine.landlock_abi = 5;
+  EXPECT_EQ(health(), Health::kPartly);
+  machine.landlock_abi = 2;
+  EXPECT_EQ(health(), Health::kFails);
+  machine.uid = 0;
+  EXPECT_EQ(health(), Health::kInformation);
+}
+
 TEST(Doctor, KnowsWhyTheTunDeviceFails) {
   const auto remedy_for = [](int error, const char* container = "") {
     Machine machine = GoodMachine();
