@@ -23,7 +23,6 @@
 
 #include "child/control.h"
 #include "child/init.h"
-#include "child/scratch_removal.h"
 
 namespace mini::child {
 namespace {
@@ -179,14 +178,14 @@ Step BecomeCommand(const DegradedArguments& arguments, const Control& control) {
 
 // --- The reaper ---
 
-// The supervisor does the same afterwards, if it is still there: of a process with threads it cannot
-// be told, while they die one by one.
-void LeaveNothing(const FrozenPlan& plan) {
+// The supervisor does the same afterwards, if it is still there: of a process with threads it
+// cannot be told, while they die one by one.
+void LeaveNothing(const DegradedArguments& arguments) {
   KillDescendants();
-  (void)RemoveScratch(plan.scratch_directory);
+  arguments.remove_scratch(arguments.plan->scratch_directory);
 }
 
-[[noreturn]] void RunReaper(pid_t command, pid_t supervisor, const FrozenPlan& plan,
+[[noreturn]] void RunReaper(pid_t command, pid_t supervisor, const DegradedArguments& arguments,
                             const Control& control) {
   sigset_t all;
   sigfillset(&all);
@@ -194,7 +193,7 @@ void LeaveNothing(const FrozenPlan& plan) {
     siginfo_t info = {};
     const int signal = sigwaitinfo(&all, &info);
     if (getppid() != supervisor) {
-      LeaveNothing(plan);
+      LeaveNothing(arguments);
       _exit(1);
     }
     if (signal < 0) continue;  // EINTR: stopped and continued
@@ -210,8 +209,8 @@ void LeaveNothing(const FrozenPlan& plan) {
         control.ReportStop();
         continue;
       }
-      LeaveNothing(plan);
-      control.ReportExit(wait_status);
+      LeaveNothing(arguments);
+      control.ReportExit(wait_status, 0);
       _exit(0);
     }
   }
@@ -273,7 +272,7 @@ void RunDegradedChild(const DegradedArguments& arguments) {
   if (command == 0) RunCommand(arguments, control, reaper);
   // The command owns the standard streams now.
   close_range(0, 2, 0);
-  RunReaper(command, supervisor, *arguments.plan, control);
+  RunReaper(command, supervisor, arguments, control);
 }
 
 }  // namespace mini::child

@@ -15,6 +15,8 @@ struct DegradedArguments {
   // Comes on top of the plan's filter; its notifications (seccomp_unotify(2)) go to the supervisor.
   const sock_filter* extra_filter;
   size_t extra_filter_size;
+  // Removes the plan's scratch directory with all that is in it; nothing when it is gone already.
+  void (*remove_scratch)(const char* path);
   int control;         // the child's end of the control socket
   int parent_control;  // the supervisor's end, which the child has to close
 };

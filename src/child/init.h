@@ -19,13 +19,14 @@ struct StartedCommand {
 // would report.
 int ExecuteFirstCandidate(const FrozenPlan& plan);
 
-// Forks and execs the command with `file_mode_mask` as its umask. step.stage is kExec when no
-// candidate could be executed: step.error then is the errno a shell would report.
+// Forks and execs the command with `file_mode_mask` as its umask, in the foreground of a terminal
+// of its own if it has one. step.stage is kExec when no candidate could be executed: step.error
+// then is the errno a shell would report.
 StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
 
 // Reaps everything, passes signals from outside on to `command`, and when that ends, ends all the
 // rest, reports its status and exits. All signals are blocked on entry.
-[[noreturn]] void RunInit(pid_t command, const Control& control);
+[[noreturn]] void RunInit(const FrozenPlan& plan, pid_t command, const Control& control);
 
 }  // namespace mini::child
 

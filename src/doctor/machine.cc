@@ -18,7 +18,7 @@
 #include "base/strings.h"
 #include "doctor/bounded.h"
 #include "plan/mount_ops.h"
-#include "sys/degraded_facts.h"
+#include "sys/landlock_version.h"
 #include "sys/mountinfo.h"
 #include "sys/read_file.h"
 

@@ -223,7 +223,7 @@ class DegradedPlanner {
 
 }  // namespace
 
-std::vector<std::string> DirectoriesToList(const HostFacts& facts) {
+std::vector<std::string> DirectoriesAboveHidden(const HostFacts& facts) {
   const std::vector<std::string> hidden = HiddenDirectories(facts);
   std::set<std::string> directories;
   for (const std::string& path : hidden) {

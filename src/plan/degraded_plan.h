@@ -18,7 +18,7 @@ inline constexpr int kLandlockWithSignalScope = 6;
 
 // The directories whose entries the plan needs (DegradedFacts::listings): those above what is
 // hidden.
-std::vector<std::string> DirectoriesToList(const HostFacts& facts);
+std::vector<std::string> DirectoriesAboveHidden(const HostFacts& facts);
 
 // Fills degraded, writable_roots, working_directory and notices of `plan`; facts.degraded is set.
 // An error where something was asked for that only namespaces give.

@@ -44,7 +44,7 @@ struct DegradedFacts {
   std::string refusal;            // what refuses them, for the user
   int landlock_abi = 0;           // 0: none
   std::string scratch_directory;  // fresh and empty; becomes TMPDIR
-  // The entries of the directories that DirectoriesToList() names, sorted.
+  // The entries of the directories that DirectoriesAboveHidden() names, sorted.
   std::map<std::string, std::vector<DirectoryEntry>, std::less<>> listings;
 };
 
@@ -64,6 +64,13 @@ struct HostFacts {
   std::vector<std::string> writable_system_directories;
   // The paths of sockets that programs of the host are bound to.
   std::vector<std::string> unix_sockets;
+  // The first of ParentsToProbe() that this caller may write to; empty when there is none.
+  std::string writable_parent;
+  // The entries of DirectoriesToList(); when there are more than kMaxSplitEntries, one more than
+  // that. A directory that could not be read is not here.
+  std::map<std::string, std::vector<DirectoryEntry>, std::less<>> listings;
+  // The name that a run's own directory in the scratch directory of -d will have.
+  std::string scratch_name;
   // The entries of "/", asked for only when the root is put together from them; else empty.
   std::vector<DirectoryEntry> root_entries;
   // Of the one directory that was asked about; true when its entries cannot be seen.

@@ -7,6 +7,7 @@
 #include "base/paths.h"
 #include "base/strings.h"
 #include "plan/degraded_plan.h"
+#include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
 
@@ -54,14 +55,11 @@ void SetTemporaryDirectory(const std::string& directory, std::vector<std::string
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
 Status CheckAvailable(const Policy& policy) {
   const std::pair<bool, std::string_view> missing[] = {
-      {policy.scratch_directory.has_value(), "a scratch directory on disk"},
-      {policy.scratch_size.has_value(), "a limit of the scratch space"},
       {policy.network == Network::kUnconfigured, "a network without loopback"},
       {policy.network == Network::kHost, "sharing the host's network"},
       {policy.identity != Identity::kCaller, "appearing as somebody else"},
       {policy.host_name != HostName::kOfHost, "another host name"},
       {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
-      {policy.terminal, "a pseudo-terminal"},
       {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
   };
@@ -77,15 +75,6 @@ Status CheckAvailable(const Policy& policy) {
 // made where they do not show.
 void AddWayTo(std::string_view path, std::set<std::string>& paths) {
   for (; path.size() > 1; path = path.substr(0, path.rfind('/'))) paths.emplace(path);
-}
-
-// What `path` inside is on the host, if a bind to another place decides.
-void AddPathsBehind(const std::string& path, const std::vector<BindRequest>& binds,
-                    std::set<std::string>& paths) {
-  for (const BindRequest& bind : binds) {
-    if (bind.source == bind.target || !IsBelow(path, bind.target)) continue;
-    paths.insert(JoinPath(bind.source, path.substr(bind.target.size() + 1)));
-  }
 }
 
 }  // namespace
@@ -110,8 +99,11 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
   if (policy.root_directory) paths.insert(*policy.root_directory);
   if (policy.working_directory) {
     AddWayTo(*policy.working_directory, paths);
-    AddPathsBehind(*policy.working_directory, policy.binds, paths);
+    for (std::string& path : PathsBehind(*policy.working_directory, policy)) {
+      paths.insert(std::move(path));
+    }
   }
+  if (policy.scratch_directory) paths.insert(*policy.scratch_directory);
   return {paths.begin(), paths.end()};
 }
 
@@ -132,6 +124,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.environment = facts.environment;
   plan.candidates = Candidates(argv[0], facts.environment);
   if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
+  plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
   plan.kill_delay = policy.kill_delay;
   return plan;

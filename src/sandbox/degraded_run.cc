@@ -1,20 +1,22 @@
 #include "sandbox/degraded_run.h"
 
-#include <stdlib.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "base/paths.h"
 #include "base/strings.h"
 #include "child/degraded_child.h"
-#include "child/scratch_removal.h"
 #include "plan/degraded_plan.h"
 #include "plan/freeze.h"
 #include "sandbox/attribute_calls.h"
@@ -22,12 +24,23 @@
 #include "supervise/child_process.h"
 #include "supervise/signals.h"
 #include "supervise/supervisor.h"
-#include "sys/degraded_facts.h"
 #include "sys/degraded_filter.h"
+#include "sys/host_facts.h"
+#include "sys/landlock_version.h"
+#include "sys/remove_tree.h"
+#include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 
 namespace mini {
 namespace {
+
+constexpr const char* kScratchParent = "/tmp";
+
+// Also called by the reaper, after a fork. What cannot be removed, nobody else could remove either.
+void RemoveScratch(const char* path) {
+  const UniqueFd parent(open(kScratchParent, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (parent) (void)RemoveTree(parent.get(), path + std::strlen(kScratchParent) + 1);
+}
 
 // What the processes of a run leave, however it ends.
 class Leftovers {
@@ -35,17 +48,18 @@ class Leftovers {
   Leftovers() = default;
   ~Leftovers() {
     child::KillDescendants();
-    if (!scratch_directory_.empty()) (void)child::RemoveScratch(scratch_directory_.c_str());
+    if (!scratch_directory_.empty()) RemoveScratch(scratch_directory_.c_str());
   }
   Leftovers(const Leftovers&) = delete;
   Leftovers& operator=(const Leftovers&) = delete;
 
   Status MakeScratchDirectory() {
-    char path[] = "/tmp/mini-sandbox-XXXXXX";
-    if (mkdtemp(path) == nullptr) {  // with mode 0700
-      return SystemError(Stage::kMounts, errno, "make a scratch directory in /tmp");
+    MINI_ASSIGN_OR_RETURN(const std::string name, NewScratchDirectoryName());
+    std::string path = JoinPath(kScratchParent, name);
+    if (mkdir(path.c_str(), 0700) != 0) {
+      return SystemError(Stage::kMounts, errno, StrCat("make the scratch directory ", path));
     }
-    scratch_directory_ = path;
+    scratch_directory_ = std::move(path);
     return OkStatus();
   }
   const std::string& scratch_directory() const { return scratch_directory_; }
@@ -53,6 +67,9 @@ class Leftovers {
  private:
   std::string scratch_directory_;
 };
+
+// Each needs a rule of its own. A directory above HOME with more is left out whole.
+constexpr size_t kMaxEntries = 100'000;
 
 // Orphans come to this process, and it can tell who they are.
 Status BecomeSubreaper() {
@@ -88,8 +105,8 @@ Result<ChildProcess> Start(const FrozenPlan& frozen, const std::vector<sock_filt
   }
   UniqueFd supervisor(ends[0]);
   const UniqueFd child(ends[1]);
-  const child::DegradedArguments arguments = {&frozen, filter.data(), filter.size(), child.get(),
-                                              supervisor.get()};
+  const child::DegradedArguments arguments = {&frozen,        filter.data(), filter.size(),
+                                              &RemoveScratch, child.get(),   supervisor.get()};
   const pid_t pid = fork();
   if (pid == 0) child::RunDegradedChild(arguments);
   if (pid < 0) return SystemError(Stage::kClone, errno, "start the sandbox's first process");
@@ -126,8 +143,12 @@ void AddDegradedFacts(const std::string& refusal, const std::string& scratch_dir
   facts.degraded->refusal = refusal;
   facts.degraded->scratch_directory = scratch_directory;
   facts.degraded->landlock_abi = ReadLandlockVersion();
-  for (const std::string& directory : DirectoriesToList(facts)) {
-    facts.degraded->listings[directory] = ListDirectory(directory);
+  for (const std::string& directory : DirectoriesAboveHidden(facts)) {
+    auto entries = ReadDirectoryEntries(directory, kMaxEntries);
+    if (!entries.ok()) continue;  // what is in it cannot be opened then: stricter
+    std::sort(entries->begin(), entries->end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    facts.degraded->listings[directory] = std::move(*entries);
   }
 }
 

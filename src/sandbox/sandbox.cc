@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <optional>
 
 #include "base/strings.h"
 #include "child/child.h"
@@ -22,6 +23,7 @@
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
 #include "sys/route_probe.h"
+#include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 #include "sys/tap.h"
 
@@ -44,6 +46,19 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   };
   if (!options.root_entries && (!is_directory("/proc") || !is_directory("/dev"))) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
+  }
+  if (policy.scratch_directory) {
+    MINI_ASSIGN_OR_RETURN(facts.scratch_name, NewScratchDirectoryName());
+  }
+  for (std::string& parent : ParentsToProbe(policy, facts)) {
+    if (!IsWritableDirectory(parent)) continue;
+    facts.writable_parent = std::move(parent);
+    break;
+  }
+  for (std::string& directory : DirectoriesToList(policy, facts)) {
+    auto entries = ReadDirectoryEntries(directory, kMaxSplitEntries);
+    // One that may not be read, or has gone, stays as it is.
+    if (entries.ok()) facts.listings.emplace(std::move(directory), std::move(*entries));
   }
   return facts;
 }
@@ -125,6 +140,19 @@ Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostF
   return StackThread::Start(std::move(options));
 }
 
+// From the clone to the end of everything inside.
+Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts& facts,
+                          const SupervisorSignals& signals, ChildProcess& child,
+                          Supervisor& supervisor) {
+  if (plan.network != Network::kStack) return supervisor.Run(signals);
+  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_RETURN_IF_ERROR(child.SendGo());
+  supervisor.WatchStack(stack->failure_descriptor());
+  Result<Outcome> outcome = supervisor.Run(signals);
+  if (supervisor.stack_failed()) return stack->TakeFailure();
+  return outcome;
+}
+
 }  // namespace
 
 Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv) {
@@ -144,19 +172,26 @@ Result<Outcome> Run(RunRequest request) {
     if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal);
   }
   MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
-  const SupervisorSignals signals;
+  const SupervisorSignals signals(plan.terminal ? JobControl::kRelayed : JobControl::kShared);
   const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
 
+  // Before the child, which has to be gone when this goes.
+  std::optional<ScratchDirectory> scratch;
+  if (!plan.scratch_directory.empty()) {
+    MINI_ASSIGN_OR_RETURN(ScratchDirectory made,
+                          ScratchDirectory::Create(plan.scratch_directory, facts.scratch_name));
+    scratch.emplace(std::move(made));
+  }
   MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get()));
+  if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice);
-  if (plan.network != Network::kStack) return supervisor.Run(signals);
-
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
-  MINI_RETURN_IF_ERROR(child.SendGo());
-  supervisor.WatchStack(stack->failure_descriptor());
-  Result<Outcome> outcome = supervisor.Run(signals);
-  if (supervisor.stack_failed()) return stack->TakeFailure();
+  Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor);
+  if (scratch && outcome.ok()) {
+    if (const Status removed = scratch->Remove(); !removed.ok()) {
+      request.on_notice(removed.ToString());
+    }
+  }
   return outcome;
 }
 

@@ -2,14 +2,20 @@
 #ifndef MINI_SANDBOX_SUPERVISE_SUPERVISOR_H_
 #define MINI_SANDBOX_SUPERVISE_SUPERVISOR_H_
 
+#include <chrono>
 #include <functional>
+#include <optional>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "plan/plan.h"
 #include "supervise/child_process.h"
 #include "supervise/outcome.h"
 #include "supervise/signals.h"
+#include "supervise/terminal.h"
 
 namespace mini {
 
@@ -33,6 +39,12 @@ class Supervisor {
  private:
   Status ReadReport();
   void StopWithCommand();
+  // With a terminal of the command's own. True: the signal is not for the command.
+  bool TakeTerminalSignal(int signal, bool from_kernel);
+  void ActOnTerminal(std::span<const pollfd, Relay::kPolled> polled);
+  // Everything the command wrote has gone where it can.
+  bool IsDelivered() const;
+  Result<Outcome> RunUntilEnd(int signal_descriptor);
   void PassSignalsOn(int signal_descriptor);
   // Sends what is due and returns the poll(2) timeout until the next deadline.
   int EnforceTimeLimit();
@@ -45,6 +57,11 @@ class Supervisor {
   std::optional<std::chrono::steady_clock::time_point> deadline_;
   bool control_open_ = true;
   bool command_stopped_ = false;
+  std::optional<Terminal> terminal_;  // plan_.terminal, once the child has made it
+  bool ended_ = false;                // no process of the sandbox is left
+  bool delivery_given_up_ = false;
+  // Notices for when the user's terminal is in order again, and need not be waited for.
+  std::vector<std::string> said_later_;
   std::optional<int> command_status_;
   bool timed_out_ = false;
 };

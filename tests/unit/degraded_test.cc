@@ -13,7 +13,6 @@
 #include <functional>
 
 #include "base/strings.h"
-#include "child/scratch_removal.h"
 #include "plan/degraded_plan.h"
 #include "sys/degraded_filter.h"
 #include "tests/unit/child_process.h"
@@ -91,14 +90,15 @@ TEST(DegradedPlan, AllowsWhatIsBesideTheHiddenAndNothingAboveIt) {
 }
 
 TEST(DegradedPlan, ListsTheDirectoriesAboveWhatIsHidden) {
-  EXPECT_EQ(DirectoriesToList(Facts()), (std::vector<std::string>{"/", "/home", "/var"}));
+  EXPECT_EQ(DirectoriesAboveHidden(Facts()), (std::vector<std::string>{"/", "/home", "/var"}));
 }
 
 TEST(DegradedPlan, HidesOtherMountsOfHomeToo) {
   HostFacts facts = Facts();
   facts.mounts.push_back({8, 1, "/home/u", "/etc/alias", "ext4"});
   facts.degraded->listings["/etc"] = {Directory("alias"), Directory("ssl")};
-  EXPECT_EQ(DirectoriesToList(facts), (std::vector<std::string>{"/", "/etc", "/home", "/var"}));
+  EXPECT_EQ(DirectoriesAboveHidden(facts),
+            (std::vector<std::string>{"/", "/etc", "/home", "/var"}));
   const Result<Plan> plan = PlanOf(facts);
   ASSERT_TRUE(plan.ok()) << plan.status().ToString();
   EXPECT_EQ(plan->degraded->rules[0], (PathRule{"/etc/ssl", PathRights::kRead}));
@@ -251,68 +251,6 @@ TEST(DegradedFilter, RefusesAttributesThatLandlockDoesNotKnow) {
   EXPECT_EQ(under([] { return syscall(SYS_fsetxattr, 0, "user.a", "b", 1, 0); }), "EOPNOTSUPP");
   // Nobody listens here, which the kernel answers with ENOSYS (seccomp_unotify(2)).
   EXPECT_EQ(under([] { return syscall(SYS_fchmod, 0, 0700); }), "ENOSYS");
-}
-
-// --- The scratch directory ---
-
-class ScratchRemoval : public testing::Test {
- protected:
-  void SetUp() override {
-    base_ = access("/dev/shm", W_OK) == 0 ? "/dev/shm/scratch-XXXXXX" : "/tmp/scratch-XXXXXX";
-    ASSERT_NE(mkdtemp(base_.data()), nullptr);
-    scratch_ = StrCat(base_, "/scratch");
-    ASSERT_EQ(mkdir(scratch_.c_str(), 0700), 0);
-  }
-  void TearDown() override { (void)child::RemoveScratch(base_.c_str()); }
-
-  static void MakeFile(const std::string& path) {
-    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    ASSERT_GE(fd, 0) << path;
-    close(fd);
-  }
-
-  std::string base_;
-  std::string scratch_;
-};
-
-TEST_F(ScratchRemoval, RemovesEverythingOfAnyDepth) {
-  const int start = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ASSERT_EQ(chdir(scratch_.c_str()), 0);
-  for (int depth = 0; depth < 1000; ++depth) {  // far longer than a path may be
-    MakeFile("file");
-    ASSERT_EQ(mkdir("a-directory", 0700), 0);
-    ASSERT_EQ(chdir("a-directory"), 0);
-  }
-  ASSERT_EQ(fchdir(start), 0);
-  close(start);
-  EXPECT_TRUE(child::RemoveScratch(scratch_.c_str())) << ErrnoName(errno);
-  EXPECT_NE(access(scratch_.c_str(), F_OK), 0);
-}
-
-TEST_F(ScratchRemoval, RemovesDirectoriesThatAreClosedToTheirOwner) {
-  const std::string closed = StrCat(scratch_, "/closed");
-  ASSERT_EQ(mkdir(closed.c_str(), 0700), 0);
-  ASSERT_EQ(mkdir(StrCat(closed, "/inner").c_str(), 0700), 0);
-  MakeFile(StrCat(closed, "/inner/file"));
-  ASSERT_EQ(chmod(StrCat(closed, "/inner").c_str(), 0), 0);
-  ASSERT_EQ(chmod(closed.c_str(), 0), 0);
-  ASSERT_EQ(chmod(scratch_.c_str(), 0), 0);
-  EXPECT_TRUE(child::RemoveScratch(scratch_.c_str())) << ErrnoName(errno);
-}
-
-TEST_F(ScratchRemoval, FollowsNoSymlink) {
-  const std::string outside = StrCat(base_, "/outside");
-  ASSERT_EQ(mkdir(outside.c_str(), 0700), 0);
-  MakeFile(StrCat(outside, "/file"));
-  ASSERT_EQ(symlink(outside.c_str(), StrCat(scratch_, "/link").c_str()), 0);
-  ASSERT_EQ(mkdir(StrCat(scratch_, "/d").c_str(), 0700), 0);
-  ASSERT_EQ(symlink(outside.c_str(), StrCat(scratch_, "/d/link").c_str()), 0);
-  EXPECT_TRUE(child::RemoveScratch(scratch_.c_str())) << ErrnoName(errno);
-  EXPECT_EQ(access(StrCat(outside, "/file").c_str(), F_OK), 0);
-}
-
-TEST_F(ScratchRemoval, IsContentWhenThereIsNothing) {
-  EXPECT_TRUE(child::RemoveScratch(StrCat(base_, "/missing").c_str()));
 }
 
 }  // namespace
