@@ -26,6 +26,8 @@ std::string Footer(Product product) {
     return "Exit code: the command's own; 128+n when signal n ended it; 2 wrong usage; 125\n"
            "no sandbox could be set up; 126 the command cannot be executed; 127 not found.\n"
            "\n"
+           "What this machine can do, and what helps: mini-sandbox doctor [--json]\n"
+           "\n"
            "Example: build what you do not trust, in this directory and nowhere else\n"
            "  mini-sandbox -x -M ~/.gitconfig -- make test\n";
   }
@@ -35,6 +37,8 @@ std::string Footer(Product product) {
          "\n"
          "Exit code: the command's own; 128+n when signal n ended it; 2 wrong usage; 125\n"
          "no sandbox could be set up; 126 the command cannot be executed; 127 not found.\n"
+         "\n"
+         "What this machine can do, and what helps: mini-tapbox doctor [--json]\n"
          "\n"
          "Example: fetch dependencies from one place\n"
          "  mini-tapbox -x --allow '*.example.org:443' -- ./fetch-dependencies\n";
