@@ -203,6 +203,8 @@ class Hostile(DegradedTest):
     def test_the_kernel_interfaces_are_closed(self):
         findings = self.probe("namespaces")
         self.assertEqual([name for name, result in findings.items() if result == "allowed"], [])
+        findings = self.probe("kernel")
+        self.assertEqual([name for name, result in findings.items() if result == "allowed"], [])
         findings = self.probe("mounts")
         self.assertEqual([name for name, result in findings.items() if result == "allowed"], [])
 
