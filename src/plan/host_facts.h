@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mini {
@@ -39,6 +40,9 @@ struct DirectoryEntry {
   std::string symlink_target;  // kSymlink
 };
 
+// What the names of directories begin with that runs make in the scratch directory of -d.
+inline constexpr std::string_view kScratchPrefix = "mini-sandbox-";
+
 // Only where namespaces are refused and the user allows to do without.
 struct DegradedFacts {
   std::string refusal;            // what refuses them, for the user
@@ -64,7 +68,8 @@ struct HostFacts {
   std::vector<std::string> writable_system_directories;
   // The paths of sockets that programs of the host are bound to.
   std::vector<std::string> unix_sockets;
-  // The first of ParentsToProbe() that this caller may write to; empty when there is none.
+  // The outermost of ParentsToProbe() that an overlay of this caller can stand for
+  // (OutermostWritable()); empty when there is none.
   std::string writable_parent;
   // The entries of DirectoriesToList(); when there are more than kMaxSplitEntries, one more than
   // that. A directory that could not be read is not here.
