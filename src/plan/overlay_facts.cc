@@ -99,10 +99,7 @@ std::vector<std::string> ParentsToProbe(const Policy& policy, const HostFacts& f
   const std::string nearest = ParentOf(path);
   std::vector<std::string> parents;
   for (std::string& parent : ParentsOf(path)) {
-    const auto& system = facts.writable_system_directories;
-    const bool is_overlaid = std::find(system.begin(), system.end(), parent) != system.end();
-    // What lies below is private, or an overlay, already.
-    if (is_overlaid || IsPrivatePlace(parent, facts)) return {};
+    if (IsPrivatePlace(parent, facts)) return {};  // and so is what lies below
     if (IsSystemTree(parent) || MayHang(parent, facts.mounts) ||
         !SameMount(parent, nearest, facts.mounts)) {
       continue;

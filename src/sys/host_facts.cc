@@ -228,6 +228,20 @@ bool IsWritableDirectory(const std::string& path) {
          lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+std::string OutermostWritable(std::span<const std::string> parents) {
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  std::string found;
+  for (size_t i = parents.size(); i-- > 0;) {
+    if (IsWritableDirectory(parents[i])) found = parents[i];
+    struct stat status;
+    const bool is_own =
+        lstat(parents[i].c_str(), &status) == 0 && status.st_uid == uid && status.st_gid == gid;
+    if (!is_own) break;
+  }
+  return found;
+}
+
 Result<std::vector<DirectoryEntry>> ReadDirectoryEntries(const std::string& path, size_t limit) {
   const std::string shown = EscapeForTerminal(path);
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), &closedir);

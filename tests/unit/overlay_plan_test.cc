@@ -258,7 +258,8 @@ TEST(Parents, AreNotAskedAboutWhereNothingIsGained) {
   facts.working_directory = "/srv/app/web";
   EXPECT_EQ(ParentsToProbe(DefaultPolicy(), facts), (Paths{"/srv", "/srv/app"}));
   facts.writable_system_directories = {"/srv"};
-  EXPECT_EQ(ParentsToProbe(DefaultPolicy(), facts), Paths()) << "it is an overlay already";
+  facts.writable_parent = "/srv";
+  EXPECT_EQ(Overlays(MustPlan(facts)), Paths{"/srv"}) << "one is enough";
   facts.working_directory = "/home/other/x";
   EXPECT_EQ(ParentsToProbe(DefaultPolicy(), facts), (Paths{"/home", "/home/other"}));
 }
@@ -268,6 +269,24 @@ TEST(Parents, AreThoseOfTheMountAroundTheWorkingDirectory) {
   facts.working_directory = "/mnt/disk/a/b";
   Mount(facts, "/mnt/disk", "ext4");
   EXPECT_EQ(ParentsToProbe(DefaultPolicy(), facts), (Paths{"/mnt/disk", "/mnt/disk/a"}));
+}
+
+TEST(Parents, InAMountBelowASystemDirectoryAreOverlaidBesideIt) {
+  HostFacts facts = Server();
+  facts.working_directory = "/srv/disk/a/b";
+  facts.writable_system_directories = {"/srv"};
+  Mount(facts, "/srv/disk", "ext4");
+  facts.listings["/srv"] = {Folder("disk"), Folder("www")};
+  facts.writable_parent = "/srv/disk";
+  EXPECT_EQ(Overlays(MustPlan(facts)), (Paths{"/srv/www", "/srv/disk"}));
+}
+
+TEST(Parents, BelowSomebodyElsesDirectoryGetAnOverlayOfTheirOwn) {
+  HostFacts facts = Server();
+  facts.working_directory = "/srv/somebody/mine/a";
+  facts.writable_system_directories = {"/srv"};
+  facts.writable_parent = "/srv/somebody";
+  EXPECT_EQ(Overlays(MustPlan(facts)), (Paths{"/srv", "/srv/somebody"}));
 }
 
 TEST(Parents, NeverShowAHomeUnderItsOtherName) {
