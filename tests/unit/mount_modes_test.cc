@@ -126,6 +126,8 @@ TEST(ReadOnlyMode, HidesCredentialsWhereASymlinkLeadsToThem) {
   ASSERT_TRUE(AttachOn(plan, "/home/u/dotfiles"));
   EXPECT_GT(Position(plan, "mask /home/u/dotfiles/ssh by"),
             AttachOn(plan, "/home/u/dotfiles") - plan.mounts.data());
+  facts.working_directory = "/home/u/dotfiles/ssh/keys";
+  EXPECT_NE(MessageOf(Policy(), facts).find("holds credentials"), std::string::npos);
 }
 
 TEST(ReadOnlyMode, LeavesAloneWhatIsNoSecretButWhereASymlinkOfThatNameLeads) {
