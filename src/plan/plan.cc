@@ -84,13 +84,14 @@ bool HasEmptyRoot(const Policy& policy) {
   return policy.mode == Mode::kCustom || policy.mode == Mode::kHermetic;
 }
 
-std::vector<std::string> PathsToProbe(const Policy& policy) {
+std::vector<std::string> PathsToProbe(const Policy& policy, std::string_view home) {
   std::set<std::string> paths = {"/dev", "/proc"};
   std::vector<std::string_view> ours(PrivateDirectories().begin(), PrivateDirectories().end());
   if (policy.network == Network::kStack) ours.insert(ours.end(), {kResolvConf, kHosts});
   for (const std::string_view path : ours) {
     HasEmptyRoot(policy) ? AddWayTo(path, paths) : void(paths.emplace(path));
   }
+  if (HasEmptyRoot(policy) && IsAbsolutePath(home)) AddWayTo(NormalizePath(home), paths);
   for (const BindRequest& bind : policy.binds) {
     AddWayTo(bind.source, paths);
     AddWayTo(bind.target, paths);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -83,8 +84,8 @@ inline constexpr const char* kSandboxResolver = "198.18.0.53";
 // Whether the sandbox starts from an empty root: custom and hermetic mode.
 bool HasEmptyRoot(const Policy& policy);
 
-// The paths whose PathFact MakePlan will look up.
-std::vector<std::string> PathsToProbe(const Policy& policy);
+// The paths whose PathFact MakePlan will look up. `home` is $HOME, as it is written.
+std::vector<std::string> PathsToProbe(const Policy& policy, std::string_view home);
 
 // The directories above the working directory that are overlaid if the caller may write there, the
 // topmost first. For facts that are complete but for `writable_parent` and `listings`.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -40,7 +41,9 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   options.root_entries = HasEmptyRoot(policy);
   options.listed_directory = policy.root_directory;
   options.resolver_files = policy.network == Network::kStack;
-  MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(PathsToProbe(policy), options));
+  const char* home = getenv("HOME");
+  const std::vector<std::string> paths = PathsToProbe(policy, home ? home : "");
+  MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(paths, options));
   const auto is_directory = [&](std::string_view path) {
     return facts.paths.find(path)->second.kind == PathKind::kDirectory;
   };
