@@ -31,6 +31,7 @@ namespace {
 
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
+  options.may_hang = MayHang;
   if (policy.mode == Mode::kDefault) {
     options.system_directories = SystemWriteDirectories();
   } else {

@@ -195,5 +195,23 @@ TEST(StatusFor, SaysHowToOpenTheTunDevice) {
             "root: chmod 0666 /dev/net/tun");
 }
 
+TEST(Supervisor, SaysOnceThatTheScratchSpaceWasFull) {
+  for (const int error : {ENOSPC, 0}) {
+    const SupervisorSignals signals;
+    StandIn stand_in = StartStandIn([&](int control) {
+      SendReport(control, {ReportKind::kExited, ChildStage::kExec, 0, error, 0});
+      return 0;
+    });
+    Plan plan;
+    plan.scratch_size = 64 << 20;
+    std::vector<std::string> notices;
+    ASSERT_TRUE(RunToTheEnd(plan, stand_in, signals, &notices).ok());
+    ASSERT_EQ(notices.size(), error == 0 ? 0u : 1u);
+    for (const std::string& notice : notices) {
+      EXPECT_NE(notice.find("(64 MB) was full"), std::string::npos) << notice;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace mini
