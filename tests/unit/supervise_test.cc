@@ -213,5 +213,27 @@ TEST(Supervisor, SaysOnceThatTheScratchSpaceWasFull) {
   }
 }
 
+TEST(Supervisor, NamesOneOfTheOverlaysThatFailSideBySide) {
+  Plan plan;
+  for (const char* target : {"/etc", "/opt", "/var/a", "/var/b", "/var/b/c"}) {
+    plan.mounts.push_back({.kind = MountOpKind::kOverlay, .target = target});
+  }
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([&](int control) {
+    for (uint32_t i = 0; i < 5; ++i) {
+      SendReport(control, {ReportKind::kDegraded, ChildStage::kMounts, i, EINVAL, 0});
+    }
+    SendExit(control, 0);
+    return 0;
+  });
+  std::vector<std::string> notices;
+  ASSERT_TRUE(RunToTheEnd(plan, stand_in, signals, &notices).ok());
+  ASSERT_EQ(notices.size(), 4u);
+  EXPECT_TRUE(notices[0].starts_with("/etc is read-only"));
+  EXPECT_TRUE(notices[1].starts_with("/opt is read-only"));
+  EXPECT_TRUE(notices[2].starts_with("/var/a is read-only"));
+  EXPECT_TRUE(notices[3].starts_with("/var/b/c is read-only"));
+}
+
 }  // namespace
 }  // namespace mini
