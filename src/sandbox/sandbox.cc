@@ -33,6 +33,7 @@ namespace {
 
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
+  options.may_hang = MayHang;
   if (policy.mode == Mode::kDefault) {
     options.system_directories = SystemWriteDirectories();
   } else {

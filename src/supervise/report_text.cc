@@ -116,7 +116,10 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
 std::string NoticeFor(const child::Report& report, const Plan& plan) {
   const MountOp& op = plan.mounts.at(report.index);
   return StrCat(op.target, " is read-only, because it cannot be overlaid here (",
-                ErrnoName(report.error), "; with changes in memory that needs Linux 6.6)");
+                ErrnoName(report.error),
+                plan.scratch_directory.empty()
+                    ? "; in memory that needs Linux 6.6: -d DIR keeps changes on disk)"
+                    : ")");
 }
 
 std::string ScratchFullNotice(const Plan& plan) {

@@ -71,6 +71,16 @@ Result<ReceivedReport> Supervisor::WaitForDescriptors() {
   return std::move(*received);
 }
 
+// A directory that is split becomes many overlays, and what keeps one from being made keeps them
+// all: of those side by side in one directory, the first stands for the others.
+void Supervisor::ReportDegraded(const child::Report& report) {
+  const std::string& target = plan_.mounts.at(report.index).target;
+  std::string directory = target.substr(0, target.rfind('/'));
+  if (!directory.empty() && directory == degraded_directory_) return;
+  on_notice_(NoticeFor(report, plan_));
+  degraded_directory_ = std::move(directory);
+}
+
 Status Supervisor::ReadReport() {
   MINI_ASSIGN_OR_RETURN(auto received, child_.ReceiveReport());
   if (!received) {
@@ -81,7 +91,7 @@ Status Supervisor::ReadReport() {
     case child::ReportKind::kFailed:
       return StatusFor(received->report, plan_);
     case child::ReportKind::kDegraded:
-      on_notice_(NoticeFor(received->report, plan_));
+      ReportDegraded(received->report);
       return OkStatus();
     case child::ReportKind::kStopped:
       command_stopped_ = true;

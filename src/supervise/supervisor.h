@@ -38,6 +38,7 @@ class Supervisor {
 
  private:
   Status ReadReport();
+  void ReportDegraded(const child::Report& report);
   void StopWithCommand();
   // With a terminal of the command's own. True: the signal is not for the command.
   bool TakeTerminalSignal(int signal, bool from_kernel);
@@ -63,6 +64,7 @@ class Supervisor {
   // Notices for when the user's terminal is in order again, and need not be waited for.
   std::vector<std::string> said_later_;
   std::optional<int> command_status_;
+  std::string degraded_directory_;  // in which the last one of kDegraded lies
   bool timed_out_ = false;
 };
 

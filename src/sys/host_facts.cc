@@ -288,6 +288,7 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
   }
   for (const std::string_view directory : options.system_directories) {
     std::string path(directory);
+    if (options.may_hang && options.may_hang(path, facts.mounts)) continue;
     if (IsWritableDirectory(path)) facts.writable_system_directories.push_back(std::move(path));
   }
   MINI_ASSIGN_OR_RETURN(facts.unix_sockets, ReadUnixSockets());

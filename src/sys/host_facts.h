@@ -20,6 +20,8 @@ struct HostFactsOptions {
   std::span<const std::string_view> system_directories = {};
   // Paths below every home whose PathFact is wanted as well; what is missing is left out.
   std::span<const std::string_view> below_homes = {};
+  // Where this says true of a path, it is not looked at whether the caller may write there.
+  bool (*may_hang)(std::string_view path, const std::vector<MountFact>& mounts) = nullptr;
   // Whether HostFacts::root_entries is read.
   bool root_entries = false;
   // The directory that HostFacts::listed_directory_is_empty is about.

@@ -340,5 +340,51 @@ TEST(ReadHostAddresses, ContainsLoopbackWhereItIsUp) {
             addresses->end());
 }
 
+TEST(ReadDirectoryEntries, TellsKindsAndStopsAfterOneTooMany) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "folder");
+  std::ofstream(directory / "file") << "";
+  std::filesystem::create_symlink("leads/nowhere", directory / "link");
+  auto entries = ReadDirectoryEntries(directory.path(), 3);
+  ASSERT_TRUE(entries.ok()) << entries.status().ToString();
+  std::sort(entries->begin(), entries->end(),
+            [](const DirectoryEntry& a, const DirectoryEntry& b) { return a.name < b.name; });
+  using Kind = DirectoryEntry::Kind;
+  ASSERT_EQ(entries->size(), 3u);
+  EXPECT_EQ((*entries)[0].kind, Kind::kOther);
+  EXPECT_EQ((*entries)[1].kind, Kind::kDirectory);
+  EXPECT_EQ((*entries)[2].kind, Kind::kSymlink);
+  EXPECT_EQ((*entries)[2].symlink_target, "leads/nowhere");
+  EXPECT_EQ(ReadDirectoryEntries(directory.path(), 1)->size(), 2u);
+  EXPECT_FALSE(ReadDirectoryEntries(directory / "file", 1).ok());
+}
+
+TEST(OutermostWritable, GoesUpAsFarAsDirectoriesBelongToTheCaller) {
+  const TemporaryDirectory directory;
+  const std::string outer = directory / "outer", middle = directory / "outer/middle",
+                    inner = directory / "outer/middle/inner";
+  std::filesystem::create_directories(inner);
+  const std::vector<std::string> parents = {outer, middle, inner};
+  EXPECT_EQ(OutermostWritable(parents), outer);
+  EXPECT_EQ(OutermostWritable({}), "");
+  if (geteuid() != 0) return;  // only root can give a directory away
+  // Somebody else's may be written to, but nothing through it can be copied up.
+  ASSERT_EQ(chown(middle.c_str(), 65534, 65534), 0);
+  EXPECT_EQ(OutermostWritable(parents), middle);
+  ASSERT_EQ(chown(middle.c_str(), 0, 65534), 0) << "the group counts as well";
+  EXPECT_EQ(OutermostWritable(parents), middle);
+}
+
+TEST(ReadHostFacts, AsksNothingAboutDirectoriesThatMayHang) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path();
+  const std::string_view system[] = {path};
+  HostFactsOptions options;
+  options.system_directories = system;
+  EXPECT_EQ(ReadHostFacts({}, options)->writable_system_directories.size(), 1u);
+  options.may_hang = [](std::string_view, const std::vector<MountFact>&) { return true; };
+  EXPECT_TRUE(ReadHostFacts({}, options)->writable_system_directories.empty());
+}
+
 }  // namespace
 }  // namespace mini

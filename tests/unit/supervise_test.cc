@@ -195,5 +195,45 @@ TEST(StatusFor, SaysHowToOpenTheTunDevice) {
             "root: chmod 0666 /dev/net/tun");
 }
 
+TEST(Supervisor, SaysOnceThatTheScratchSpaceWasFull) {
+  for (const int error : {ENOSPC, 0}) {
+    const SupervisorSignals signals;
+    StandIn stand_in = StartStandIn([&](int control) {
+      SendReport(control, {ReportKind::kExited, ChildStage::kExec, 0, error, 0});
+      return 0;
+    });
+    Plan plan;
+    plan.scratch_size = 64 << 20;
+    std::vector<std::string> notices;
+    ASSERT_TRUE(RunToTheEnd(plan, stand_in, signals, &notices).ok());
+    ASSERT_EQ(notices.size(), error == 0 ? 0u : 1u);
+    for (const std::string& notice : notices) {
+      EXPECT_NE(notice.find("(64 MB) was full"), std::string::npos) << notice;
+    }
+  }
+}
+
+TEST(Supervisor, NamesOneOfTheOverlaysThatFailSideBySide) {
+  Plan plan;
+  for (const char* target : {"/etc", "/opt", "/var/a", "/var/b", "/var/b/c"}) {
+    plan.mounts.push_back({.kind = MountOpKind::kOverlay, .target = target});
+  }
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([&](int control) {
+    for (uint32_t i = 0; i < 5; ++i) {
+      SendReport(control, {ReportKind::kDegraded, ChildStage::kMounts, i, EINVAL, 0});
+    }
+    SendExit(control, 0);
+    return 0;
+  });
+  std::vector<std::string> notices;
+  ASSERT_TRUE(RunToTheEnd(plan, stand_in, signals, &notices).ok());
+  ASSERT_EQ(notices.size(), 4u);
+  EXPECT_TRUE(notices[0].starts_with("/etc is read-only"));
+  EXPECT_TRUE(notices[1].starts_with("/opt is read-only"));
+  EXPECT_TRUE(notices[2].starts_with("/var/a is read-only"));
+  EXPECT_TRUE(notices[3].starts_with("/var/b/c is read-only"));
+}
+
 }  // namespace
 }  // namespace mini
