@@ -5,21 +5,12 @@
 
 #include "base/paths.h"
 #include "base/strings.h"
+#include "plan/environment.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
 
 namespace mini {
 namespace {
-
-const std::string* FindVariable(const std::vector<std::string>& environment,
-                                std::string_view name) {
-  for (const std::string& entry : environment) {
-    if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name)) {
-      return &entry;
-    }
-  }
-  return nullptr;
-}
 
 // The files execvp(3) would try. An empty PATH element means the working directory.
 std::vector<std::string> Candidates(const std::string& command,
@@ -56,7 +47,6 @@ Status CheckAvailable(const Policy& policy) {
       {policy.network == Network::kHost, "sharing the host's network"},
       {policy.identity != Identity::kCaller, "appearing as somebody else"},
       {policy.host_name != HostName::kOfHost, "another host name"},
-      {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
       {policy.terminal, "a pseudo-terminal"},
       {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
@@ -100,8 +90,13 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(facts);
   MINI_RETURN_IF_ERROR(PlanMounts(policy, facts, plan));
   plan.argv = argv;
-  plan.environment = facts.environment;
-  plan.candidates = Candidates(argv[0], facts.environment);
+  CommandEnvironment environment = MakeCommandEnvironment(policy, facts.environment);
+  plan.environment = std::move(environment.variables);
+  plan.removed_variables = std::move(environment.removed);
+  if (!plan.removed_variables.empty()) {
+    plan.notices.push_back(RemovedVariablesNotice(plan.removed_variables));
+  }
+  plan.candidates = Candidates(argv[0], plan.environment);
   plan.time_limit = policy.time_limit;
   plan.kill_delay = policy.kill_delay;
   return plan;

@@ -48,6 +48,7 @@ struct Plan {
   std::vector<std::string> candidates;
   std::vector<std::string> argv;
   std::vector<std::string> environment;
+  std::vector<std::string> removed_variables;  // names: what the caller has and the command has not
   std::optional<std::chrono::milliseconds> time_limit;
   std::chrono::milliseconds kill_delay{0};
   // What the user should know: one sentence each, for stderr.

@@ -78,8 +78,10 @@ std::string ModeText(mode_t mode) {
 
 // Quoted only where it has to be, so that golden plans stay readable.
 std::string Word(std::string_view text) {
-  const bool plain = !text.empty() && text.find_first_of(" \t\n\"'\\") == std::string_view::npos;
-  return plain ? std::string(text) : StrCat("\"", EscapeForTerminal(text, text.size()), "\"");
+  const std::string escaped = EscapeForTerminal(text, text.size());
+  const bool plain =
+      !text.empty() && escaped == text && text.find_first_of(" \"'\\") == std::string_view::npos;
+  return plain ? escaped : StrCat("\"", escaped, "\"");
 }
 
 // The operands, in the order of a sentence.
@@ -155,6 +157,8 @@ std::string Plan::ToString() const {
     text += StrCat("time-limit ", time_limit->count(), " ms, SIGKILL after ", kill_delay.count(),
                    " ms\n");
   }
+  // Names only: a plan is printed and pasted into reports.
+  for (const std::string& name : removed_variables) text += StrCat("unset ", Word(name), "\n");
   text += "exec";
   for (const std::string& argument : argv) text += StrCat(" ", Word(argument));
   text += "\n";
