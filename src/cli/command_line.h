@@ -13,18 +13,20 @@
 namespace mini {
 
 enum class Product {
-  kSandbox,  // mini-sandbox: no network
+  kSandbox,  // mini-sandbox: no network, or the host's
   kTapbox,   // mini-tapbox: the network stack with its allow-list
 };
 
 const char* ProductName(Product product);
-// "usage: mini-sandbox -x [options] [--] command [args]"
+// "usage: mini-sandbox [mode] [options] [--] command [args]"
 std::string UsageLine(Product product);
 
 struct CommandLine {
   Policy policy;
   std::vector<std::string> command;
   bool print_plan = false;
+  // -D: where to write what is done. As it was given: relative to the working directory.
+  std::optional<std::string> debug_log;
   // --help or --version: print this on standard output, do nothing else. The rest is empty then.
   std::optional<std::string> text_only;
 };

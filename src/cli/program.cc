@@ -65,6 +65,10 @@ int RunProgram(Product product, int argc, const char* const* argv) {
   Result<CommandLine> line = ParseCommandLine(product, argc, argv);
   if (!line.ok()) return Fail(product, line.status());
   if (line->text_only) return Print(product, *line->text_only);
+  if (line->debug_log) {
+    return Fail(product,
+                InvalidArgument(Stage::kArguments, "a debug log is not available in this version"));
+  }
   if (line->policy.network == Network::kStack && !line->policy.rules) {
     Say(product, "no allow-list: the command may reach every public address (-F, --allow)");
   }

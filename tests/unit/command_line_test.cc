@@ -162,13 +162,162 @@ TEST(CommandLine, SecondsMayHaveDecimals) {
   EXPECT_EQ(limit("1000000001"), "arguments: -T 1000000001: that is more than 30 years");
 }
 
-TEST(CommandLine, OptionsOfLaterVersionsAreNotCalledUnknown) {
-  for (const char* name : {"-o", "-d", "-k", "-h", "-e", "-i", "-H", "-n", "-N", "-R", "-U", "-P",
-                           "-D", "--setenv", "--unsetenv"}) {
-    const std::string outcome = Outcome(Sandbox({"-x", name, "true"}));
-    EXPECT_TRUE(outcome.starts_with(StrCat("arguments: ", name, ": "))) << outcome;
-    EXPECT_TRUE(outcome.ends_with(" is not available in this version")) << outcome;
+// What an accepted command line says, or the error.
+template <typename Get>
+std::string Asked(const Result<CommandLine>& line, Get get) {
+  return line.ok() ? std::string(get(line->policy)) : Outcome(line);
+}
+
+TEST(CommandLine, WithoutAModeItIsReadOnly) {
+  const auto mode = [](const Policy& policy) {
+    constexpr std::string_view kNames[] = {"read-only", "default", "custom", "hermetic"};
+    return StrCat(kNames[static_cast<size_t>(policy.mode)], " ",
+                  policy.root_directory.value_or(""));
+  };
+  EXPECT_EQ(Asked(Sandbox({"true"}), mode), "read-only ");
+  EXPECT_EQ(Asked(Tapbox({"-T", "5", "true"}), mode), "read-only ");
+  EXPECT_EQ(Asked(Sandbox({"-x", "-x", "true"}), mode), "default ");
+  EXPECT_EQ(Asked(Sandbox({"-o", "/root", "true"}), mode), "custom /root");
+  EXPECT_EQ(Asked(Sandbox({"--custom=/root", "true"}), mode), "custom /root");
+  EXPECT_EQ(Asked(Tapbox({"-h", "/root", "true"}), mode), "hermetic /root");
+  EXPECT_EQ(Asked(Sandbox({"--hermetic", "/root", "true"}), mode), "hermetic /root");
+}
+
+TEST(CommandLine, ModesExcludeEachOther) {
+  const std::string refusal = "arguments: only one of -x, -o and -h can be given, and once";
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-o", "/r", "true"})), refusal);
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-h", "/r", "true"})), refusal);
+  EXPECT_EQ(Outcome(Sandbox({"-h", "/r", "-x", "true"})), refusal);
+  EXPECT_EQ(Outcome(Sandbox({"-h", "/r", "-o", "/r", "true"})), refusal);
+  EXPECT_EQ(Outcome(Sandbox({"-o", "/r", "-o", "/s", "true"})), refusal);
+}
+
+TEST(CommandLine, OverlaysAndScratchBelongToTheirModes) {
+  const auto line = Sandbox({"-o", "/r", "-k", "/a", "--overlay=/b", "-d", "/disk",
+                             "--scratch-size", "2M", "-e", "/c", "--tmpfs", "/d", "true"});
+  ASSERT_TRUE(line.ok()) << Outcome(line);
+  EXPECT_EQ(line->policy.overlays, (std::vector<std::string>{"/a", "/b"}));
+  EXPECT_EQ(line->policy.empty_directories, (std::vector<std::string>{"/c", "/d"}));
+  EXPECT_EQ(line->policy.scratch_directory, "/disk");
+  EXPECT_EQ(line->policy.scratch_size, uint64_t{2} << 20);
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-k", "/a", "true"})),
+            "arguments: -k needs custom mode: -o ROOT");
+  EXPECT_EQ(Outcome(Sandbox({"-h", "/r", "--overlay", "/a", "true"})),
+            "arguments: -k needs custom mode: -o ROOT");
+  EXPECT_EQ(Outcome(Sandbox({"-d", "/disk", "true"})),
+            "arguments: -d needs a mode with overlays: -x or -o ROOT");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-d", "/a", "--scratch-dir", "/b", "true"})),
+            "arguments: -d can be given once");
+}
+
+TEST(CommandLine, SizesCountInPowersOf1024) {
+  const auto size = [](const char* text) {
+    return Asked(Sandbox({"-x", "--scratch-size", text, "true"}),
+                 [](const Policy& policy) { return StrCat(*policy.scratch_size); });
+  };
+  EXPECT_EQ(size("1"), "1");
+  EXPECT_EQ(size("4k"), "4096");
+  EXPECT_EQ(size("4K"), "4096");
+  EXPECT_EQ(size("512M"), "536870912");
+  EXPECT_EQ(size("3g"), "3221225472");
+  EXPECT_EQ(size("18446744073709551615"), "18446744073709551615");
+  EXPECT_EQ(size("17179869183G"), "18446744072635809792");
+  for (const char* bad : {"", "K", "M1", "1KB", "1T", "-1", "+1", "1.5G", " 1", "1 ", "0x10"}) {
+    EXPECT_EQ(size(bad), StrCat("arguments: --scratch-size ", bad,
+                                ": not a size: bytes, or with K, M or G behind, as in 512M"));
   }
+  for (const char* large : {"18446744073709551616", "17179869184G", "99999999999999999999999K"}) {
+    EXPECT_EQ(size(large),
+              StrCat("arguments: --scratch-size ", large, ": more bytes than 64 bits can count"));
+  }
+  EXPECT_EQ(size("0"), "arguments: the scratch size must be more than 0 bytes");
+  EXPECT_EQ(size("0G"), "arguments: the scratch size must be more than 0 bytes");
+}
+
+TEST(CommandLine, TheNetworkIsNoneOrTheHosts) {
+  const auto network = [](std::vector<const char*> words) {
+    return Asked(Sandbox(std::move(words)), [](const Policy& policy) {
+      constexpr std::string_view kNames[] = {"loopback", "none", "host", "stack"};
+      return kNames[static_cast<size_t>(policy.network)];
+    });
+  };
+  EXPECT_EQ(network({"-x", "true"}), "loopback");
+  EXPECT_EQ(network({"-x", "-n", "true"}), "none");
+  EXPECT_EQ(network({"--no-loopback", "true"}), "none");
+  EXPECT_EQ(network({"-xN", "true"}), "host");
+  EXPECT_EQ(network({"--share-network", "true"}), "host");
+  EXPECT_EQ(network({"-n", "-N", "true"}), "arguments: -n and -N exclude each other");
+  EXPECT_EQ(network({"-N", "-n", "true"}), "arguments: -n and -N exclude each other");
+}
+
+TEST(CommandLine, IdentityHostNameAndTerminal) {
+  const auto line = Sandbox({"-x", "-R", "-H", "-P", "-i", "--nested", "--allow-degraded", "true"});
+  ASSERT_TRUE(line.ok()) << Outcome(line);
+  EXPECT_EQ(line->policy.identity, Identity::kRoot);
+  EXPECT_EQ(line->policy.host_name, HostName::kLocalhost);
+  EXPECT_TRUE(line->policy.terminal);
+  EXPECT_TRUE(line->policy.interrupt_terminates);
+  EXPECT_EQ(line->policy.nesting, Nesting::kAllowed);
+  EXPECT_EQ(line->policy.degraded, Degraded::kAllowed);
+  const auto named = Tapbox({"--nobody", "--localhost", "--pty", "--interrupt-terminates", "true"});
+  ASSERT_TRUE(named.ok()) << Outcome(named);
+  EXPECT_EQ(named->policy.identity, Identity::kNobody);
+  EXPECT_EQ(named->policy.host_name, HostName::kLocalhost);
+  EXPECT_TRUE(named->policy.terminal);
+  EXPECT_TRUE(named->policy.interrupt_terminates);
+  EXPECT_EQ(Sandbox({"--root", "true"})->policy.identity, Identity::kRoot);
+  const auto plain = Sandbox({"-x", "true"});
+  EXPECT_EQ(plain->policy.identity, Identity::kCaller);
+  EXPECT_EQ(plain->policy.host_name, HostName::kOfHost);
+  EXPECT_FALSE(plain->policy.terminal);
+  EXPECT_FALSE(plain->policy.interrupt_terminates);
+  EXPECT_EQ(plain->policy.nesting, Nesting::kRefused);
+  EXPECT_EQ(plain->policy.degraded, Degraded::kRefused);
+  EXPECT_EQ(Outcome(Sandbox({"-R", "-U", "true"})), "arguments: -R and -U exclude each other");
+  EXPECT_EQ(Outcome(Sandbox({"-UR", "true"})), "arguments: -R and -U exclude each other");
+}
+
+TEST(CommandLine, VariablesAreSetRemovedAndKept) {
+  const auto line = Sandbox({"-x", "--setenv", "A=1", "--unsetenv", "B", "--setenv=C=x=y",
+                             "--setenv", "D=", "--keep-env", "TOKEN", "true"});
+  ASSERT_TRUE(line.ok()) << Outcome(line);
+  std::string changes;
+  for (const EnvironmentChange& change : line->policy.environment) {
+    changes += StrCat(change.name, change.value ? "=" + *change.value : " removed", "|");
+  }
+  EXPECT_EQ(changes, "A=1|B removed|C=x=y|D=|");
+  EXPECT_EQ(line->policy.kept_variables, std::vector<std::string>{"TOKEN"});
+  EXPECT_EQ(Outcome(Sandbox({"--setenv", "A", "true"})),
+            "arguments: --setenv A: it has no value: give NAME=VALUE");
+  EXPECT_EQ(Outcome(Sandbox({"--setenv", "=1", "true"})),
+            "arguments: --setenv : not a name of a variable");
+  EXPECT_EQ(Outcome(Sandbox({"--unsetenv", "A=1", "true"})),
+            "arguments: --unsetenv A=1: not a name of a variable");
+  EXPECT_EQ(Outcome(Sandbox({"--keep-env", "", "true"})),
+            "arguments: --keep-env : not a name of a variable");
+}
+
+TEST(CommandLine, TheDebugLogIsNamedAsGiven) {
+  EXPECT_EQ(Sandbox({"-x", "-D", "log", "true"})->debug_log, "log");
+  EXPECT_EQ(Tapbox({"-x", "--debug-log=/l", "true"})->debug_log, "/l");
+  EXPECT_EQ(Sandbox({"-x", "true"})->debug_log, std::nullopt);
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-D", "", "true"})), "arguments: -D: the path is empty");
+}
+
+TEST(CommandLine, TapboxSaysWhyItSharesNoNetwork) {
+  for (const char* name : {"-N", "--share-network"}) {
+    EXPECT_EQ(Outcome(Tapbox({"-x", name, "true"})),
+              StrCat("arguments: ", name,
+                     ": the host's network would bypass the allow-list: run mini-sandbox"));
+  }
+  for (const char* name : {"-n", "--no-loopback"}) {
+    EXPECT_EQ(Outcome(Tapbox({"-x", name, "true"})),
+              StrCat("arguments: ", name,
+                     ": without a network there is nothing to allow: run mini-sandbox"));
+  }
+  EXPECT_EQ(Outcome(Tapbox({"-x", "--allow-degraded", "true"})),
+            "arguments: --allow-degraded: without namespaces there is no network stack: run "
+            "mini-sandbox");
 }
 
 TEST(CommandLine, MistakesAreNamed) {
@@ -184,10 +333,7 @@ TEST(CommandLine, MistakesAreNamed) {
   EXPECT_EQ(Outcome(Sandbox({"-x", "-w", "", "true"})), "arguments: -w: the path is empty");
   EXPECT_EQ(Outcome(Sandbox({"-x"})), "arguments: no command was given");
   EXPECT_EQ(Outcome(Sandbox({"-x", "--"})), "arguments: no command was given");
-  EXPECT_EQ(Outcome(Sandbox({})),
-            "arguments: no mode was chosen: this version has the default mode: give -x");
-  EXPECT_EQ(Outcome(Sandbox({"true"})),
-            "arguments: no mode was chosen: this version has the default mode: give -x");
+  EXPECT_EQ(Outcome(Sandbox({})), "arguments: no command was given");
 }
 
 TEST(CommandLine, AnOptionsFileIsNotTakenForTheCommand) {
@@ -209,12 +355,26 @@ TEST(CommandLine, HelpNamesEveryOptionAndFitsEightyColumns) {
     ASSERT_TRUE(line.ok()) << Outcome(line);
     ASSERT_TRUE(line->text_only);
     const std::string& text = *line->text_only;
-    for (const char* word :
-         {"-x,--default", "-w,--write", "-M,--bind", "-m,--to", "-W,--chdir", "-T,--time-limit",
-          "-t,--kill-delay", "--print-plan", "--help", "--version", "Example:"}) {
+    for (const char* word : {"-x,--default",     "-o,--custom",
+                             "-h,--hermetic",    "-w,--write",
+                             "-M,--bind",        "-m,--to",
+                             "-e,--tmpfs",       "-k,--overlay",
+                             "-d,--scratch-dir", "--scratch-size",
+                             "-H,--localhost",   "-W,--chdir",
+                             "-R,--root",        "-U,--nobody",
+                             "-P,--pty",         "--nested",
+                             "--setenv",         "--unsetenv",
+                             "--keep-env",       "-T,--time-limit",
+                             "-t,--kill-delay",  "-i,--interrupt-terminates",
+                             "-D,--debug-log",   "--print-plan",
+                             "--help",           "--version",
+                             "Example:"}) {
       EXPECT_NE(text.find(word), std::string::npos) << word;
     }
-    for (const char* word : {"-F,--rules", "--allow"}) {
+    for (const char* word : {"-n,--no-loopback", "-N,--share-network", "--allow-degraded"}) {
+      EXPECT_EQ(text.find(word) != std::string::npos, product == Product::kSandbox) << word;
+    }
+    for (const char* word : {"-F,--rules", "--allow "}) {
       EXPECT_EQ(text.find(word) != std::string::npos, product == Product::kTapbox) << word;
     }
     EXPECT_TRUE(text.find(UsageLine(product)) != std::string::npos) << text;
