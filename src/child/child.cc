@@ -82,6 +82,9 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   if (control.SupervisorIsGone()) _exit(1);
   const mode_t file_mode_mask = umask(0);
   MINI_STEP(WriteIdMaps(plan));
+  if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
+    return FailedAt(ChildStage::kHostName);
+  }
   MINI_STEP(SetUpNetwork(plan, control));
   MINI_STEP(ProtectStreams());
   const DescriptorLimit limit;

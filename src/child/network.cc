@@ -46,6 +46,7 @@ Step OpenTap(const Control& control) {
 }  // namespace
 
 Step SetUpNetwork(const FrozenPlan& plan, const Control& control) {
+  if (plan.network == FrozenNetwork::kUntouched) return Done();
   if (plan.network == FrozenNetwork::kLoopback) return BringLoopbackUp();
   for (uint32_t index = 0; index < plan.sysctl_count; ++index) {
     const Step step = WriteSysctl(plan.sysctls[index], index);

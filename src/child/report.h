@@ -19,6 +19,7 @@ enum class ReportKind : uint32_t {
 enum class ChildStage : uint32_t {
   kStart,
   kIdMaps,
+  kHostName,
   kLoopback,
   kTapDevice,
   kNetlink,

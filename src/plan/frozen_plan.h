@@ -59,7 +59,11 @@ struct FrozenSysctl {
   size_t value_size;
 };
 
-enum class FrozenNetwork : uint8_t { kLoopback, kTap };
+enum class FrozenNetwork : uint8_t {
+  kUntouched,  // the namespace is left as it is: new and without loopback, or the host's
+  kLoopback,
+  kTap,
+};
 
 struct FrozenPlan {
   // Written to /proc/self/{uid,gid}_map.
@@ -67,6 +71,9 @@ struct FrozenPlan {
   size_t uid_map_size;
   const char* gid_map;
   size_t gid_map_size;
+
+  const char* host_name;  // null: as it is
+  size_t host_name_size;
 
   FrozenNetwork network;
   const FrozenSysctl* sysctls;

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/paths.h"
 #include "base/strings.h"
@@ -61,6 +62,7 @@ class MountPlanner {
     MINI_RETURN_IF_ERROR(PlanWorkingDirectory());
     MINI_RETURN_IF_ERROR(PlanBinds());
     if (policy_.network == Network::kStack) PlanNameFiles();
+    if (policy_.network == Network::kHost) PlanHiddenResolvConf();
     PlanSockets();
     Emit();
     return OkStatus();
@@ -182,9 +184,11 @@ class MountPlanner {
       // A part of it that was mounted elsewhere was put there to be seen; its sockets are covered.
       HideAliases(path, Parts::kLeftOut);
       if (path != "/run") continue;
-      // What XDG_RUNTIME_DIR names on most hosts.
+      // What XDG_RUNTIME_DIR names on most hosts, and what it would name for who shows inside.
       scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user"), 0755));
-      scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user/", facts_.uid), 0700));
+      for (const uid_t uid : std::set<uid_t>{plan_.uid.inside, plan_.uid.outside}) {
+        scratch_.push_back(DirectoryIn(scratch_slot_, StrCat(name, "/user/", uid), 0700));
+      }
     }
   }
 
@@ -449,6 +453,14 @@ class MountPlanner {
   void PlanNameFiles() {
     AddNameFile(kResolvConf, ResolvConfInside(facts_.resolv_conf));
     AddNameFile(kHosts, HostsInside(facts_.hosts));
+  }
+
+  // /etc/resolv.conf is often a symlink into /run, which is empty inside.
+  void PlanHiddenResolvConf() {
+    const PathFact& fact = Fact(kResolvConf);
+    if (fact.canonical.empty()) return;
+    const Cover* above = CoverAbove(fact.canonical);
+    if (above && above->kind == CoverKind::kPrivate) AddNameFile(kResolvConf, facts_.resolv_conf);
   }
 
   void AddNameFile(const char* path, std::string text) {

@@ -25,13 +25,41 @@ std::vector<std::string> Candidates(const std::string& command,
   return candidates;
 }
 
-std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
+// The id that shows inside. 65534 is what the kernel itself shows for ids without a number
+// (/proc/sys/kernel/overflowuid), and "nobody" in every passwd(5).
+uint32_t IdInside(Identity identity, uint32_t of_caller) {
+  constexpr uint32_t kRoot = 0;
+  constexpr uint32_t kNobody = 65534;
+  switch (identity) {
+    case Identity::kRoot:
+      return kRoot;
+    case Identity::kNobody:
+      return kNobody;
+    case Identity::kCaller:
+      break;
+  }
+  return of_caller;
+}
+
+std::vector<Sysctl> NetworkSysctls(gid_t gid) {
   return {
       // bbr, where a host has it as its default, halves throughput on a link without loss.
       {"/proc/sys/net/ipv4/tcp_congestion_control", "reno"},
       // icmp(7): lets ping work without a raw socket. Only this group exists inside.
-      {"/proc/sys/net/ipv4/ping_group_range", StrCat(facts.gid, " ", facts.gid)},
+      {"/proc/sys/net/ipv4/ping_group_range", StrCat(gid, " ", gid)},
   };
+}
+
+// Of all invariants these are the ones that -N gives up: the user should know.
+std::string HostNetworkNotice(const HostFacts& facts) {
+  const std::string notice =
+      "the host's network is shared: the command can reach whatever this machine can, services on "
+      "its loopback included";
+  return facts.scopes_abstract_sockets
+             ? notice
+             : StrCat(notice,
+                      ", and abstract UNIX sockets of its programs (closing those needs "
+                      "landlock of Linux 6.12)");
 }
 
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
@@ -43,10 +71,6 @@ Status CheckAvailable(const Policy& policy) {
       {!policy.empty_directories.empty(), "an empty directory on a path"},
       {policy.scratch_directory.has_value(), "a scratch directory on disk"},
       {policy.scratch_size.has_value(), "a limit of the scratch space"},
-      {policy.network == Network::kUnconfigured, "a network without loopback"},
-      {policy.network == Network::kHost, "sharing the host's network"},
-      {policy.identity != Identity::kCaller, "appearing as somebody else"},
-      {policy.host_name != HostName::kOfHost, "another host name"},
       {policy.terminal, "a pseudo-terminal"},
       {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
@@ -70,7 +94,7 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
     if (bind.target != bind.source) paths.push_back(bind.target);
   }
   if (policy.working_directory) paths.push_back(*policy.working_directory);
-  if (policy.network == Network::kStack) {
+  if (policy.network == Network::kStack || policy.network == Network::kHost) {
     paths.emplace_back(kResolvConf);
     paths.emplace_back(kHosts);
   }
@@ -84,10 +108,12 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   }
   MINI_RETURN_IF_ERROR(CheckAvailable(policy));
   Plan plan;
-  plan.uid = facts.uid;
-  plan.gid = facts.gid;
+  plan.uid = {IdInside(policy.identity, facts.uid), facts.uid};
+  plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
+  if (policy.host_name == HostName::kLocalhost) plan.host_name = "localhost";
   plan.network = policy.network;
-  if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(facts);
+  if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(plan.gid.inside);
+  if (policy.network == Network::kHost) plan.notices.push_back(HostNetworkNotice(facts));
   MINI_RETURN_IF_ERROR(PlanMounts(policy, facts, plan));
   plan.argv = argv;
   CommandEnvironment environment = MakeCommandEnvironment(policy, facts.environment);

@@ -35,9 +35,16 @@ struct Sysctl {
   std::string value;
 };
 
+// What is mapped to the caller's only id: the number inside, and outside.
+struct IdMap {
+  uint32_t inside = 0;
+  uint32_t outside = 0;
+};
+
 struct Plan {
-  uid_t uid = 0;
-  gid_t gid = 0;
+  IdMap uid;
+  IdMap gid;
+  std::optional<std::string> host_name;  // unset: the host's
   Network network = Network::kLoopback;
   std::vector<Sysctl> sysctls;
   std::vector<MountOp> mounts;

@@ -114,6 +114,26 @@ std::string Operands(const MountOp& op) {
   }
 }
 
+// The caller's own ids need no arrow.
+std::string IdMapText(const IdMap& map) {
+  return map.inside == map.outside ? StrCat(map.inside) : StrCat(map.outside, "->", map.inside);
+}
+
+std::string NetworkText(Network network) {
+  switch (network) {
+    case Network::kLoopback:
+      return "loopback";
+    case Network::kUnconfigured:
+      return "unconfigured";
+    case Network::kHost:
+      return "of the host";
+    case Network::kStack:
+      break;
+  }
+  return StrCat("stack ", kSandboxAddressV4, " ", kSandboxAddressV6, " resolver ",
+                kSandboxResolver);
+}
+
 // Whether the step makes its slot rather than uses it.
 bool MakesSlot(MountOpKind kind) {
   switch (kind) {
@@ -139,12 +159,11 @@ std::string MountOp::ToString() const {
 }
 
 std::string Plan::ToString() const {
-  std::string text = "namespaces user mount pid ipc uts cgroup net\n";
-  text += StrCat("map uid ", uid, " gid ", gid, "\n");
-  text += network == Network::kStack
-              ? StrCat("network stack ", kSandboxAddressV4, " ", kSandboxAddressV6, " resolver ",
-                       kSandboxResolver, "\n")
-              : "network loopback\n";
+  std::string text = StrCat("namespaces user mount pid ipc uts cgroup",
+                            network == Network::kHost ? "" : " net", "\n");
+  text += StrCat("map uid ", IdMapText(uid), " gid ", IdMapText(gid), "\n");
+  if (host_name) text += StrCat("host-name ", Word(*host_name), "\n");
+  text += StrCat("network ", NetworkText(network), "\n");
   for (const Sysctl& sysctl : sysctls) {
     text += StrCat("sysctl ", sysctl.path, " ", Word(sysctl.value), "\n");
   }

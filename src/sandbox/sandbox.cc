@@ -30,7 +30,8 @@ namespace {
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
   options.system_directories = SystemWriteDirectories();
-  options.resolver_files = policy.network == Network::kStack;
+  options.resolver_files = policy.network == Network::kStack || policy.network == Network::kHost;
+  options.landlock = policy.network == Network::kHost;
   MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(PathsToProbe(policy), options));
   const auto is_directory = [&](std::string_view path) {
     return facts.paths.find(path)->second.kind == PathKind::kDirectory;
@@ -71,12 +72,13 @@ Result<ControlSockets> MakeControlSockets() {
   return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<ChildProcess> StartChild(const FrozenPlan& frozen) {
+Result<ChildProcess> StartChild(const Plan& plan, const FrozenPlan& frozen) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
   child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(
+          plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew,
           [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
           &arguments));
   return ChildProcess(std::move(cloned.pidfd), std::move(control.supervisor));
@@ -133,7 +135,7 @@ Result<Outcome> Run(RunRequest request) {
   const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
 
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get()));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(plan, frozen.get()));
   Supervisor supervisor(plan, child, request.on_notice);
   if (plan.network != Network::kStack) return supervisor.Run(signals);
 

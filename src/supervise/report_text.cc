@@ -53,6 +53,8 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kIdMaps:
       return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
           .WithHint(error == EPERM || error == EACCES ? kRestricted : "");
+    case ChildStage::kHostName:
+      return SystemError(Stage::kClone, error, "set the host name inside");
     case ChildStage::kLoopback:
       return SystemError(Stage::kNetwork, error, "bring the loopback interface up");
     case ChildStage::kTapDevice:

@@ -30,11 +30,13 @@ std::string HintFor(int error_number) {
 
 }  // namespace
 
-Result<ClonedProcess> CloneIntoNamespaces(void (*entry)(void*), void* argument) {
+Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry)(void*),
+                                          void* argument) {
   int pidfd = -1;
   clone_args arguments = {};
   arguments.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                    CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_PIDFD;
+                    CLONE_NEWCGROUP | CLONE_PIDFD;
+  if (network == NetworkNamespace::kNew) arguments.flags |= CLONE_NEWNET;
   arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));

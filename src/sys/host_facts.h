@@ -18,8 +18,10 @@ struct HostFactsOptions {
   // Whether HostFacts::root_entries is read: only when a mount point is missing in "/".
   bool root_entries = false;
   // Whether HostFacts::resolv_conf and ::hosts are read: only a run with the network stack, or one
-  // that places these files inside, needs them.
+  // that shares the host's network, needs them.
   bool resolver_files = true;
+  // Whether HostFacts::scopes_abstract_sockets is found out.
+  bool landlock = false;
 };
 
 // `paths` are absolute. Four system calls a path.
