@@ -81,6 +81,9 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   // It may have died before the line above; its end of the socket tells.
   if (control.SupervisorIsGone()) _exit(1);
   const mode_t file_mode_mask = umask(0);
+  // Not only for the command: a terminal's signal that is pending here would swallow the same one
+  // from the supervisor (signal(7): standard signals do not queue).
+  if (plan.own_session) (void)setsid();
   MINI_STEP(WriteIdMaps(plan));
   if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
     return FailedAt(ChildStage::kHostName);
@@ -117,7 +120,7 @@ void RunChild(const ChildArguments& arguments) {
   }
   // The command owns the standard streams now; init would keep a pipe's reader waiting.
   close_range(0, 2, 0);
-  RunInit(command, control);
+  RunInit(*arguments.plan, command, control);
 }
 
 }  // namespace mini::child

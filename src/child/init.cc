@@ -4,7 +4,8 @@
 // and cannot be ended by one (a terminal's SIGINT reaches the whole foreground group, init
 // included). A signal is passed on to the command only when it came from outside this pid
 // namespace, where the sender shows as 0: that is the supervisor. Signals the kernel makes for the
-// terminal reach the command by themselves.
+// terminal reach the command by themselves, unless it has a session of its own: then the supervisor
+// passes those on as well, and they are for the command's process group.
 //
 // When the command ends, the sandbox ends: whatever it left running is killed and reaped first, so
 // that the supervisor, once it knows the status, also knows that nothing inside still writes.
@@ -58,9 +59,18 @@ int ExecuteFirstCandidate(const FrozenPlan& plan) {
 int CommandMain(void* opaque) {
   auto* arguments = static_cast<ExecArguments*>(opaque);
   umask(arguments->file_mode_mask);
+  // Within the session that init leads: a group whose parent is of another group of the same
+  // session is not orphaned, so that SIGTSTP stops it (setpgid(2)).
+  if (arguments->plan->own_session) (void)setpgid(0, 0);
   sigprocmask(SIG_SETMASK, &arguments->plan->command_signal_mask, nullptr);
   arguments->error = ExecuteFirstCandidate(*arguments->plan);
   _exit(127);
+}
+
+void PassOn(const FrozenPlan& plan, pid_t command, int signal) {
+  const bool for_group = plan.own_session && (signal == SIGTSTP || signal == SIGCONT ||
+                                              signal == SIGQUIT || signal == SIGWINCH);
+  kill(for_group ? -command : command, signal);
 }
 
 }  // namespace
@@ -76,15 +86,19 @@ StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
   return {Done(), pid};
 }
 
-void RunInit(pid_t command, const Control& control) {
+void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
   sigset_t all;
   sigfillset(&all);
+  bool supervisor_stops = false;  // it has passed on a SIGTSTP and not yet a SIGCONT
   for (;;) {
     siginfo_t info = {};
     const int signal = sigwaitinfo(&all, &info);
     if (signal < 0) continue;  // EINTR: stopped and continued
     if (signal != SIGCHLD) {
-      if (info.si_code <= 0 && info.si_pid == 0) kill(command, signal);
+      if (info.si_code > 0 || info.si_pid != 0) continue;
+      PassOn(plan, command, signal);
+      if (signal == SIGTSTP) supervisor_stops = true;
+      if (signal == SIGCONT) supervisor_stops = false;
       continue;
     }
     int wait_status = 0;
@@ -92,7 +106,7 @@ void RunInit(pid_t command, const Control& control) {
     while ((reaped = waitpid(-1, &wait_status, WNOHANG | WUNTRACED)) > 0) {
       if (reaped != command) continue;
       if (WIFSTOPPED(wait_status)) {
-        control.ReportStop();
+        if (!supervisor_stops) control.ReportStop();
         continue;
       }
       kill(-1, SIGKILL);

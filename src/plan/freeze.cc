@@ -118,6 +118,7 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.shell_argv = arena->Vector(shell_argv);
 
   frozen.command_signal_mask = command_signal_mask;
+  frozen.own_session = plan.interrupt_terminates;
   return FrozenPlanOwner(std::move(arena));
 }
 

@@ -102,6 +102,7 @@ struct FrozenPlan {
   char** shell_argv;
 
   sigset_t command_signal_mask;
+  bool own_session;  // init and the command leave the caller's session (setsid(2))
 };
 
 }  // namespace mini

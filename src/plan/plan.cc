@@ -72,7 +72,6 @@ Status CheckAvailable(const Policy& policy) {
       {policy.scratch_directory.has_value(), "a scratch directory on disk"},
       {policy.scratch_size.has_value(), "a limit of the scratch space"},
       {policy.terminal, "a pseudo-terminal"},
-      {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
       {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
   };
@@ -124,6 +123,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   }
   plan.candidates = Candidates(argv[0], plan.environment);
   plan.time_limit = policy.time_limit;
+  plan.interrupt_terminates = policy.interrupt_terminates;
   plan.kill_delay = policy.kill_delay;
   return plan;
 }

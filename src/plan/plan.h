@@ -57,6 +57,9 @@ struct Plan {
   std::vector<std::string> environment;
   std::vector<std::string> removed_variables;  // names: what the caller has and the command has not
   std::optional<std::chrono::milliseconds> time_limit;
+  // SIGINT ends the command as the time limit does. It then has a session of its own, since a
+  // terminal's Ctrl-C would reach it directly otherwise.
+  bool interrupt_terminates = false;
   std::chrono::milliseconds kill_delay{0};
   // What the user should know: one sentence each, for stderr.
   std::vector<std::string> notices;

@@ -176,6 +176,9 @@ std::string Plan::ToString() const {
     text += StrCat("time-limit ", time_limit->count(), " ms, SIGKILL after ", kill_delay.count(),
                    " ms\n");
   }
+  if (interrupt_terminates) {
+    text += StrCat("interrupt SIGTERM, SIGKILL after ", kill_delay.count(), " ms\n");
+  }
   // Names only: a plan is printed and pasted into reports.
   for (const std::string& name : removed_variables) text += StrCat("unset ", Word(name), "\n");
   text += "exec";

@@ -131,7 +131,9 @@ Result<Outcome> Run(RunRequest request) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
   MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
   MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
-  const SupervisorSignals signals;
+  using CommandSession = SupervisorSignals::CommandSession;
+  const SupervisorSignals signals(plan.interrupt_terminates ? CommandSession::kOwn
+                                                            : CommandSession::kShared);
   const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
 

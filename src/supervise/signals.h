@@ -14,7 +14,9 @@ namespace mini {
 // signal is lost between the two.
 class SupervisorSignals {
  public:
-  SupervisorSignals();
+  // With kOwn the terminal's signals reach this process, and not the command.
+  enum class CommandSession { kShared, kOwn };
+  explicit SupervisorSignals(CommandSession session = CommandSession::kShared);
   ~SupervisorSignals();
   SupervisorSignals(const SupervisorSignals&) = delete;
   SupervisorSignals& operator=(const SupervisorSignals&) = delete;
@@ -25,6 +27,7 @@ class SupervisorSignals {
   Result<UniqueFd> OpenDescriptor() const;
 
  private:
+  CommandSession session_;
   sigset_t original_;
 };
 

@@ -26,6 +26,9 @@ using std::chrono::steady_clock;
 
 namespace {
 
+// Some callers send SIGINT to a process and to its group: the same one, twice.
+constexpr milliseconds kSecondInterrupt{250};
+
 // "2", "0.5"
 std::string SecondsText(milliseconds time) {
   std::string text = StrCat(time.count() / 1000);
@@ -86,10 +89,16 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
   while (read(signal_descriptor, &info, sizeof info) == sizeof info) {
     const auto signal = static_cast<int>(info.ssi_signo);
     if (signal == SIGCONT) command_stopped_ = false;  // it was stopped before
-    // A terminal's Ctrl-C or Ctrl-\ reaches the command by itself. A hang-up reaches only the
-    // foreground group, which need not be the command's.
-    if (info.ssi_code == SI_KERNEL && signal != SIGHUP) continue;
+    if (plan_.interrupt_terminates && signal == SIGINT) {
+      Interrupt();
+      continue;
+    }
+    // A terminal's Ctrl-C or Ctrl-\ reaches a command of our session by itself. A hang-up reaches
+    // only the foreground group, which need not be the command's.
+    if (info.ssi_code == SI_KERNEL && signal != SIGHUP && !plan_.interrupt_terminates) continue;
     child_.Signal(signal);
+    // Taken from a command with a session of its own: what it would have done to this process.
+    if (signal == SIGTSTP) raise(SIGSTOP);
   }
 }
 
@@ -99,40 +108,59 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
 void Supervisor::StopWithCommand() {
   command_stopped_ = false;
   const UniqueFd terminal(open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
-  if (terminal.valid() && tcgetpgrp(terminal.get()) == getpgrp()) raise(SIGTSTP);
+  if (terminal.valid() && tcgetpgrp(terminal.get()) == getpgrp()) {
+    raise(plan_.interrupt_terminates ? SIGSTOP : SIGTSTP);  // which is taken as a message with -i
+  }
 }
 
-int Supervisor::EnforceTimeLimit() {
-  if (!deadline_) return -1;
-  const auto left = std::chrono::ceil<milliseconds>(*deadline_ - steady_clock::now());
-  if (left.count() > 0) {
-    return static_cast<int>(
-        std::min<milliseconds::rep>(left.count(), std::numeric_limits<int>::max()));
-  }
-  if (timed_out_) {
-    child_.Signal(SIGKILL);
-    deadline_.reset();
-    return -1;
-  }
-  timed_out_ = true;
+void Supervisor::EndCommand() {
   child_.Signal(SIGTERM);
   child_.Signal(SIGCONT);  // a stopped command would not hear it
-  // Afterwards: whoever reads our messages may not keep the command alive.
-  on_notice_(StrCat("the time limit of ", SecondsText(*plan_.time_limit),
-                    " s is reached; ending the command"));
-  deadline_ = steady_clock::now() + plan_.kill_delay;
-  return EnforceTimeLimit();
+  const auto end = steady_clock::now() + plan_.kill_delay;
+  kill_at_ = kill_at_ ? std::min(*kill_at_, end) : end;
+}
+
+void Supervisor::Interrupt() {
+  const auto now = steady_clock::now();
+  if (!interrupted_at_) {
+    interrupted_at_ = now;
+    EndCommand();
+  } else if (now - *interrupted_at_ >= kSecondInterrupt) {
+    kill_at_ = now;
+  }
+}
+
+int Supervisor::EnforceDeadlines() {
+  const auto now = steady_clock::now();
+  // A command that is being ended already needs no second SIGTERM.
+  if (time_limit_at_ && *time_limit_at_ <= now && !kill_at_) {
+    timed_out_ = true;
+    EndCommand();
+    // Afterwards: whoever reads our messages may not keep the command alive.
+    on_notice_(StrCat("the time limit of ", SecondsText(*plan_.time_limit),
+                      " s is reached; ending the command"));
+  }
+  if (kill_at_) time_limit_at_.reset();
+  if (kill_at_ && !killed_ && *kill_at_ <= steady_clock::now()) {
+    child_.Signal(SIGKILL);
+    killed_ = true;
+  }
+  const auto& next = kill_at_ ? kill_at_ : time_limit_at_;
+  if (!next || killed_) return -1;
+  const auto left = std::chrono::ceil<milliseconds>(*next - steady_clock::now());
+  return static_cast<int>(
+      std::clamp<milliseconds::rep>(left.count(), 0, std::numeric_limits<int>::max()));
 }
 
 Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
   MINI_ASSIGN_OR_RETURN(const UniqueFd signal_descriptor, signals.OpenDescriptor());
-  if (plan_.time_limit) deadline_ = steady_clock::now() + *plan_.time_limit;
+  if (plan_.time_limit) time_limit_at_ = steady_clock::now() + *plan_.time_limit;
   for (;;) {
     pollfd descriptors[] = {{control_open_ ? child_.control() : -1, POLLIN, 0},
                             {child_.pidfd(), POLLIN, 0},
                             {signal_descriptor.get(), POLLIN, 0},
                             {stack_failure_, POLLIN, 0}};
-    if (poll(descriptors, std::size(descriptors), EnforceTimeLimit()) < 0 && errno != EINTR) {
+    if (poll(descriptors, std::size(descriptors), EnforceDeadlines()) < 0 && errno != EINTR) {
       return SystemError(Stage::kSupervise, errno, "wait for the sandbox");
     }
     if (descriptors[3].revents != 0) {

@@ -34,19 +34,26 @@ class Supervisor {
   Status ReadReport();
   void StopWithCommand();
   void PassSignalsOn(int signal_descriptor);
+  // -i: SIGTERM, and SIGKILL after the delay; a second one kills at once.
+  void Interrupt();
+  // Sends SIGTERM, and SIGKILL when the delay is over.
+  void EndCommand();
   // Sends what is due and returns the poll(2) timeout until the next deadline.
-  int EnforceTimeLimit();
+  int EnforceDeadlines();
 
   const Plan& plan_;
   ChildProcess& child_;
   std::function<void(std::string_view)> on_notice_;
   int stack_failure_ = -1;
   bool stack_failed_ = false;
-  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  std::optional<std::chrono::steady_clock::time_point> time_limit_at_;
+  std::optional<std::chrono::steady_clock::time_point> kill_at_;
+  std::optional<std::chrono::steady_clock::time_point> interrupted_at_;
   bool control_open_ = true;
   bool command_stopped_ = false;
   std::optional<int> command_status_;
   bool timed_out_ = false;
+  bool killed_ = false;
 };
 
 }  // namespace mini
