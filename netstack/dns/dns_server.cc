@@ -69,10 +69,6 @@ Answer LocalhostAnswer(uint16_t type) {
   return answer;
 }
 
-bool IsLoopback(const IpAddress& address) {
-  return address.is_v4() ? address.bytes()[0] == 127 : address == *IpAddress::Parse("::1");
-}
-
 class PolicyDnsServer final : public DnsServer {
  public:
   PolicyDnsServer(const ResolverConfig& config, std::unique_ptr<Upstream> upstream, Filter* filter,
@@ -145,7 +141,7 @@ std::optional<Answer> PolicyDnsServer::AnswerWithoutName(const Query& query) {
 Answer PolicyDnsServer::AnswerReverse(const IpAddress& address) {
   Answer answer = WithRcode(Rcode::kNoError);
   answer.ttl = kLocalTtl;
-  if (IsLoopback(address)) {
+  if (address.is_loopback()) {
     answer.records.emplace_back().target = "localhost";
     return answer;
   }

@@ -26,12 +26,9 @@ struct ResolverConfig {
 };
 
 // Parses the texts of resolv.conf(5) and hosts(5); lines that make no sense are skipped, as the C
-// library does. `search` and `ndots` are for the resolv.conf inside the sandbox (search lists are
-// the client's job), so they are returned, not used here.
+// library does. Search lists are the client's job.
 struct ResolvConf {
   std::vector<Endpoint> servers;
-  std::vector<std::string> search;
-  int ndots = 1;
   std::chrono::milliseconds timeout{2000};
   int attempts = 3;
 };

@@ -10,8 +10,6 @@ namespace {
 
 // The bounds of resolv.conf(5): what the C library's resolver itself would use.
 constexpr size_t kMaxServers = 3;
-constexpr size_t kMaxSearchNames = 32;
-constexpr uint64_t kMaxNdots = 15;
 constexpr uint64_t kMaxTimeoutSeconds = 30;
 constexpr uint64_t kMaxAttempts = 5;
 constexpr uint16_t kDnsPort = 53;
@@ -46,11 +44,7 @@ void ReadOption(std::string_view option, ResolvConf& conf) {
   if (colon == std::string_view::npos) return;
   const std::string_view name = option.substr(0, colon);
   const std::string_view text = option.substr(colon + 1);
-  if (name == "ndots") {
-    auto ndots = static_cast<uint64_t>(conf.ndots);
-    ReadNumber(text, kMaxNdots, ndots);
-    conf.ndots = static_cast<int>(ndots);
-  } else if (name == "timeout") {
+  if (name == "timeout") {
     uint64_t seconds = 0;
     ReadNumber(text, kMaxTimeoutSeconds, seconds);
     if (seconds > 0) conf.timeout = std::chrono::seconds(seconds);
@@ -74,13 +68,6 @@ void ReadServer(std::string_view text, ResolvConf& conf) {
   if (std::find(known.begin(), known.end(), server) == known.end()) conf.servers.push_back(server);
 }
 
-void ReadSearch(const std::vector<std::string_view>& words, ResolvConf& conf) {
-  conf.search.clear();  // the last of `search` and `domain` wins
-  for (size_t i = 1; i < words.size() && conf.search.size() < kMaxSearchNames; ++i) {
-    if (auto name = NormalizeName(words[i])) conf.search.push_back(*std::move(name));
-  }
-}
-
 }  // namespace
 
 ResolvConf ParseResolvConf(std::string_view text) {
@@ -90,8 +77,6 @@ ResolvConf ParseResolvConf(std::string_view text) {
     const auto words = Words(line.substr(0, line.find_first_of("#;")));
     if (words.size() < 2) continue;
     if (words[0] == "nameserver") ReadServer(words[1], conf);
-    if (words[0] == "search") ReadSearch(words, conf);
-    if (words[0] == "domain") ReadSearch({words[0], words[1]}, conf);
     if (words[0] != "options") continue;
     for (size_t i = 1; i < words.size(); ++i) ReadOption(words[i], conf);
   }

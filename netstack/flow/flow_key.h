@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/ip_address.h"
-#include "netstack/flow/sip_hash.h"
+#include "base/sip_hash.h"
 
 namespace mini::netstack {
 

@@ -51,12 +51,6 @@ bool IsUnspecified(const IpAddress& address) {
   return std::ranges::all_of(address.bytes(), [](uint8_t b) { return b == 0; });
 }
 
-bool IsLoopback(const IpAddress& address) {
-  const auto bytes = address.bytes();
-  if (address.is_v4()) return bytes[0] == 127;
-  return bytes[15] == 1 && std::ranges::all_of(bytes.first(15), [](uint8_t b) { return b == 0; });
-}
-
 // Whether the transport checksum is right, or the sandbox's kernel vouches for it, or left it to be
 // finished by us (which nobody does: the bytes never touch a wire).
 bool ChecksumHolds(const VnetHeader& vnet, const Packet& packet, std::span<const uint8_t> segment,
@@ -235,7 +229,7 @@ PacketKind ParseTransport(const VnetHeader& vnet, uint8_t protocol,
   if (IsMulticastOrBroadcast(packet.destination) || IsUnspecified(packet.source)) {
     return PacketKind::kIgnored;  // DHCP, mDNS, group membership: nobody is there
   }
-  if (IsMulticastOrBroadcast(packet.source) || IsLoopback(packet.source)) {
+  if (IsMulticastOrBroadcast(packet.source) || packet.source.is_loopback()) {
     return PacketKind::kMalformed;
   }
   switch (protocol) {

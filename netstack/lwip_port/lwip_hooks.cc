@@ -4,13 +4,13 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/sip_hash.h"
 #include "lwip/sys.h"
-#include "netstack/flow/sip_hash.h"
 
 namespace {
 
-const mini::netstack::SipHashKey& IsnKey() {
-  static const mini::netstack::SipHashKey key = mini::netstack::RandomSipHashKey();
+const mini::SipHashKey& IsnKey() {
+  static const mini::SipHashKey key = mini::RandomSipHashKey();
   return key;
 }
 
@@ -31,7 +31,7 @@ extern "C" u32_t mini_netstack_tcp_isn(const ip_addr_t* local_ip, u16_t local_po
   std::memcpy(tuple.data() + 32, &local_port, 2);
   std::memcpy(tuple.data() + 34, &remote_port, 2);
   // RFC 9293, 3.4.1: the clock ticks every four microseconds.
-  return static_cast<u32_t>(mini::netstack::SipHash(IsnKey(), tuple) + MonotonicMicroseconds() / 4);
+  return static_cast<u32_t>(mini::SipHash(IsnKey(), tuple) + MonotonicMicroseconds() / 4);
 }
 
 extern "C" u32_t sys_now(void) { return static_cast<u32_t>(MonotonicMicroseconds() / 1000); }

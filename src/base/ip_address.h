@@ -32,6 +32,8 @@ class IpAddress {
   IpFamily family() const { return family_; }
   bool is_v4() const { return family_ == IpFamily::kV4; }
   bool is_v6() const { return family_ == IpFamily::kV6; }
+  // 127.0.0.0/8 (RFC 1122) and ::1 (RFC 4291).
+  bool is_loopback() const;
   std::span<const uint8_t> bytes() const { return {bytes_.data(), is_v4() ? 4u : 16u}; }
 
   // RFC 5952 for IPv6.

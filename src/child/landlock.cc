@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
 namespace mini::child {
@@ -38,6 +39,7 @@ bool AllowBelow(int ruleset, int object, uint64_t access) {
 bool AllowRoots(const FrozenPlan& plan, int ruleset, uint64_t access) {
   for (size_t i = 0; i < plan.writable_root_count; ++i) {
     const int root = open(plan.writable_roots[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (root < 0 && errno == ENOENT) continue;  // a private place that was not there to be covered
     if (root < 0) return false;
     // A single file has no directory entries to move.
     const bool allowed = AllowBelow(ruleset, root, access) ||

@@ -1,32 +1,19 @@
 #include "cli/option_words.h"
 
 #include <iterator>
-#include <string_view>
 #include <utility>
 
 #include "base/strings.h"
+#include "cli/option_file.h"
 #include "cli/option_values.h"
 
 namespace mini {
 namespace {
 
-// A word before the command that would be read for more options.
-Status RefuseOptionsFile(std::string_view word) {
-  return Mistake(StrCat(EscapeForTerminal(word),
-                        ": options from a file are not available in this version"))
-      .WithHint("a command of that name goes behind --");
-}
-
-Status MissingValue(std::string_view word) {
-  return Mistake(StrCat(EscapeForTerminal(word), ": a value is missing"));
-}
-
-// "--write", "--write=/path". The last of `uses` waits for the next word if it takes a value and
-// has none yet; then true.
-Result<bool> SplitLongOption(const std::string& word, const TakesValue& takes_value,
+Result<bool> SplitLongOption(std::string_view word, const TakesValue& takes_value,
                              std::vector<OptionUse>& uses) {
   const size_t equals = word.find('=');
-  OptionUse use{word.substr(0, equals), std::nullopt};
+  OptionUse use{std::string(word.substr(0, equals)), std::nullopt, ""};
   MINI_ASSIGN_OR_RETURN(const bool wants_value, takes_value(use.name));
   const bool has_value = equals != std::string::npos;
   if (has_value && !wants_value) {
@@ -40,11 +27,11 @@ Result<bool> SplitLongOption(const std::string& word, const TakesValue& takes_va
   return wants_value && !has_value;
 }
 
-// The same for "-x", "-T5", "-xT5", "-xT".
-Result<bool> SplitShortOptions(const std::string& word, const TakesValue& takes_value,
+// "-x", "-T5", "-xT5", "-xT"
+Result<bool> SplitShortOptions(std::string_view word, const TakesValue& takes_value,
                                std::vector<OptionUse>& uses) {
   for (size_t i = 1; i < word.size(); ++i) {
-    OptionUse use{std::string{'-', word[i]}, std::nullopt};
+    OptionUse use{std::string{'-', word[i]}, std::nullopt, ""};
     MINI_ASSIGN_OR_RETURN(const bool wants_value, takes_value(use.name));
     const bool is_last = i + 1 == word.size();
     if (wants_value && !is_last) use.value = word.substr(i + 1);
@@ -56,19 +43,40 @@ Result<bool> SplitShortOptions(const std::string& word, const TakesValue& takes_
 
 }  // namespace
 
+Status MissingValue(std::string_view word) {
+  return Mistake(StrCat(EscapeForTerminal(word), ": a value is missing"));
+}
+
+Status AtPlace(std::string_view place, Status error) {
+  if (place.empty() || error.ok()) return error;
+  return Status(error.code(), error.stage(), StrCat(place, ": ", error.message()))
+      .WithErrno(error.error_number())
+      .WithHint(error.hint());
+}
+
+Result<bool> SplitOptionWord(std::string_view word, const TakesValue& takes_value,
+                             std::vector<OptionUse>& uses) {
+  return word.starts_with("--") ? SplitLongOption(word, takes_value, uses)
+                                : SplitShortOptions(word, takes_value, uses);
+}
+
 Result<SplitWords> SplitOptionsFromCommand(std::vector<std::string> words,
                                            const TakesValue& takes_value) {
   SplitWords split;
+  OptionFileReader files(takes_value, split.options);
   size_t i = 0;
   while (i < words.size()) {
     const std::string& word = words[i];
-    if (word.starts_with('@')) return RefuseOptionsFile(word);
+    if (word.starts_with('@')) {
+      Status read = files.Read(word.substr(1));
+      if (!read.ok()) return read;
+      ++i;
+      continue;
+    }
     if (word == "--" || word.size() < 2 || word[0] != '-') break;
     ++i;
-    MINI_ASSIGN_OR_RETURN(const bool takes_next,
-                          word[1] == '-' ? SplitLongOption(word, takes_value, split.options)
-                                         : SplitShortOptions(word, takes_value, split.options));
-    if (!takes_next) continue;
+    MINI_ASSIGN_OR_RETURN(const bool waits, SplitOptionWord(word, takes_value, split.options));
+    if (!waits) continue;
     // "--" is far more often a forgotten value than a file of that name ("./--").
     if (i == words.size() || words[i] == "--") return MissingValue(word);
     split.options.back().value = std::move(words[i++]);

@@ -6,6 +6,7 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -121,10 +122,16 @@ void Options::AddFiles() {
   Add(kGroup, {"-w,--write", "PATH", "writable, through to the host; repeatable"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string absolute, paths_.Existing("-w", path));
-        return builder_.AddWritable(absolute);
+        binds_.push_back({Access::kWritable, absolute, std::nullopt, place_});
+        return OkStatus();
       });
   Add(kGroup, {"-M,--bind", "SRC", "SRC shows inside, read-only; repeatable"},
-      [this](const std::string& path) { return SetBindSource(path); });
+      [this](const std::string& path) -> Status {
+        MINI_ASSIGN_OR_RETURN(const std::string absolute, paths_.Existing("-M", path));
+        binds_.push_back({Access::kReadOnly, absolute, std::nullopt, place_});
+        wants_target_ = true;
+        return OkStatus();
+      });
   Add(kGroup, {"-m,--to", "DST", "at DST instead; belongs to the -M before it"},
       [this](const std::string& path) { return SetBindTarget(path); });
   Add(kGroup, {"-e,--tmpfs", "DIR", "an empty directory in memory; repeatable"},
@@ -280,30 +287,33 @@ Result<bool> Options::TakesValue(const std::string& name) const {
 }
 
 Status Options::Take(const OptionUse& use) {
-  const auto setter = setters_.find(app_.get_option_no_throw(use.name));
-  if (setter == setters_.end()) return Mistake(StrCat("unknown option ", use.name));
-  return setter->second(use.value.value_or(""));
-}
-
-Status Options::FlushBind() {
-  if (!bind_source_) return OkStatus();
-  const std::string source = *std::exchange(bind_source_, std::nullopt);
-  return builder_.AddReadOnly(source, std::nullopt);
-}
-
-Status Options::SetBindSource(const std::string& path) {
-  MINI_RETURN_IF_ERROR(FlushBind());
-  MINI_ASSIGN_OR_RETURN(bind_source_, paths_.Existing("-M", path));
-  return OkStatus();
+  const CLI::Option* option = app_.get_option_no_throw(use.name);
+  if (!option) return Mistake(StrCat("unknown option ", EscapeForTerminal(use.name)));
+  place_ = use.place;
+  return AtPlace(place_, setters_.at(option)(use.value.value_or("")));
 }
 
 Status Options::SetBindTarget(const std::string& path) {
-  if (!bind_source_) {
+  if (!std::exchange(wants_target_, false)) {
     return Mistake(StrCat("-m ", EscapeForTerminal(path), ": there is no -M before it"));
   }
   MINI_ASSIGN_OR_RETURN(const std::string target, paths_.Absolute("-m", path));
-  const std::string source = *std::exchange(bind_source_, std::nullopt);
-  return builder_.AddReadOnly(source, target);
+  // -w may stand in between.
+  const auto bind = std::find_if(binds_.rbegin(), binds_.rend(), [](const Bind& candidate) {
+    return candidate.access == Access::kReadOnly;
+  });
+  bind->target = target;
+  return OkStatus();
+}
+
+Status Options::AddBinds() {
+  for (const Bind& bind : binds_) {
+    Status added = bind.access == Access::kWritable
+                       ? builder_.AddWritable(bind.source)
+                       : builder_.AddReadOnly(bind.source, bind.target);
+    if (!added.ok()) return AtPlace(bind.place, std::move(added));
+  }
+  return OkStatus();
 }
 
 Status Options::AddRule(const std::string& rule) {
@@ -329,7 +339,7 @@ Result<CommandLine> Options::Finish() {
     line_.text_only = StrCat(ProductName(product_), " ", MINI_VERSION, "\n");
     return std::move(line_);
   }
-  MINI_RETURN_IF_ERROR(FlushBind());
+  MINI_RETURN_IF_ERROR(AddBinds());
   if (product_ == Product::kTapbox) {
     MINI_RETURN_IF_ERROR(builder_.SetNetwork(Network::kStack));
   }

@@ -50,10 +50,15 @@ class Options {
   void AddOther();
   void Add(const char* group, Description description, Setter setter);
 
-  Status SetBindSource(const std::string& path);
+  // A path of the host that is to show. Kept until Finish(), since an -m may still follow.
+  struct Bind {
+    Access access;
+    std::string source;
+    std::optional<std::string> target;
+    std::string place;
+  };
   Status SetBindTarget(const std::string& path);
-  // The -M that waits for its -m, if there is one.
-  Status FlushBind();
+  Status AddBinds();
   Status AddRule(const std::string& rule);
   Status ReadRulesFiles();
 
@@ -65,7 +70,9 @@ class Options {
   CommandLine line_;
   bool help_ = false;
   bool version_ = false;
-  std::optional<std::string> bind_source_;
+  std::string place_;  // of the option being taken
+  std::vector<Bind> binds_;
+  bool wants_target_ = false;  // the last -M of binds_, for which no -m came yet
   std::vector<std::string> rules_files_;
 };
 

@@ -57,8 +57,10 @@ struct HostFacts {
   // Whether landlock keeps the command from abstract UNIX sockets of the host (ABI 6, Linux 6.12);
   // asked for only where the network namespace does not.
   bool scopes_abstract_sockets = false;
-  // The entries of "/", asked for only when a mount point is missing there; else empty.
+  // The entries of "/", asked for only when the root is put together from them; else empty.
   std::vector<DirectoryEntry> root_entries;
+  // Of the one directory that was asked about; true when its entries cannot be seen.
+  bool listed_directory_is_empty = true;
   // The texts that shape name resolution inside; empty when unreadable.
   std::string resolv_conf;
   std::string hosts;

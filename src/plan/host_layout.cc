@@ -212,6 +212,10 @@ bool IsSystemTree(std::string_view path) {
   return path == "/" || ContainsTreeOf(kSystemTrees, path);
 }
 
+bool IsDevice(std::string_view path) {
+  return IsBelow(path, "/dev") && !IsSameOrBelow(path, "/dev/shm");
+}
+
 std::optional<std::string> PartOf(std::string_view path, std::string_view directory,
                                   const std::vector<MountFact>& mounts) {
   const MountFact* mine = MountOf(path, mounts);

@@ -24,6 +24,8 @@ std::span<const std::string_view> SystemWriteDirectories();
 bool IsSystemDirectory(std::string_view path);
 // "/" and what programs and libraries are loaded from: never covered.
 bool IsSystemTree(std::string_view path);
+// What lies in the sandbox's own /dev.
+bool IsDevice(std::string_view path);
 
 // Files and directories below a home that hold credentials or private history, relative to it.
 std::span<const std::string_view> SecretsOfHome();

@@ -13,12 +13,6 @@ std::string_view FirstWord(std::string_view line) {
   return line.substr(0, line.find_first_of(" \t"));
 }
 
-bool IsLoopback(const IpAddress& address) {
-  static const IpPrefix v4 = *IpPrefix::Parse("127.0.0.0/8");
-  static const IpPrefix v6 = *IpPrefix::Parse("::1/128");
-  return v4.Contains(address) || v6.Contains(address);
-}
-
 }  // namespace
 
 std::string ResolvConfInside(std::string_view host_text) {
@@ -40,7 +34,7 @@ std::string HostsInside(std::string_view host_text) {
   std::string inside = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
   for (const std::string_view line : StrSplit(host_text, '\n')) {
     const auto address = IpAddress::Parse(FirstWord(line));
-    if (address && IsLoopback(*address)) inside += StrCat(line, "\n");
+    if (address && address->is_loopback()) inside += StrCat(line, "\n");
   }
   return inside;
 }

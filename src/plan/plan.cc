@@ -1,5 +1,6 @@
 #include "plan/plan.h"
 
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -65,10 +66,6 @@ std::string HostNetworkNotice(const HostFacts& facts) {
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
 Status CheckAvailable(const Policy& policy) {
   const std::pair<bool, std::string_view> missing[] = {
-      {policy.mode == Mode::kReadOnly, "read-only mode"},
-      {policy.mode == Mode::kCustom, "custom mode"},
-      {policy.mode == Mode::kHermetic, "hermetic mode"},
-      {!policy.empty_directories.empty(), "an empty directory on a path"},
       {policy.scratch_directory.has_value(), "a scratch directory on disk"},
       {policy.scratch_size.has_value(), "a limit of the scratch space"},
       {policy.terminal, "a pseudo-terminal"},
@@ -83,21 +80,50 @@ Status CheckAvailable(const Policy& policy) {
   return OkStatus();
 }
 
+// The path and every directory above it but "/": which of them are symlinks decides what has to be
+// made where they do not show.
+void AddWayTo(std::string_view path, std::set<std::string>& paths) {
+  for (; path.size() > 1; path = path.substr(0, path.rfind('/'))) paths.emplace(path);
+}
+
+// What `path` inside is on the host, if a bind to another place decides.
+void AddPathsBehind(const std::string& path, const std::vector<BindRequest>& binds,
+                    std::set<std::string>& paths) {
+  for (const BindRequest& bind : binds) {
+    if (bind.source == bind.target || !IsBelow(path, bind.target)) continue;
+    paths.insert(JoinPath(bind.source, path.substr(bind.target.size() + 1)));
+  }
+}
+
 }  // namespace
 
+bool HasEmptyRoot(const Policy& policy) {
+  return policy.mode == Mode::kCustom || policy.mode == Mode::kHermetic;
+}
+
+bool UsesNameFiles(Network network) {
+  return network == Network::kStack || network == Network::kHost;
+}
+
 std::vector<std::string> PathsToProbe(const Policy& policy) {
-  std::vector<std::string> paths = {"/dev", "/proc"};
-  for (const std::string_view path : PrivateDirectories()) paths.emplace_back(path);
+  std::set<std::string> paths = {"/dev", "/proc"};
+  std::vector<std::string_view> ours(PrivateDirectories().begin(), PrivateDirectories().end());
+  if (UsesNameFiles(policy.network)) ours.insert(ours.end(), {kResolvConf, kHosts});
+  for (const std::string_view path : ours) {
+    HasEmptyRoot(policy) ? AddWayTo(path, paths) : void(paths.emplace(path));
+  }
   for (const BindRequest& bind : policy.binds) {
-    paths.push_back(bind.source);
-    if (bind.target != bind.source) paths.push_back(bind.target);
+    AddWayTo(bind.source, paths);
+    AddWayTo(bind.target, paths);
   }
-  if (policy.working_directory) paths.push_back(*policy.working_directory);
-  if (policy.network == Network::kStack || policy.network == Network::kHost) {
-    paths.emplace_back(kResolvConf);
-    paths.emplace_back(kHosts);
+  for (const std::string& path : policy.overlays) AddWayTo(path, paths);
+  for (const std::string& path : policy.empty_directories) AddWayTo(path, paths);
+  if (policy.root_directory) paths.insert(*policy.root_directory);
+  if (policy.working_directory) {
+    AddWayTo(*policy.working_directory, paths);
+    AddPathsBehind(*policy.working_directory, policy.binds, paths);
   }
-  return paths;
+  return {paths.begin(), paths.end()};
 }
 
 Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,

@@ -73,6 +73,12 @@ inline constexpr const char* kSandboxAddressV4 = "198.18.0.1";
 inline constexpr const char* kSandboxAddressV6 = "fd6d:696e:6900::1";
 inline constexpr const char* kSandboxResolver = "198.18.0.53";
 
+// Whether the sandbox starts from an empty root: custom and hermetic mode.
+bool HasEmptyRoot(const Policy& policy);
+
+// Whether /etc/resolv.conf and /etc/hosts of the host have a part in the plan.
+bool UsesNameFiles(Network network);
+
 // The paths whose PathFact MakePlan will look up.
 std::vector<std::string> PathsToProbe(const Policy& policy);
 

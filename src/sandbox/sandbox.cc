@@ -29,14 +29,20 @@ namespace {
 
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
-  options.system_directories = SystemWriteDirectories();
-  options.resolver_files = policy.network == Network::kStack || policy.network == Network::kHost;
+  if (policy.mode == Mode::kDefault) {
+    options.system_directories = SystemWriteDirectories();
+  } else {
+    options.below_homes = SecretsOfHome();
+  }
+  options.root_entries = HasEmptyRoot(policy);
+  options.listed_directory = policy.root_directory;
+  options.resolver_files = UsesNameFiles(policy.network);
   options.landlock = policy.network == Network::kHost;
   MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(PathsToProbe(policy), options));
   const auto is_directory = [&](std::string_view path) {
     return facts.paths.find(path)->second.kind == PathKind::kDirectory;
   };
-  if (!is_directory("/proc") || !is_directory("/dev")) {
+  if (!options.root_entries && (!is_directory("/proc") || !is_directory("/dev"))) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
   }
   return facts;

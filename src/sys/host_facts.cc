@@ -131,6 +131,16 @@ Result<std::vector<std::string>> ReadHomes(uid_t uid) {
   return homes;
 }
 
+bool IsEmptyOrUnreadable(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), &closedir);
+  if (directory == nullptr) return true;
+  while (const dirent* entry = readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") return false;
+  }
+  return true;
+}
+
 std::vector<std::string> ReadEnvironment() {
   std::vector<std::string> environment;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
@@ -254,6 +264,14 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
     MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
     facts.paths.insert_or_assign(path, std::move(fact));
   }
+  for (const std::string& home : facts.homes) {
+    for (const std::string_view name : options.below_homes) {
+      std::string path = JoinPath(home, name);
+      MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
+      if (fact.kind == PathKind::kMissing) continue;
+      facts.paths.insert_or_assign(std::move(path), std::move(fact));
+    }
+  }
   for (const std::string_view directory : options.system_directories) {
     std::string path(directory);
     if (IsWritableDirectory(path)) facts.writable_system_directories.push_back(std::move(path));
@@ -262,6 +280,9 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
   if (options.landlock) facts.scopes_abstract_sockets = LandlockScopesAbstractSockets();
   if (options.root_entries) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
+  }
+  if (options.listed_directory) {
+    facts.listed_directory_is_empty = IsEmptyOrUnreadable(*options.listed_directory);
   }
   if (options.resolver_files) {
     MINI_ASSIGN_OR_RETURN(facts.resolv_conf,

@@ -3,6 +3,7 @@
 #ifndef MINI_SANDBOX_SYS_HOST_FACTS_H_
 #define MINI_SANDBOX_SYS_HOST_FACTS_H_
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,8 +16,12 @@ namespace mini {
 struct HostFactsOptions {
   // Which of these become HostFacts::writable_system_directories.
   std::span<const std::string_view> system_directories = {};
-  // Whether HostFacts::root_entries is read: only when a mount point is missing in "/".
+  // Paths below every home whose PathFact is wanted as well; what is missing is left out.
+  std::span<const std::string_view> below_homes = {};
+  // Whether HostFacts::root_entries is read.
   bool root_entries = false;
+  // The directory that HostFacts::listed_directory_is_empty is about.
+  std::optional<std::string> listed_directory = {};
   // Whether HostFacts::resolv_conf and ::hosts are read: only a run with the network stack, or one
   // that shares the host's network, needs them.
   bool resolver_files = true;

@@ -8,7 +8,6 @@
 #include <cstdint>
 
 #include "base/strings.h"
-#include "base/unique_fd.h"
 
 namespace mini {
 namespace {
@@ -50,24 +49,39 @@ std::string_view KindOf(mode_t mode) {
 
 }  // namespace
 
-Result<std::string> ReadTextFile(const std::string& path, size_t max_bytes, Stage stage) {
+Result<TextFile> TextFile::Open(const std::string& path, Stage stage) {
+  TextFile file;
+  file.path_ = path;
+  file.stage_ = stage;
   // O_NONBLOCK: the open of a FIFO without a writer, or of some devices, would wait (open(2));
   // O_NOCTTY: a terminal must not become ours.
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return SystemError(stage, errno, StrCat("open ", EscapeForTerminal(path)));
+  file.fd_ = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file.fd_) return SystemError(stage, errno, StrCat("open ", EscapeForTerminal(path)));
   struct stat status;
-  if (fstat(fd.get(), &status) != 0) {
+  if (fstat(file.fd_.get(), &status) != 0) {
     return SystemError(stage, errno, StrCat("fstat ", EscapeForTerminal(path)));
   }
   if (!S_ISREG(status.st_mode)) {
     return InvalidArgument(stage,
                            StrCat("read ", EscapeForTerminal(path), ": ", KindOf(status.st_mode)));
   }
-  if (static_cast<uint64_t>(status.st_size) > max_bytes) {
-    return InvalidArgument(stage, StrCat("read ", EscapeForTerminal(path), ": it is larger than ",
-                                         max_bytes, " bytes"));
+  file.size_ = static_cast<size_t>(status.st_size);
+  file.device_ = status.st_dev;
+  file.inode_ = status.st_ino;
+  return file;
+}
+
+Result<std::string> TextFile::ReadAll(size_t max_bytes) const {
+  if (size_ > max_bytes) {
+    return InvalidArgument(stage_, StrCat("read ", EscapeForTerminal(path_), ": it is larger than ",
+                                          max_bytes, " bytes"));
   }
-  return ReadToEnd(fd.get(), path, static_cast<size_t>(status.st_size), max_bytes, stage);
+  return ReadToEnd(fd_.get(), path_, size_, max_bytes, stage_);
+}
+
+Result<std::string> ReadTextFile(const std::string& path, size_t max_bytes, Stage stage) {
+  MINI_ASSIGN_OR_RETURN(const TextFile file, TextFile::Open(path, stage));
+  return file.ReadAll(max_bytes);
 }
 
 Result<std::string> ReadProcFile(const std::string& path, Stage stage) {

@@ -3,9 +3,9 @@
 
 #include <array>
 
+#include "base/sip_hash.h"
 #include "netstack/flow/memory_budget.h"
 #include "netstack/flow/rate_limit.h"
-#include "netstack/flow/sip_hash.h"
 
 namespace mini::netstack {
 namespace {

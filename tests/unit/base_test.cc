@@ -97,6 +97,15 @@ TEST(IpAddress, ParsesBothFamiliesAndNothingElse) {
   EXPECT_FALSE(IpAddress::Parse(std::string_view("192.0.2.7\0x", 11)));
 }
 
+TEST(IpAddress, KnowsLoopback) {
+  for (const char* text : {"127.0.0.1", "127.255.0.9", "::1"}) {
+    EXPECT_TRUE(IpAddress::Parse(text)->is_loopback()) << text;
+  }
+  for (const char* text : {"126.0.0.1", "128.0.0.1", "0.0.0.0", "::", "::2", "1::1"}) {
+    EXPECT_FALSE(IpAddress::Parse(text)->is_loopback()) << text;
+  }
+}
+
 TEST(IpPrefix, ContainsByBits) {
   const IpPrefix prefix = *IpPrefix::Parse("192.0.2.128/25");
   EXPECT_TRUE(prefix.Contains(*IpAddress::Parse("192.0.2.129")));

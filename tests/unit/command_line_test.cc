@@ -114,6 +114,8 @@ TEST(CommandLine, AToBelongsToTheBindBeforeIt) {
   EXPECT_EQ(BindsOf(Sandbox({"-x", "-M", "/a", "-M", "/b", "-m", "/c", "-M", "/d", "true"})),
             "/a>/a:r /b>/c:r /d>/d:r ");
   EXPECT_EQ(BindsOf(Sandbox({"-x", "-M", "/a", "-T", "5", "-m", "/c", "true"})), "/a>/c:r ");
+  EXPECT_EQ(BindsOf(Sandbox({"-x", "-M", "/a", "-w", "/b", "-m", "/c", "true"})),
+            "/a>/c:r /b>/b:w ");
   EXPECT_EQ(Outcome(Sandbox({"-x", "-m", "/c", "-M", "/a", "true"})),
             "arguments: -m /c: there is no -M before it");
   EXPECT_EQ(Outcome(Sandbox({"-x", "-M", "/a", "-m", "/b", "-m", "/c", "true"})),
@@ -336,12 +338,10 @@ TEST(CommandLine, MistakesAreNamed) {
   EXPECT_EQ(Outcome(Sandbox({})), "arguments: no command was given");
 }
 
-TEST(CommandLine, AnOptionsFileIsNotTakenForTheCommand) {
-  EXPECT_EQ(Outcome(Sandbox({"-x", "@options", "true"})),
-            "arguments: @options: options from a file are not available in this version: a command "
-            "of that name goes behind --");
+TEST(CommandLine, AnAtSignBehindTheOptionsIsTheCommands) {
   EXPECT_EQ(CommandOf(Sandbox({"-x", "--", "@options"})), "@options|");
   EXPECT_EQ(CommandOf(Sandbox({"-x", "mail", "@home"})), "mail|@home|");
+  EXPECT_EQ(BindsOf(Sandbox({"-x", "-w", "/a/@b", "true"})), "/a/@b>/a/@b:w ");
 }
 
 TEST(CommandLine, TheFirstMistakeCounts) {

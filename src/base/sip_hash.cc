@@ -1,4 +1,4 @@
-#include "netstack/flow/sip_hash.h"
+#include "base/sip_hash.h"
 
 #include <sys/random.h>
 
@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-namespace mini::netstack {
+namespace mini {
 
 namespace {
 
@@ -63,4 +63,4 @@ uint64_t SipHash(const SipHashKey& key, std::span<const uint8_t> bytes) {
   return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
 }
 
-}  // namespace mini::netstack
+}  // namespace mini

@@ -1,0 +1,116 @@
+#include <algorithm>
+
+#include "base/paths.h"
+#include "base/strings.h"
+#include "plan/host_layout.h"
+#include "plan/mount_parts.h"
+#include "plan/name_files.h"
+
+namespace mini {
+namespace {
+
+// Every path at which the host's object `path` shows inside, by its own name, by way of another
+// mount, or below a bind to another place.
+std::vector<std::string> PlacesOf(const std::string& path, Parts parts, const MountDraft& draft) {
+  std::vector<std::string> names = AliasesOf(path, parts, draft.facts.mounts);
+  names.insert(names.begin(), path);
+  std::vector<std::string> places;
+  for (const std::string& name : names) {
+    if (draft.ShowsHostAt(name)) places.push_back(name);
+    for (const Cover& cover : draft.covers()) {
+      if (cover.kind != CoverKind::kBind || cover.shows_host() || !IsBelow(name, cover.source)) {
+        continue;
+      }
+      const size_t prefix = cover.source == "/" ? 1 : cover.source.size() + 1;
+      places.push_back(JoinPath(cover.target, name.substr(prefix)));
+    }
+  }
+  return places;
+}
+
+// Hides a place that holds credentials, unless the user named it: then the later kind of cover is
+// on top. Returns whether it did.
+bool HideSecret(const std::string& place, MountDraft& draft) {
+  const std::vector<Cover>& covers = draft.covers();
+  const bool is_named = std::any_of(covers.begin(), covers.end(), [&](const Cover& cover) {
+    return cover.target == place &&
+           (cover.kind == CoverKind::kBind || cover.kind == CoverKind::kOverlay);
+  });
+  if (is_named) return false;
+  const bool holds_named = std::any_of(covers.begin(), covers.end(), [&](const Cover& cover) {
+    return IsBelow(cover.target, place) && cover.kind != CoverKind::kMask;
+  });
+  holds_named ? draft.AddPrivateMask(place, 0700) : draft.AddMask(place);
+  return true;
+}
+
+// ".netrc, .ssh and 4 more"
+std::string FirstOf(const std::vector<std::string_view>& names) {
+  constexpr size_t kShown = 3;
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) {
+    text += StrCat(i == 0 ? "" : ", ", names[i]);
+  }
+  return names.size() <= kShown ? text : StrCat(text, " and ", names.size() - kShown, " more");
+}
+
+void PlanNameFile(const char* path, std::string text, MountDraft& draft) {
+  const PathFact& fact = draft.Fact(path);
+  const bool can_be_made = draft.root_is_empty && draft.CoverAbove(path) == nullptr;
+  if (fact.kind == PathKind::kMissing && !can_be_made) {
+    draft.Notice(StrCat("this host has no ", path, ", so names may not resolve inside"));
+    return;
+  }
+  draft.AddFile(draft.Resolve(path), std::move(text));
+  draft.AddLinksOnTheWayTo(path);
+}
+
+}  // namespace
+
+// In -x, HOME itself is hidden. In the other modes it shows, in whole or as far as it is named.
+void PlanSecrets(MountDraft& draft) {
+  for (const std::string& place : draft.secrets_in_working_directory) HideSecret(place, draft);
+  if (draft.policy.mode == Mode::kDefault) return;
+  std::vector<std::string_view> hidden;
+  for (const std::string& home : draft.facts.homes) {
+    for (const std::string_view name : SecretsOfHome()) {
+      const std::string& path = draft.Fact(JoinPath(home, name)).canonical;
+      // Some lead to /dev/null, or to what a system keeps for everybody.
+      if (path.empty() || IsSystemTree(path)) continue;
+      for (const std::string& place : PlacesOf(path, Parts::kIncluded, draft)) {
+        const bool is_hidden = !IsSystemTree(place) && HideSecret(place, draft);
+        if (is_hidden && (hidden.empty() || hidden.back() != name)) hidden.push_back(name);
+      }
+    }
+  }
+  if (hidden.empty()) return;
+  draft.Notice(StrCat("what may hold credentials in HOME is hidden (", FirstOf(hidden),
+                      "); -M PATH shows one"));
+}
+
+void PlanNameFiles(MountDraft& draft) {
+  PlanNameFile(kResolvConf, ResolvConfInside(draft.facts.resolv_conf), draft);
+  PlanNameFile(kHosts, HostsInside(draft.facts.hosts), draft);
+}
+
+// Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
+// socket itself), so read-only does not keep the command from a program that listens there. One
+// that is bound by itself is meant to be used.
+void PlanHiddenNameFiles(MountDraft& draft) {
+  // /etc/resolv.conf is often a symlink into /run, which is empty inside.
+  const auto show = [&](const char* path, const std::string& text) {
+    const std::string& canonical = draft.Fact(path).canonical;
+    if (canonical.empty() || draft.ShowsHostAt(canonical)) return;
+    PlanNameFile(path, text, draft);
+  };
+  show(kResolvConf, draft.facts.resolv_conf);
+  show(kHosts, draft.facts.hosts);
+}
+
+void PlanSockets(MountDraft& draft) {
+  for (const std::string& socket : draft.facts.unix_sockets) {
+    for (const std::string& place : PlacesOf(socket, Parts::kLeftOut, draft)) draft.AddMask(place);
+  }
+}
+
+}  // namespace mini

@@ -1,0 +1,235 @@
+// Theory of operation
+//
+// Everything that shows inside beside the root itself is a cover: private (a fresh directory), an
+// overlay, a mask over a secret, or a bind. Covers are collected in any order and sorted by path,
+// so that parents come before children, and by kind on the same path. Where a cover lies in one
+// that is ours and vanishes, its mount point is made first; anywhere else it has to exist.
+#include "plan/mount_draft.h"
+
+#include <algorithm>
+
+#include "base/paths.h"
+#include "base/strings.h"
+#include "plan/host_layout.h"
+#include "plan/mount_ops.h"
+
+namespace mini {
+namespace {
+
+// Covered by the /dev of the sandbox in the end, and present on every host.
+constexpr const char* kScratchPoint = "/dev";
+
+// What masks are made of.
+constexpr const char* kEmptyDirectory = "empty";
+constexpr const char* kEmptyFile = "empty-file";
+
+}  // namespace
+
+const PathFact& MountDraft::Fact(std::string_view path) const {
+  static const PathFact missing;
+  const auto found = facts.paths.find(path);
+  return found == facts.paths.end() ? missing : found->second;
+}
+
+std::string MountDraft::Resolve(const std::string& path) const {
+  for (std::string_view known = path; !known.empty(); known = known.substr(0, known.rfind('/'))) {
+    const std::string& canonical = Fact(known).canonical;
+    if (canonical.empty()) continue;
+    return known.size() == path.size() ? canonical
+                                       : JoinPath(canonical, path.substr(known.size() + 1));
+  }
+  return path;
+}
+
+std::string MountDraft::NewScratchName(const std::string& kind) {
+  return StrCat(kind, "-", scratch_names_[kind]++);
+}
+
+MountOp MountDraft::ScratchDirectory(std::string name, mode_t mode) const {
+  return DirectoryIn(scratch_slot_, std::move(name), mode);
+}
+
+MountOp MountDraft::ScratchFile(std::string name, std::string text, mode_t mode) const {
+  return FileIn(scratch_slot_, std::move(name), std::move(text), mode);
+}
+
+void MountDraft::MakeScratch() {
+  scratch_slot_ = NewSlot();
+  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", "755", scratch_slot_, kUntrusted));
+  plan.scratch_point = kScratchPoint;
+  phases.scratch.push_back(
+      {.kind = MountOpKind::kScratch, .target = plan.scratch_point, .slot = scratch_slot_});
+}
+
+void MountDraft::AddFresh(const std::string& target, const std::string& name, mode_t mode,
+                          CoverKind kind) {
+  const int slot = NewSlot();
+  phases.scratch.push_back(ScratchDirectory(name, mode));
+  covers_.push_back({target,
+                     kind,
+                     true,
+                     true,
+                     {{.kind = MountOpKind::kCloneScratch,
+                       .source = name,
+                       .slot = slot,
+                       .attributes = kUntrusted},
+                      Attach(slot, target)}});
+}
+
+std::string MountDraft::AddPrivate(const std::string& target, mode_t mode) {
+  std::string name = NewScratchName("private");
+  AddFresh(target, name, mode, CoverKind::kPrivate);
+  return name;
+}
+
+void MountDraft::AddEmpty(const std::string& target) {
+  AddFresh(target, NewScratchName("empty"), 0755, CoverKind::kEmpty);
+}
+
+void MountDraft::AddMaskBy(const std::string& target, const std::string& directory,
+                           CoverKind kind) {
+  if (masked_.empty()) {
+    phases.scratch.push_back(ScratchDirectory(kEmptyDirectory, 0555));
+    phases.scratch.push_back(ScratchFile(kEmptyFile, "", 0444));
+  }
+  if (!masked_.insert(target).second) return;
+  const bool is_private = kind == CoverKind::kPrivate;
+  covers_.push_back({target,
+                     kind,
+                     true,
+                     is_private,
+                     {{.kind = MountOpKind::kMask,
+                       .source = directory,
+                       .target = target,
+                       .data = kEmptyFile,
+                       .attributes = is_private ? kUntrusted : kReadOnly}}});
+}
+
+void MountDraft::AddMask(const std::string& target) {
+  AddMaskBy(target, kEmptyDirectory, CoverKind::kMask);
+}
+
+void MountDraft::AddPrivateMask(const std::string& target, mode_t mode) {
+  const std::string name = NewScratchName("private");
+  phases.scratch.push_back(ScratchDirectory(name, mode));
+  AddMaskBy(target, name, CoverKind::kPrivate);
+}
+
+void MountDraft::AddFile(const std::string& target, std::string text) {
+  const std::string name = NewScratchName("file");
+  const int slot = NewSlot();
+  phases.scratch.push_back(ScratchFile(name, std::move(text), 0444));
+  covers_.push_back(
+      {target,
+       CoverKind::kMask,
+       false,
+       false,
+       {{.kind = MountOpKind::kCloneScratch, .source = name, .slot = slot, .attributes = kReadOnly},
+        Attach(slot, target)}});
+}
+
+void MountDraft::AddBind(const std::string& source, const std::string& target, bool is_directory,
+                         uint64_t attributes) {
+  const int slot = NewSlot();
+  phases.before_pivot.push_back(CloneTree(source, slot, attributes));
+  const bool is_writable = (attributes & MOUNT_ATTR_RDONLY) == 0;
+  covers_.push_back(
+      {target, CoverKind::kBind, is_directory, is_writable, {Attach(slot, target)}, source});
+  if (IsDevice(target)) phases.device_points.push_back(MakePoint(target, is_directory));
+}
+
+void MountDraft::AddOverlayCover(const std::string& target, int slot) {
+  covers_.push_back({target, CoverKind::kOverlay, true, true, {Attach(slot, target)}});
+}
+
+void MountDraft::AddLink(std::string link, std::string target) {
+  links_.emplace(std::move(link), std::move(target));
+}
+
+void MountDraft::AddLinksOnTheWayTo(std::string_view path) {
+  std::string current = "/";
+  for (size_t end = 0; end != std::string_view::npos;) {
+    const size_t begin = end + 1;
+    end = path.find('/', begin);
+    std::string expected = JoinPath(current, path.substr(begin, end - begin));
+    const PathFact& fact = Fact(path.substr(0, end));
+    if (!fact.canonical.empty() && fact.canonical != expected) AddLink(expected, fact.canonical);
+    current = fact.canonical.empty() ? std::move(expected) : fact.canonical;
+  }
+}
+
+const Cover* MountDraft::CoverAtOrAbove(std::string_view path) const {
+  const Cover* deepest = nullptr;
+  for (const Cover& cover : covers_) {
+    if (!IsSameOrBelow(path, cover.target)) continue;
+    const auto depth = [](const Cover& c) { return std::pair(c.target.size(), c.kind); };
+    if (!deepest || depth(cover) >= depth(*deepest)) deepest = &cover;
+  }
+  return deepest;
+}
+
+const Cover* MountDraft::CoverAbove(std::string_view path) const {
+  const size_t slash = path.rfind('/');
+  if (path == "/" || slash == std::string_view::npos) return nullptr;
+  return CoverAtOrAbove(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+bool MountDraft::CanMakePointsAt(std::string_view path) const {
+  const Cover* above = CoverAbove(path);
+  return above ? above->may_make_points() : root_is_empty;
+}
+
+bool MountDraft::ShowsHostAt(std::string_view path) const {
+  const Cover* above = CoverAbove(path);
+  return above ? above->shows_host() : !root_is_empty;
+}
+
+void MountDraft::EmitCovers() {
+  std::stable_sort(covers_.begin(), covers_.end(), [](const Cover& a, const Cover& b) {
+    return a.target != b.target ? a.target < b.target : a.kind < b.kind;
+  });
+  for (const Cover& cover : covers_) {
+    // A mask is for what is there.
+    if (cover.ops.front().kind != MountOpKind::kMask && CanMakePointsAt(cover.target)) {
+      phases.covers.push_back(MakePoint(cover.target, cover.is_directory));
+    }
+    phases.covers.insert(phases.covers.end(), cover.ops.begin(), cover.ops.end());
+  }
+}
+
+void MountDraft::EmitLinks() {
+  for (const auto& [link, target] : links_) {
+    if (!CanMakePointsAt(link)) continue;
+    const std::string directory = link.substr(0, link.rfind('/'));
+    const Cover* above = CoverAbove(link);
+    if (!directory.empty() && (!above || directory != above->target)) {
+      phases.covers.push_back(MakePoint(directory, /*directory=*/true));
+    }
+    phases.covers.push_back(MakeSymlink(link, target));
+  }
+}
+
+// After sorting: a root comes before what lies below it.
+void MountDraft::ListWritableRoots() {
+  std::vector<std::string>& roots = plan.writable_roots;
+  roots = {"/dev", "/proc"};
+  for (const Cover& cover : covers_) {
+    const bool known = std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+      return IsSameOrBelow(cover.target, root);
+    });
+    if (cover.is_writable && !known) roots.push_back(cover.target);
+  }
+}
+
+void MountDraft::Emit() {
+  EmitCovers();
+  EmitLinks();
+  ListWritableRoots();
+  for (const auto* phase :
+       {&phases.before_pivot, &phases.pivot, &phases.root, &phases.lowers, &phases.scratch,
+        &phases.kernel, &phases.device_points, &phases.sealed, &phases.covers, &phases.last}) {
+    plan.mounts.insert(plan.mounts.end(), phase->begin(), phase->end());
+  }
+}
+
+}  // namespace mini

@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <utility>
+
+#include "base/paths.h"
+#include "base/strings.h"
+#include "plan/kernel_filesystems.h"
+#include "plan/mount_ops.h"
+#include "plan/mount_parts.h"
+
+namespace mini {
+namespace {
+
+// A file system of our own, with the two mount points that everything else needs. In the end it is
+// read-only.
+void PlanSkeleton(MountDraft& draft) {
+  MountPhases& phases = draft.phases;
+  const int root = draft.NewSlot();
+  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", "755", root, kUntrusted));
+  phases.pivot.push_back({.kind = MountOpKind::kPivotRoot, .slot = root});
+  phases.root.push_back(MakePoint("/proc", true));
+  phases.root.push_back(MakePoint("/dev", true));
+  phases.last.push_back(
+      {.kind = MountOpKind::kSetAttributes, .target = "/", .attributes = MOUNT_ATTR_RDONLY});
+}
+
+// A host without /proc or /dev cannot be covered there, and must not be changed: its top-level
+// entries go into an empty root that has both.
+void PlanCopiedRoot(MountDraft& draft) {
+  PlanSkeleton(draft);
+  MountPhases& phases = draft.phases;
+  for (const DirectoryEntry& entry : draft.facts.root_entries) {
+    const std::string path = JoinPath("/", entry.name);
+    if (entry.kind == DirectoryEntry::Kind::kSymlink) {
+      phases.root.push_back(MakeSymlink(path, entry.symlink_target));
+      continue;
+    }
+    const int slot = draft.NewSlot();
+    phases.before_pivot.push_back(CloneTree(path, slot, kReadOnly));
+    phases.root.push_back(MakePoint(path, entry.kind == DirectoryEntry::Kind::kDirectory));
+    phases.root.push_back(Attach(slot, path));
+  }
+}
+
+// Whether something shows at `path`, or has to for what shows below it.
+bool Shows(std::string_view path, const MountDraft& draft) {
+  return std::any_of(draft.covers().begin(), draft.covers().end(), [&](const Cover& cover) {
+    return IsSameOrBelow(path, cover.target) || IsBelow(cover.target, path);
+  });
+}
+
+}  // namespace
+
+void PlanHostRoot(MountDraft& draft) {
+  const bool points_exist = draft.Fact("/proc").kind == PathKind::kDirectory &&
+                            draft.Fact("/dev").kind == PathKind::kDirectory;
+  if (!points_exist) return PlanCopiedRoot(draft);
+  const int root = draft.NewSlot();
+  draft.phases.before_pivot.push_back(CloneTree("/", root, kReadOnly));
+  draft.phases.pivot.push_back({.kind = MountOpKind::kPivotRoot, .slot = root});
+}
+
+Status PlanEmptyRoot(MountDraft& draft) {
+  const std::string& named = *draft.policy.root_directory;
+  const std::string option =
+      StrCat(draft.policy.mode == Mode::kCustom ? "-o " : "-h ", EscapeForTerminal(named));
+  if (draft.Fact(named).kind != PathKind::kDirectory) {
+    return Status(StatusCode::kNotFound, Stage::kPlan,
+                  StrCat(option, ": not a directory that exists"))
+        .WithHint("the root of the sandbox starts empty: any directory will do, mkdir one");
+  }
+  if (!draft.facts.listed_directory_is_empty) {
+    draft.Notice(StrCat(option,
+                        ": the directory is not empty; nothing of it shows inside, and nothing is "
+                        "written to it"));
+  }
+  draft.root_is_empty = true;
+  PlanSkeleton(draft);
+  return OkStatus();
+}
+
+void PlanTopLevelLinks(MountDraft& draft) {
+  std::vector<std::string> made;
+  const auto leads_somewhere = [&](const std::string& target) {
+    return Shows(target, draft) || std::any_of(made.begin(), made.end(), [&](const auto& link) {
+             return IsSameOrBelow(target, link);
+           });
+  };
+  // A link may lead to another, and that one come later.
+  for (size_t known = 0, pass = 0; pass == 0 || known != made.size(); ++pass) {
+    known = made.size();
+    for (const DirectoryEntry& entry : draft.facts.root_entries) {
+      const std::string link = JoinPath("/", entry.name);
+      if (entry.kind != DirectoryEntry::Kind::kSymlink ||
+          std::find(made.begin(), made.end(), link) != made.end() || Shows(link, draft) ||
+          !leads_somewhere(NormalizePath(JoinPath("/", entry.symlink_target)))) {
+        continue;
+      }
+      draft.AddLink(link, entry.symlink_target);
+      made.push_back(link);
+    }
+  }
+}
+
+void PlanKernelFilesystems(MountDraft& draft) {
+  MountPhases& phases = draft.phases;
+  KernelFilesystems kernel = MakeKernelFilesystems(draft.facts.uid, draft.plan.slot_count);
+  phases.before_pivot.insert(phases.before_pivot.end(), kernel.before_pivot.begin(),
+                             kernel.before_pivot.end());
+  phases.kernel = std::move(kernel.inside);
+  phases.sealed = std::move(kernel.sealed);
+  draft.MakeScratch();
+  draft.AddPrivate("/dev/shm", 01777);
+}
+
+}  // namespace mini
