@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,7 @@
 #include "plan/host_layout.h"
 #include "sandbox/stack_thread.h"
 #include "supervise/child_process.h"
+#include "supervise/debug_log.h"
 #include "supervise/signals.h"
 #include "supervise/supervisor.h"
 #include "sys/clone.h"
@@ -126,6 +128,57 @@ Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostF
   return StackThread::Start(std::move(options));
 }
 
+void LogStart(const DebugLog& log) {
+  utsname kernel = {};
+  (void)uname(&kernel);  // fails only on a bad address
+  log.Write("version", MINI_VERSION);
+  log.Write("kernel",
+            StrCat(kernel.sysname, " ", kernel.release, " ", kernel.version, " ", kernel.machine));
+}
+
+std::string OutcomeText(const Result<Outcome>& outcome) {
+  if (!outcome.ok()) {
+    return StrCat("exit code ", ExitCodeFor(outcome.status()), ": ", outcome.status().ToString());
+  }
+  return StrCat("exit code ", ExitCodeFor(*outcome), outcome->timed_out ? ", time limit" : "");
+}
+
+// `log` may be null: then nothing is written, and nothing is made for writing.
+Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
+  const auto enter = [log](std::string_view stage) {
+    if (log) log->Write("stage", stage);
+  };
+  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  enter("probe");
+  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  enter("plan");
+  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
+  if (log) log->Write("plan", plan.ToString());
+  using CommandSession = SupervisorSignals::CommandSession;
+  const SupervisorSignals signals(plan.interrupt_terminates ? CommandSession::kOwn
+                                                            : CommandSession::kShared);
+  const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
+  for (const std::string& notice : plan.notices) request.on_notice(notice);
+
+  enter("clone");
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(plan, frozen.get()));
+  Supervisor supervisor(plan, child, request.on_notice);
+  supervisor.WriteTo(log);
+  if (plan.network != Network::kStack) {
+    enter("supervise");
+    return supervisor.Run(signals);
+  }
+
+  enter("network");
+  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_RETURN_IF_ERROR(child.SendGo());
+  supervisor.WatchStack(stack->failure_descriptor());
+  enter("supervise");
+  Result<Outcome> outcome = supervisor.Run(signals);
+  if (supervisor.stack_failed()) return stack->TakeFailure();
+  return outcome;
+}
+
 }  // namespace
 
 Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv) {
@@ -134,24 +187,17 @@ Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv)
 }
 
 Result<Outcome> Run(RunRequest request) {
-  MINI_RETURN_IF_ERROR(CheckStandardStreams());
-  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
-  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
-  using CommandSession = SupervisorSignals::CommandSession;
-  const SupervisorSignals signals(plan.interrupt_terminates ? CommandSession::kOwn
-                                                            : CommandSession::kShared);
-  const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
-  for (const std::string& notice : plan.notices) request.on_notice(notice);
-
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(plan, frozen.get()));
-  Supervisor supervisor(plan, child, request.on_notice);
-  if (plan.network != Network::kStack) return supervisor.Run(signals);
-
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
-  MINI_RETURN_IF_ERROR(child.SendGo());
-  supervisor.WatchStack(stack->failure_descriptor());
-  Result<Outcome> outcome = supervisor.Run(signals);
-  if (supervisor.stack_failed()) return stack->TakeFailure();
+  std::optional<DebugLog> log;
+  if (request.debug_log) {
+    MINI_ASSIGN_OR_RETURN(log, DebugLog::Open(*request.debug_log));
+    LogStart(*log);
+    request.on_notice = [&log, told = std::move(request.on_notice)](std::string_view sentence) {
+      log->Write("notice", sentence);
+      told(sentence);
+    };
+  }
+  Result<Outcome> outcome = RunStages(std::move(request), log ? &*log : nullptr);
+  if (log) log->Write("outcome", OutcomeText(outcome));
   return outcome;
 }
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/strings.h"
+#include "supervise/outcome.h"
 
 namespace mini {
 namespace {
@@ -108,6 +109,22 @@ std::string NoticeFor(const child::Report& report, const Plan& plan) {
   const MountOp& op = plan.mounts.at(report.index);
   return StrCat(op.target, " is read-only, because it cannot be overlaid here (",
                 ErrnoName(report.error), "; overlays need Linux 6.6 or newer)");
+}
+
+std::string ReportText(const child::Report& report, const Plan& plan) {
+  switch (report.kind) {
+    case child::ReportKind::kFailed:
+      return StrCat("failed: ", StatusFor(report, plan).ToString());
+    case child::ReportKind::kDegraded:
+      return StrCat("step ", report.index, " took its second choice: ", NoticeFor(report, plan));
+    case child::ReportKind::kDescriptors:
+      return "sent its descriptors";
+    case child::ReportKind::kStopped:
+      return "the command was stopped";
+    case child::ReportKind::kExited:
+      return StrCat("the command ended, exit code ", ExitCodeFor(Outcome{report.wait_status}));
+  }
+  return StrCat("report ", static_cast<uint32_t>(report.kind));
 }
 
 }  // namespace mini

@@ -15,6 +15,9 @@ Status StatusFor(const child::Report& report, const Plan& plan);
 // For one of kind kDegraded: a notice for the user.
 std::string NoticeFor(const child::Report& report, const Plan& plan);
 
+// Any report in words, for the debug log.
+std::string ReportText(const child::Report& report, const Plan& plan);
+
 }  // namespace mini
 
 #endif  // MINI_SANDBOX_SUPERVISE_REPORT_TEXT_H_

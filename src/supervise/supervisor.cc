@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <limits>
 
 #include "base/strings.h"
@@ -46,7 +47,7 @@ Supervisor::Supervisor(const Plan& plan, ChildProcess& child,
     : plan_(plan), child_(child), on_notice_(std::move(on_notice)) {}
 
 Result<ReceivedReport> Supervisor::WaitForDescriptors() {
-  MINI_ASSIGN_OR_RETURN(auto received, child_.ReceiveReport());
+  MINI_ASSIGN_OR_RETURN(auto received, NextReport());
   if (!received) {
     return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox ended before it was set up");
   }
@@ -60,8 +61,21 @@ Result<ReceivedReport> Supervisor::WaitForDescriptors() {
   return std::move(*received);
 }
 
+Result<std::optional<ReceivedReport>> Supervisor::NextReport() {
+  Result<std::optional<ReceivedReport>> received = child_.ReceiveReport();
+  if (log_ && received.ok()) {
+    log_->Write("child", *received ? ReportText((*received)->report, plan_) : "closed its socket");
+  }
+  return received;
+}
+
+void Supervisor::Signal(int signal) {
+  if (log_) log_->Write("signal", StrCat("SIG", sigabbrev_np(signal), " to the sandbox"));
+  child_.Signal(signal);
+}
+
 Status Supervisor::ReadReport() {
-  MINI_ASSIGN_OR_RETURN(const auto received, child_.ReceiveReport());
+  MINI_ASSIGN_OR_RETURN(const auto received, NextReport());
   if (!received) {
     control_open_ = false;
     return OkStatus();
@@ -96,7 +110,7 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
     // A terminal's Ctrl-C or Ctrl-\ reaches a command of our session by itself. A hang-up reaches
     // only the foreground group, which need not be the command's.
     if (info.ssi_code == SI_KERNEL && signal != SIGHUP && !plan_.interrupt_terminates) continue;
-    child_.Signal(signal);
+    Signal(signal);
     // Taken from a command with a session of its own: what it would have done to this process.
     if (signal == SIGTSTP) raise(SIGSTOP);
   }
@@ -114,8 +128,8 @@ void Supervisor::StopWithCommand() {
 }
 
 void Supervisor::EndCommand() {
-  child_.Signal(SIGTERM);
-  child_.Signal(SIGCONT);  // a stopped command would not hear it
+  Signal(SIGTERM);
+  Signal(SIGCONT);  // a stopped command would not hear it
   const auto end = steady_clock::now() + plan_.kill_delay;
   kill_at_ = kill_at_ ? std::min(*kill_at_, end) : end;
 }
@@ -142,7 +156,7 @@ int Supervisor::EnforceDeadlines() {
   }
   if (kill_at_) time_limit_at_.reset();
   if (kill_at_ && !killed_ && *kill_at_ <= steady_clock::now()) {
-    child_.Signal(SIGKILL);
+    Signal(SIGKILL);
     killed_ = true;
   }
   const auto& next = kill_at_ ? kill_at_ : time_limit_at_;

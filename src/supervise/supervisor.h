@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "plan/plan.h"
 #include "supervise/child_process.h"
+#include "supervise/debug_log.h"
 #include "supervise/outcome.h"
 #include "supervise/signals.h"
 
@@ -18,6 +19,9 @@ class Supervisor {
   // `on_notice` is for sentences that the user should see; called on the calling thread.
   Supervisor(const Plan& plan, ChildProcess& child,
              std::function<void(std::string_view)> on_notice);
+
+  // What is reported and signalled is written there as well; null: nowhere.
+  void WriteTo(const DebugLog* log) { log_ = log; }
 
   // The TAP and the netlink socket that the child opened; an error when it failed before that.
   Result<ReceivedReport> WaitForDescriptors();
@@ -31,7 +35,11 @@ class Supervisor {
   Result<Outcome> Run(const SupervisorSignals& signals);
 
  private:
+  // The child's next message, which the debug log is told.
+  Result<std::optional<ReceivedReport>> NextReport();
   Status ReadReport();
+  // Sends a signal to init, which passes it on.
+  void Signal(int signal);
   void StopWithCommand();
   void PassSignalsOn(int signal_descriptor);
   // -i: SIGTERM, and SIGKILL after the delay; a second one kills at once.
@@ -44,6 +52,7 @@ class Supervisor {
   const Plan& plan_;
   ChildProcess& child_;
   std::function<void(std::string_view)> on_notice_;
+  const DebugLog* log_ = nullptr;
   int stack_failure_ = -1;
   bool stack_failed_ = false;
   std::optional<std::chrono::steady_clock::time_point> time_limit_at_;
