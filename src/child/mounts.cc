@@ -85,7 +85,7 @@ class Mounter {
       case MountOpKind::kCloneNode:
         return CloneNode(op);
       case MountOpKind::kNewFilesystem:
-        return NewFilesystem(op);
+        return NewFilesystem(op, index);
       case MountOpKind::kPivotRoot:
         return PivotRoot(op);
       case MountOpKind::kOpenLower:
@@ -146,16 +146,23 @@ class Mounter {
     return Keep(op, node) || errno == ENOENT;
   }
 
-  bool NewFilesystem(const FrozenMountOp& op) {
+  bool NewFilesystem(const FrozenMountOp& op, uint32_t index) {
     const ScopedDescriptor filesystem(fsopen(op.data, FSOPEN_CLOEXEC));
     if (!filesystem.valid()) return false;
     if (op.source[0] != '\0' &&
         fsconfig(filesystem.get(), FSCONFIG_SET_STRING, op.source, op.target, 0) != 0) {
       return false;
     }
-    return fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0 &&
-           Keep(op,
-                fsmount(filesystem.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(op.attributes)));
+    if (fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return false;
+    const auto attributes = static_cast<unsigned>(op.attributes);
+    int mount = fsmount(filesystem.get(), FSMOUNT_CLOEXEC, attributes);
+    // Inside a sandbox of the host's root the kernel lets us have a read-only /proc and no other
+    // (plan/root_plan.cc, PlanProcForNesting).
+    if (mount < 0 && errno == EPERM && (attributes & MOUNT_ATTR_RDONLY) == 0) {
+      mount = fsmount(filesystem.get(), FSMOUNT_CLOEXEC, attributes | MOUNT_ATTR_RDONLY);
+      if (mount >= 0) control_.ReportDegraded(ChildStage::kMounts, index, EPERM);
+    }
+    return Keep(op, mount);
   }
 
   bool PivotRoot(const FrozenMountOp& op) {
@@ -227,7 +234,7 @@ class Mounter {
     }
     int mount = CreateOverlay(op);
     if (mount < 0) {
-      control_.ReportDegraded(index, errno);
+      control_.ReportDegraded(ChildStage::kMounts, index, errno);
       mount = CloneMount(plan_.slots[op.lower_slot], /*recursive=*/true);
     }
     return chdir("/") == 0 && Keep(op, mount);

@@ -104,6 +104,7 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.writable_roots = arena->Vector(plan.writable_roots);
   frozen.writable_root_count = plan.writable_roots.size();
 
+  frozen.nesting = plan.nesting == Nesting::kAllowed;
   frozen.filter = filter.data();
   frozen.filter_size = filter.size();
 

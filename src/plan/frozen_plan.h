@@ -89,6 +89,7 @@ struct FrozenPlan {
   const char* const* writable_roots;
   size_t writable_root_count;
 
+  bool nesting;  // the command may make mounts in namespaces of its own, which landlock would deny
   const sock_filter* filter;
   size_t filter_size;
 

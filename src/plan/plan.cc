@@ -7,6 +7,7 @@
 #include "base/paths.h"
 #include "base/strings.h"
 #include "plan/environment.h"
+#include "plan/kernel_filesystems.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
 
@@ -69,7 +70,6 @@ Status CheckAvailable(const Policy& policy) {
       {policy.scratch_directory.has_value(), "a scratch directory on disk"},
       {policy.scratch_size.has_value(), "a limit of the scratch space"},
       {policy.terminal, "a pseudo-terminal"},
-      {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
       {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
   };
   for (const auto& [is_asked, what] : missing) {
@@ -112,6 +112,7 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
   for (const std::string_view path : ours) {
     HasEmptyRoot(policy) ? AddWayTo(path, paths) : void(paths.emplace(path));
   }
+  if (policy.nesting == Nesting::kAllowed) paths.emplace(kTunDevice);
   for (const BindRequest& bind : policy.binds) {
     AddWayTo(bind.source, paths);
     AddWayTo(bind.target, paths);
@@ -137,6 +138,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
   if (policy.host_name == HostName::kLocalhost) plan.host_name = "localhost";
   plan.network = policy.network;
+  plan.nesting = policy.nesting;
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(plan.gid.inside);
   if (policy.network == Network::kHost) plan.notices.push_back(HostNetworkNotice(facts));
   MINI_RETURN_IF_ERROR(PlanMounts(policy, facts, plan));

@@ -47,6 +47,7 @@ struct Plan {
   std::optional<std::string> host_name;  // unset: the host's
   Network network = Network::kLoopback;
   std::vector<Sysctl> sysctls;
+  Nesting nesting = Nesting::kRefused;
   std::vector<MountOp> mounts;
   int slot_count = 0;
   std::string scratch_point;

@@ -157,7 +157,9 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
   using CommandSession = SupervisorSignals::CommandSession;
   const SupervisorSignals signals(plan.interrupt_terminates ? CommandSession::kOwn
                                                             : CommandSession::kShared);
-  const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
+  const FrozenPlanOwner frozen =
+      Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
+             signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
 
   enter("clone");

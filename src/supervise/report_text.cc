@@ -32,7 +32,8 @@ std::string HintForTap(int error_number) {
 std::string HintForMount(const MountOp& op, int error_number) {
   if (error_number == EPERM || error_number == EACCES) {
     if (op.kind == MountOpKind::kNewFilesystem && op.data == "proc") {
-      return "/proc is not fully visible here, as in a container that masks parts of it";
+      return "/proc is not fully visible here, as in a container that masks parts of it; a sandbox "
+             "around this one has to be started with --nested";
     }
     return kRestricted;
   }
@@ -52,6 +53,12 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kStart:
       return SystemError(Stage::kClone, error, "prepare the sandbox's first process");
     case ChildStage::kIdMaps:
+      if (error == EROFS) {
+        return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
+            .WithHint(
+                "the sandbox around this one has a read-only /proc; what the host's root "
+                "starts can be nested once");
+      }
       return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
           .WithHint(error == EPERM || error == EACCES ? kRestricted : "");
     case ChildStage::kHostName:
@@ -106,7 +113,16 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
 }
 
 std::string NoticeFor(const child::Report& report, const Plan& plan) {
+  if (report.stage == ChildStage::kSysctl) {
+    return StrCat(plan.sysctls.at(report.index).path,
+                  " stays as it is, because the sandbox around "
+                  "this one has a read-only /proc");
+  }
   const MountOp& op = plan.mounts.at(report.index);
+  if (op.kind == MountOpKind::kNewFilesystem) {
+    return StrCat("/", op.data,
+                  " is read-only, because the sandbox around this one allows no other");
+  }
   return StrCat(op.target, " is read-only, because it cannot be overlaid here (",
                 ErrnoName(report.error), "; overlays need Linux 6.6 or newer)");
 }

@@ -7,12 +7,28 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
+
+#include "sys/read_file.h"
 
 namespace mini {
 namespace {
 
+// Process 1 of our sandboxes keeps the name of the program that made it.
+bool IsInSandboxOfOurs() {
+  const Result<std::string> name = ReadProcFile("/proc/1/comm", Stage::kClone);
+  return name.ok() && (name->starts_with("mini-sandbox") || name->starts_with("mini-tapbox"));
+}
+
 std::string HintFor(int error_number) {
+  if ((error_number == ENOSYS || error_number == EPERM) && IsInSandboxOfOurs()) {
+    return "this sandbox refuses user namespaces; start the outer one with --nested";
+  }
   switch (error_number) {
+    case ENOSYS:
+      return "a seccomp filter refuses it, of a container or of a sandbox around this one (an "
+             "outer "
+             "mini-sandbox has to be started with --nested)";
     case EPERM:
       return "this machine or container does not let you make user namespaces "
              "(sysctl kernel.unprivileged_userns_clone, a container's seccomp profile, or a "
