@@ -99,6 +99,7 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   MINI_STEP(DropPrivileges(plan));
   const StartedCommand started = StartCommand(plan, file_mode_mask);
   command = started.pid;
+  if (started.step.ok() && plan.may_map_root) return DropLastCapability();
   return started.step;
 }
 

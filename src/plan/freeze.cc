@@ -105,6 +105,7 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.writable_root_count = plan.writable_roots.size();
 
   frozen.nesting = plan.nesting == Nesting::kAllowed;
+  frozen.may_map_root = frozen.nesting && plan.uid.inside == 0;
   frozen.filter = filter.data();
   frozen.filter_size = filter.size();
 

@@ -90,6 +90,7 @@ struct FrozenPlan {
   size_t writable_root_count;
 
   bool nesting;  // the command may make mounts in namespaces of its own, which landlock would deny
+  bool may_map_root;  // see child/privileges.h
   const sock_filter* filter;
   size_t filter_size;
 

@@ -48,6 +48,10 @@ Supervisor::Supervisor(const Plan& plan, ChildProcess& child,
 
 Result<ReceivedReport> Supervisor::WaitForDescriptors() {
   MINI_ASSIGN_OR_RETURN(auto received, NextReport());
+  while (received && received->report.kind == child::ReportKind::kDegraded) {
+    on_notice_(NoticeFor(received->report, plan_));
+    MINI_ASSIGN_OR_RETURN(received, NextReport());
+  }
   if (!received) {
     return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox ended before it was set up");
   }
