@@ -3,7 +3,9 @@
 #include "plan/plan.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -445,8 +447,7 @@ TEST(MakePlan, ShowsTheCallerAsRootOrAsNobody) {
   EXPECT_NE(Position(root, "/user/1000 mode 0700"), -1) << "XDG_RUNTIME_DIR may still name it";
   EXPECT_NE(AttachOn(root, "/home/u"), nullptr) << "HOME is the caller's";
   const Plan nobody = MustPlan(PolicyWithIdentity(Identity::kNobody), Desktop());
-  EXPECT_NE(nobody.ToString().find("\nmap uid 1000->65534 gid 1000->65534\n"),
-            std::string::npos);
+  EXPECT_NE(nobody.ToString().find("\nmap uid 1000->65534 gid 1000->65534\n"), std::string::npos);
 }
 
 TEST(MakePlan, ClosesTheMachinesProcToTheRealRootWhoeverShowsInside) {
@@ -506,6 +507,74 @@ TEST(MakePlan, ShowsTheHostsResolversWhereRunHidesThemOnAHostsNetwork) {
   facts.paths["/etc/resolv.conf"] = File("/etc/resolv.conf");
   const Plan visible = MustPlan(PolicyWithNetwork(Network::kHost), facts);
   EXPECT_EQ(AttachOn(visible, "/etc/resolv.conf"), nullptr) << "it shows as it is";
+}
+
+Policy NestingPolicy() {
+  Policy policy = DefaultPolicy();
+  policy.nesting = Nesting::kAllowed;
+  return policy;
+}
+
+TEST(MakePlan, PutsACompleteProcWhereDevCoversItForNesting) {
+  const Plan plan = MustPlan(NestingPolicy(), Desktop());
+  EXPECT_NE(plan.ToString().find("\nnesting allowed\n"), std::string::npos);
+  int hidden = -1;
+  bool dev_is_covered = false;
+  for (const MountOp& op : plan.mounts) {
+    if (op.kind == MountOpKind::kAttach && op.target == "/dev") dev_is_covered = true;
+    if (op.kind != MountOpKind::kAttachIn || op.source != "proc") continue;
+    hidden = op.slot;
+    EXPECT_FALSE(dev_is_covered) << "it lies in the scratch file system, below";
+  }
+  ASSERT_NE(hidden, -1);
+  EXPECT_TRUE(dev_is_covered);
+  const auto made = std::find_if(plan.mounts.begin(), plan.mounts.end(), [&](const MountOp& op) {
+    return op.kind == MountOpKind::kNewFilesystem && op.slot == hidden;
+  });
+  ASSERT_NE(made, plan.mounts.end());
+  EXPECT_EQ(made->data, "proc");
+  EXPECT_EQ(made->attributes & MOUNT_ATTR_RDONLY, 0u);
+  EXPECT_EQ(MustPlan(DefaultPolicy(), Desktop()).ToString().find("nesting"), std::string::npos);
+}
+
+TEST(MakePlan, ShowsTheHostsRootNoWritableProcToNestIn) {
+  HostFacts facts = Desktop();
+  facts.uid = facts.gid = 0;
+  for (const Identity identity : {Identity::kCaller, Identity::kNobody}) {
+    Policy policy = NestingPolicy();
+    policy.identity = identity;
+    const Plan plan = MustPlan(policy, facts);
+    int procs = 0;
+    for (const MountOp& op : plan.mounts) {
+      if (op.kind != MountOpKind::kNewFilesystem || op.data != "proc") continue;
+      // The one of the sandbox itself gets covers on /proc/sys; the complete one has none.
+      const bool is_complete = ++procs == 2;
+      EXPECT_EQ((op.attributes & MOUNT_ATTR_RDONLY) != 0, is_complete);
+    }
+    EXPECT_EQ(procs, 2);
+  }
+}
+
+TEST(MakePlan, ShowsTheTunDeviceForNestingWhereTheHostHasIt) {
+  HostFacts facts = Desktop();
+  EXPECT_EQ(Position(MustPlan(NestingPolicy(), facts), "net/tun"), -1);
+  facts.paths["/dev/net/tun"] = {PathKind::kOther, "/dev/net/tun"};
+  EXPECT_NE(Position(MustPlan(NestingPolicy(), facts), "clone-node /dev/net/tun"), -1);
+  EXPECT_EQ(Position(MustPlan(DefaultPolicy(), facts), "net/tun"), -1);
+}
+
+TEST(Freeze, LetsOnlyARootInsideMapItselfFurtherDown) {
+  sigset_t mask;
+  sigemptyset(&mask);
+  const auto may_map_root = [&](const Policy& policy) {
+    return Freeze(MustPlan(policy, Desktop()), {}, mask).get().may_map_root;
+  };
+  Policy policy = NestingPolicy();
+  EXPECT_FALSE(may_map_root(policy));
+  policy.identity = Identity::kRoot;
+  EXPECT_TRUE(may_map_root(policy));
+  policy.nesting = Nesting::kRefused;
+  EXPECT_FALSE(may_map_root(policy)) << "the command has no capability at all";
 }
 
 TEST(Freeze, WritesTheIdsOfBothSides) {
