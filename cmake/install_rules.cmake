@@ -6,3 +6,16 @@ foreach(program IN ITEMS mini-sandbox mini-tapbox)
     install(TARGETS ${program} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
   endif()
 endforeach()
+
+# A shell finds completions by the name of the program, so each program has its own copy.
+foreach(program IN ITEMS mini-sandbox mini-tapbox)
+  install(FILES "${PROJECT_SOURCE_DIR}/docs/man/${program}.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  install(FILES "${PROJECT_SOURCE_DIR}/completions/mini-sandbox.bash"
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME ${program})
+  install(FILES "${PROJECT_SOURCE_DIR}/completions/mini-sandbox.fish"
+    DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d" RENAME ${program}.fish)
+endforeach()
+install(FILES "${PROJECT_SOURCE_DIR}/docs/man/mini-tapbox-rules.5"
+  DESTINATION "${CMAKE_INSTALL_MANDIR}/man5")
+install(FILES "${PROJECT_SOURCE_DIR}/completions/_mini-sandbox"
+  DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")

@@ -13,6 +13,7 @@
 #include "child/network.h"
 #include "child/privileges.h"
 #include "child/streams.h"
+#include "child/terminal.h"
 
 namespace mini::child {
 namespace {
@@ -89,10 +90,11 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
     return FailedAt(ChildStage::kHostName);
   }
   MINI_STEP(SetUpNetwork(plan, control));
-  MINI_STEP(ProtectStreams());
+  if (!plan.terminal) MINI_STEP(ProtectStreams());
   const DescriptorLimit limit;
   MINI_STEP(ApplyMounts(plan, control));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
+  if (plan.terminal) MINI_STEP(SetUpTerminal(control));
   MINI_STEP(CloseDescriptors(control));
   limit.Restore();
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
@@ -119,8 +121,9 @@ void RunChild(const ChildArguments& arguments) {
     control.ReportFailure(step);
     _exit(1);
   }
-  // The command owns the standard streams now; init would keep a pipe's reader waiting.
-  close_range(0, 2, 0);
+  // The command owns the standard streams now; init would keep a pipe's reader waiting. The
+  // command's own terminal stays open until the end, so that it is not hung up before.
+  close_range(arguments.plan->terminal ? 1 : 0, 2, 0);
   RunInit(*arguments.plan, command, control);
 }
 

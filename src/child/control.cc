@@ -15,25 +15,8 @@ void Send(int fd, const Report& report) {
   }
 }
 
-}  // namespace
-
-void Control::ReportFailure(const Step& step) const {
-  Send(fd_, {ReportKind::kFailed, step.stage, step.index, step.error, 0});
-}
-
-void Control::ReportDegraded(ChildStage stage, uint32_t index, int error) const {
-  Send(fd_, {ReportKind::kDegraded, stage, index, error, 0});
-}
-
-void Control::ReportStop() const { Send(fd_, {ReportKind::kStopped, ChildStage::kExec, 0, 0, 0}); }
-
-void Control::ReportExit(int wait_status) const {
-  Send(fd_, {ReportKind::kExited, ChildStage::kExec, 0, 0, wait_status});
-}
-
-Step Control::SendDescriptors(int tap, int netlink) const {
-  Report report = {ReportKind::kDescriptors, ChildStage::kNetlink, 0, 0, 0};
-  const int descriptors[2] = {tap, netlink};
+template <size_t kCount>
+Step SendWith(Report report, int fd, const int (&descriptors)[kCount]) {
   alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptors)] = {};
   iovec data = {&report, sizeof report};
   msghdr message = {};
@@ -46,10 +29,36 @@ Step Control::SendDescriptors(int tap, int netlink) const {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof descriptors);
   std::memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
-  while (sendmsg(fd_, &message, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) return FailedAt(ChildStage::kNetlink);
+  while (sendmsg(fd, &message, MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) return FailedAt(report.stage);
   }
   return Done();
+}
+
+}  // namespace
+
+void Control::ReportFailure(const Step& step) const {
+  Send(fd_, {ReportKind::kFailed, step.stage, step.index, step.error, 0});
+}
+
+void Control::ReportDegraded(ChildStage stage, uint32_t index, int error) const {
+  Send(fd_, {ReportKind::kDegraded, stage, index, error, 0});
+}
+
+void Control::ReportStop() const { Send(fd_, {ReportKind::kStopped, ChildStage::kExec, 0, 0, 0}); }
+
+void Control::ReportExit(int wait_status, int scratch_error) const {
+  Send(fd_, {ReportKind::kExited, ChildStage::kExec, 0, scratch_error, wait_status});
+}
+
+Step Control::SendDescriptors(int tap, int netlink) const {
+  const int descriptors[] = {tap, netlink};
+  return SendWith({ReportKind::kDescriptors, ChildStage::kNetlink, 0, 0, 0}, fd_, descriptors);
+}
+
+Step Control::SendTerminal(int main_side) const {
+  const int descriptors[] = {main_side};
+  return SendWith({ReportKind::kTerminal, ChildStage::kTerminal, 0, 0, 0}, fd_, descriptors);
 }
 
 bool Control::WaitForGo() const {

@@ -18,8 +18,10 @@ class Control {
   void ReportFailure(const Step& step) const;
   void ReportDegraded(ChildStage stage, uint32_t index, int error) const;
   void ReportStop() const;
-  void ReportExit(int wait_status) const;
+  // `scratch_error`: ENOSPC where the scratch file system is full, or 0.
+  void ReportExit(int wait_status, int scratch_error) const;
   Step SendDescriptors(int tap, int netlink) const;
+  Step SendTerminal(int main_side) const;
 
   // False when the supervisor went away instead.
   bool WaitForGo() const;

@@ -15,8 +15,9 @@ struct StartedCommand {
   pid_t pid = -1;
 };
 
-// Forks and execs the command with `file_mode_mask` as its umask. step.stage is kExec when no
-// candidate could be executed: step.error then is the errno a shell would report.
+// Forks and execs the command with `file_mode_mask` as its umask, in the foreground of a terminal
+// of its own if it has one. step.stage is kExec when no candidate could be executed: step.error
+// then is the errno a shell would report.
 StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
 
 // Reaps everything, passes signals from outside on to `command` (those of a terminal to its process

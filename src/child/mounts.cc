@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 
 namespace mini::child {
 namespace {
+
+constexpr off_t kMaxCopiedFile = 1 << 20;
 
 // Owns a descriptor and leaves errno alone when it closes it: the step's error is read afterwards.
 class ScopedDescriptor {
@@ -84,10 +87,14 @@ class Mounter {
         return CloneTree(op);
       case MountOpKind::kCloneNode:
         return CloneNode(op);
+      case MountOpKind::kCloneOwnDirectory:
+        return CloneOwnDirectory(op);
       case MountOpKind::kNewFilesystem:
         return NewFilesystem(op, index);
       case MountOpKind::kPivotRoot:
         return PivotRoot(op);
+      case MountOpKind::kOpenFile:
+        return OpenFile(op);
       case MountOpKind::kOpenLower:
         return Keep(op, OpenAt2(AT_FDCWD, op.source, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
       case MountOpKind::kScratch:
@@ -102,8 +109,14 @@ class Mounter {
         return AttachIn(op);
       case MountOpKind::kCloneScratch:
         return Keep(op, CloneScratch(op.source, op.attributes));
+      case MountOpKind::kTestOverlay:
+        return TestOverlay(op);
       case MountOpKind::kOverlay:
         return Overlay(op, index);
+      case MountOpKind::kCopyMode:
+        return CopyMode(plan_.slots[op.lower_slot], op.source);
+      case MountOpKind::kShowFile:
+        return ShowFile(op);
       case MountOpKind::kMakeDirectories:
         return MakePoint(op.target, /*directory=*/true);
       case MountOpKind::kMakeFile:
@@ -112,6 +125,8 @@ class Mounter {
         return symlink(op.source, op.target) == 0 || errno == EEXIST;
       case MountOpKind::kAttach:
         return Attach(op);
+      case MountOpKind::kDetach:
+        return umount2(op.target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
       case MountOpKind::kMask:
         return Mask(op);
       case MountOpKind::kReadOnlyBind:
@@ -139,6 +154,20 @@ class Mounter {
     return Keep(op, tree) && SetAttributes(tree, op.attributes, /*recursive=*/true);
   }
 
+  // Nobody else can have put such a one in the place of the one that was made for us.
+  bool CloneOwnDirectory(const FrozenMountOp& op) {
+    const ScopedDescriptor source(OpenObject(op.source));
+    struct stat status;
+    if (!source.valid() || fstat(source.get(), &status) != 0) return false;
+    if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
+        (status.st_mode & 07777) != 0700) {
+      errno = ESTALE;
+      return false;
+    }
+    const int tree = CloneMount(source.get(), /*recursive=*/false);
+    return Keep(op, tree) && SetAttributes(tree, op.attributes, /*recursive=*/false);
+  }
+
   // Device nodes: their directory belongs to the host's root, so a plain path does.
   bool CloneNode(const FrozenMountOp& op) {
     const int node =
@@ -146,14 +175,35 @@ class Mounter {
     return Keep(op, node) || errno == ENOENT;
   }
 
+  // "mode=755,size=4096"
+  static bool SetOptions(int filesystem, const char* options) {
+    while (*options != '\0') {
+      char option[64];
+      const char* end = strchrnul(options, ',');
+      const size_t length = static_cast<size_t>(end - options);
+      char* equals = nullptr;
+      if (length < sizeof option) {
+        std::memcpy(option, options, length);
+        option[length] = '\0';
+        equals = strchr(option, '=');
+      }
+      if (!equals) {
+        errno = EINVAL;
+        return false;
+      }
+      *equals = '\0';
+      if (fsconfig(filesystem, FSCONFIG_SET_STRING, option, equals + 1, 0) != 0) return false;
+      options = *end == '\0' ? end : end + 1;
+    }
+    return true;
+  }
+
   bool NewFilesystem(const FrozenMountOp& op, uint32_t index) {
     const ScopedDescriptor filesystem(fsopen(op.data, FSOPEN_CLOEXEC));
-    if (!filesystem.valid()) return false;
-    if (op.source[0] != '\0' &&
-        fsconfig(filesystem.get(), FSCONFIG_SET_STRING, op.source, op.target, 0) != 0) {
+    if (!filesystem.valid() || !SetOptions(filesystem.get(), op.source) ||
+        fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
       return false;
     }
-    if (fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return false;
     const auto attributes = static_cast<unsigned>(op.attributes);
     int mount = fsmount(filesystem.get(), FSMOUNT_CLOEXEC, attributes);
     // Inside a sandbox of the host's root the kernel lets us have a read-only /proc and no other
@@ -205,8 +255,8 @@ class Mounter {
 
   // The lower is named by the working directory, because overlayfs takes paths, and this one may
   // be covered by now or hold characters that its option syntax gives a meaning.
-  int CreateOverlay(const FrozenMountOp& op) {
-    if (fchdir(plan_.slots[op.lower_slot]) != 0) return -1;
+  static int CreateOverlay(int lower, const FrozenMountOp& op) {
+    if (fchdir(lower) != 0) return -1;
     const ScopedDescriptor filesystem(fsopen("overlay", FSOPEN_CLOEXEC));
     if (!filesystem.valid()) return -1;
     const auto set = [&](const char* key, const char* value) {
@@ -223,19 +273,30 @@ class Mounter {
     return fsmount(filesystem.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(op.attributes));
   }
 
+  // On kernels and file systems that cannot hold an upper, a run that asked for it there ends.
+  bool TestOverlay(const FrozenMountOp& op) const {
+    const ScopedDescriptor lower(
+        openat(plan_.slots[op.slot], "test/lower", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!lower.valid()) return false;
+    const ScopedDescriptor overlay(CreateOverlay(lower.get(), op));
+    return overlay.valid() && chdir("/") == 0;
+  }
+
+  static bool CopyMode(int from, const char* to) {
+    struct stat status;
+    return fstat(from, &status) == 0 && chmod(to, status.st_mode & 07777) == 0;
+  }
+
   // Where the kernel or the lower's file system cannot be overlaid, the directory stays read-only,
   // as its copy from the root already is: stricter, and the user is told.
   bool Overlay(const FrozenMountOp& op, uint32_t index) {
     // The upper's root gives the overlay's root its mode.
-    struct stat lower;
-    if (fstat(plan_.slots[op.lower_slot], &lower) != 0 ||
-        chmod(op.source, lower.st_mode & 07777) != 0) {
-      return false;
-    }
-    int mount = CreateOverlay(op);
+    const int lower = plan_.slots[op.lower_slot];
+    if (!CopyMode(lower, op.source)) return false;
+    int mount = CreateOverlay(lower, op);
     if (mount < 0) {
       control_.ReportDegraded(ChildStage::kMounts, index, errno);
-      mount = CloneMount(plan_.slots[op.lower_slot], /*recursive=*/true);
+      mount = CloneMount(lower, /*recursive=*/true);
     }
     return chdir("/") == 0 && Keep(op, mount);
   }
@@ -264,6 +325,46 @@ class Mounter {
       name = end + 1;
     }
     return false;
+  }
+
+  // A file that lies beside a mount, so that its directory cannot be overlaid. What belongs to
+  // others, is large, or is no file, will be shown as it is: an owner cannot be copied.
+  bool OpenFile(const FrozenMountOp& op) {
+    const ScopedDescriptor object(OpenObject(op.source));
+    if (!object.valid()) return errno == ENOENT;
+    struct stat status;
+    if (fstat(object.get(), &status) != 0) return false;
+    if (S_ISREG(status.st_mode) && status.st_uid == geteuid() && status.st_gid == getegid() &&
+        status.st_size <= kMaxCopiedFile) {
+      const int file =
+          OpenAt2(AT_FDCWD, op.source, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_SYMLINKS);
+      if (file >= 0) return Keep(op, file);
+    }
+    return Keep(op, CloneMount(object.get(), /*recursive=*/false));
+  }
+
+  bool ShowFile(const FrozenMountOp& op) const {
+    const int file = plan_.slots[op.slot];
+    if (file < 0) return true;  // it was missing
+    const bool is_mount = (fcntl(file, F_GETFL) & O_PATH) != 0;
+    if (!is_mount) return CopyFile(file, op.target);
+    return MakePoint(op.target, /*directory=*/false) && AttachTo(file, op.target);
+  }
+
+  static bool CopyFile(int from, const char* to) {
+    struct stat status;
+    const ScopedDescriptor copy(
+        open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!copy.valid() || fstat(from, &status) != 0) return false;
+    // No more than it held: somebody may be appending to it.
+    ssize_t count = 0;
+    for (off_t left = status.st_size; left > 0; left -= count) {
+      count = sendfile(copy.get(), from, nullptr, static_cast<size_t>(left));
+      if (count <= 0) break;
+    }
+    const timespec times[2] = {status.st_atim, status.st_mtim};
+    return count >= 0 && fchmod(copy.get(), status.st_mode & 07777) == 0 &&
+           futimens(copy.get(), times) == 0;
   }
 
   static bool AttachTo(int mount, const char* path) {

@@ -12,8 +12,10 @@ enum class ReportKind : uint32_t {
   kDegraded,     // step `index` of the sysctl or the mounts stage took its second choice, which is
                  // no weaker, after `error`
   kDescriptors,  // carries the TAP's and a netlink socket's descriptor (SCM_RIGHTS)
+  kTerminal,     // carries the main side of the command's terminal
   kStopped,      // the command was stopped (SIGTSTP, SIGSTOP, terminal access in the background)
-  kExited,       // the command ended with `wait_status`; every other process inside is dead
+  kExited,       // the command ended with `wait_status`; every other process inside is dead;
+                 // `error` is ENOSPC when the scratch file system is full
 };
 
 // In the order in which the child goes through them.
@@ -28,6 +30,7 @@ enum class ChildStage : uint32_t {
   kStreams,  // index: which
   kMounts,   // index: which
   kWorkingDirectory,
+  kTerminal,
   kPrivileges,
   kLandlock,
   kSeccomp,

@@ -4,14 +4,15 @@
 // its setter.
 #include "cli/options.h"
 
+// The bodies of what App.hpp declares.
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <memory>
 #include <string_view>
 #include <utility>
 
 #include "base/strings.h"
+#include "cli/help.h"
 #include "sys/read_file.h"
 
 namespace mini {
@@ -19,37 +20,6 @@ namespace {
 
 // A list of a million rules is some 30 MB.
 constexpr size_t kMaxRulesFile = 64 << 20;
-
-class Formatter : public CLI::Formatter {
- public:
-  explicit Formatter(Product product) : product_(product) { column_width(30); }
-  std::string make_usage(const CLI::App*, std::string) const override {
-    return StrCat(UsageLine(product_), "\n");
-  }
-
- private:
-  Product product_;
-};
-
-std::string Summary(Product product) {
-  if (product == Product::kSandbox) {
-    return "Runs a command in a sandbox without network: an ordinary user's command cannot\n"
-           "change the system or see the home directory.";
-  }
-  return "Runs a command in a sandbox that reaches only what an allow-list names, as an\n"
-         "ordinary user: the command cannot change the system or see the home directory.";
-}
-
-std::string Footer(Product product) {
-  if (product == Product::kSandbox) {
-    return "Example: build what you do not trust, in this directory and nowhere else\n"
-           "  mini-sandbox -x -M ~/.gitconfig -- make test\n";
-  }
-  return "An allow-list has one rule a line: example.com, *.example.com, 192.0.2.7,\n"
-         "2001:db8::/32, any of these with :443 or :8000-8010, or ! in front to refuse.\n\n"
-         "Example: fetch dependencies from one place\n"
-         "  mini-tapbox -x --allow '*.example.org:443' -- ./fetch-dependencies\n";
-}
 
 // Options that only the other program has, and why.
 struct Misplaced {
@@ -74,13 +44,11 @@ constexpr Misplaced kMisplaced[] = {
 
 }  // namespace
 
-Options::Options(Product product) : product_(product), app_(Summary(product)) {
-  app_.formatter(std::make_shared<Formatter>(product));
+Options::Options(Product product) : product_(product) {
+  app_.formatter(HelpFormatter(product));
   app_.set_help_flag();  // ours has no short form
-  app_.footer(Footer(product));
   AddModes();
   AddFiles();
-  AddScratch();
   AddNetwork();
   AddCommand();
   AddEnvironment();
@@ -99,18 +67,18 @@ void Options::Add(const char* group, Description description, Setter setter) {
 
 void Options::AddModes() {
   constexpr const char* kGroup =
-      "Mode (without one: read-only, only the working directory and /tmp writable)";
+      "Mode, one at most (none: the host's tree read-only, but for here and /tmp):";
   Add(kGroup,
       {"-x,--default", nullptr,
-       "the system read-only, HOME, /tmp and /run\nprivate and gone afterwards, the working\n"
-       "directory writable"},
+       "the system read-only; HOME, /tmp and /run private\n"
+       "and gone afterwards; the working directory\nwritable"},
       [this](const std::string&) { return builder_.SetDefaultMode(); });
-  Add(kGroup, {"-o,--custom", "ROOT", "an empty root, with what -k, -M, -w and -e name"},
+  Add(kGroup, {"-o,--custom", "ROOT", "an empty root, and in it what -k, -M, -w and -e\nname"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string root, paths_.Existing("-o", path));
         return builder_.SetCustomMode(root);
       });
-  Add(kGroup, {"-h,--hermetic", "ROOT", "an empty root, with what -M, -w and -e name"},
+  Add(kGroup, {"-h,--hermetic", "ROOT", "an empty root, and in it what -M, -w and -e name"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string root, paths_.Existing("-h", path));
         return builder_.SetHermeticMode(root);
@@ -118,14 +86,14 @@ void Options::AddModes() {
 }
 
 void Options::AddFiles() {
-  constexpr const char* kGroup = "Files";
-  Add(kGroup, {"-w,--write", "PATH", "writable, through to the host; repeatable"},
+  constexpr const char* kGroup = "Files; all but -d and --scratch-size can be repeated:";
+  Add(kGroup, {"-w,--write", "PATH", "writable, through to the host"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string absolute, paths_.Existing("-w", path));
         binds_.push_back({Access::kWritable, absolute, std::nullopt, place_});
         return OkStatus();
       });
-  Add(kGroup, {"-M,--bind", "SRC", "SRC shows inside, read-only; repeatable"},
+  Add(kGroup, {"-M,--bind", "SRC", "SRC of the host shows inside, read-only"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string absolute, paths_.Existing("-M", path));
         binds_.push_back({Access::kReadOnly, absolute, std::nullopt, place_});
@@ -134,30 +102,30 @@ void Options::AddFiles() {
       });
   Add(kGroup, {"-m,--to", "DST", "at DST instead; belongs to the -M before it"},
       [this](const std::string& path) { return SetBindTarget(path); });
-  Add(kGroup, {"-e,--tmpfs", "DIR", "an empty directory in memory; repeatable"},
+  Add(kGroup, {"-e,--tmpfs", "DIR", "an empty directory, writable, gone afterwards"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string place, paths_.Absolute("-e", path));
         return builder_.AddEmptyDirectory(place);
       });
   Add(kGroup,
       {"-k,--overlay", "PATH",
-       "shows and can be changed, and the changes are\n"
-       "gone afterwards; with -o; repeatable"},
+       "PATH of the host shows inside and can be changed;\n"
+       "the changes are gone afterwards; only with -o"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string absolute, paths_.Existing("-k", path));
         return builder_.AddOverlay(absolute);
       });
-}
-
-void Options::AddScratch() {
-  constexpr const char* kGroup = "Files";
-  Add(kGroup, {"-d,--scratch-dir", "DIR", "keep the changes of overlays on disk, in DIR"},
+  Add(kGroup,
+      {"-d,--scratch-dir", "DIR",
+       "keep the changes of overlays below DIR during the\n"
+       "run, not in memory; only with -x and -o"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string absolute, paths_.Existing("-d", path));
         return builder_.SetScratchDirectory(absolute);
       });
   Add(kGroup,
-      {"--scratch-size", "SIZE", "how much may be kept in memory: bytes, or with\nK, M, G behind"},
+      {"--scratch-size", "SIZE",
+       "how much may be kept in memory: bytes, or with K,\nM or G behind, as in 512M"},
       [this](const std::string& text) -> Status {
         MINI_ASSIGN_OR_RETURN(const uint64_t size, ParseByteSize("--scratch-size", text));
         return builder_.SetScratchSize(size);
@@ -165,23 +133,24 @@ void Options::AddScratch() {
 }
 
 void Options::AddNetwork() {
-  constexpr const char* kGroup = "Network";
+  constexpr const char* kGroup = "Network:";
   if (product_ == Product::kTapbox) {
     Add(kGroup,
-        {"-F,--rules", "FILE", "allow-list; repeatable. What none of its lines\nallows is refused"},
+        {"-F,--rules", "FILE",
+         "an allow-list, one rule a line: what no rule\nallows is refused. Can be repeated"},
         [this](const std::string& path) {
           rules_files_.push_back(path);
           return path.empty() ? Mistake("-F: the path is empty") : OkStatus();
         });
-    Add(kGroup, {"--allow", "RULE", "one line of an allow-list; repeatable"},
+    Add(kGroup, {"--allow", "RULE", "one rule of an allow-list. Can be repeated"},
         [this](const std::string& rule) { return AddRule(rule); });
   } else {
-    Add(kGroup, {"-n,--no-loopback", nullptr, "not even a loopback device"},
+    Add(kGroup, {"-n,--no-loopback", nullptr, "no network, and not even a loopback device"},
         [this](const std::string&) { return builder_.SetNetwork(Network::kUnconfigured); });
     Add(kGroup, {"-N,--share-network", nullptr, "the host's network"},
         [this](const std::string&) { return builder_.SetNetwork(Network::kHost); });
   }
-  Add(kGroup, {"-H,--localhost", nullptr, "the host name is localhost"},
+  Add(kGroup, {"-H,--localhost", nullptr, "the host name inside is localhost"},
       [this](const std::string&) {
         builder_.SetHostName(HostName::kLocalhost);
         return OkStatus();
@@ -189,8 +158,8 @@ void Options::AddNetwork() {
 }
 
 void Options::AddCommand() {
-  constexpr const char* kGroup = "Command";
-  Add(kGroup, {"-W,--chdir", "DIR", "where the command starts, if not here"},
+  constexpr const char* kGroup = "Command:";
+  Add(kGroup, {"-W,--chdir", "DIR", "its working directory, instead of this one"},
       [this](const std::string& path) -> Status {
         MINI_ASSIGN_OR_RETURN(const std::string absolute, paths_.Existing("-W", path));
         return builder_.SetWorkingDirectory(absolute);
@@ -210,29 +179,28 @@ void Options::AddCommand() {
 }
 
 void Options::AddEnvironment() {
-  constexpr const char* kGroup = "Environment";
-  Add(kGroup, {"--setenv", "NAME=VALUE", "set a variable; repeatable"},
+  constexpr const char* kGroup = "Environment; all can be repeated:";
+  Add(kGroup, {"--setenv", "NAME=VALUE", "set a variable"},
       [this](const std::string& text) -> Status {
         MINI_ASSIGN_OR_RETURN(const auto assignment, ParseAssignment("--setenv", text));
         return builder_.SetVariable(assignment.first, assignment.second);
       });
-  Add(kGroup, {"--unsetenv", "NAME", "remove a variable; repeatable"},
+  Add(kGroup, {"--unsetenv", "NAME", "remove a variable"},
       [this](const std::string& name) { return builder_.UnsetVariable(name); });
   Add(kGroup,
       {"--keep-env", "NAME",
-       "keep a variable that would be removed since it\n"
-       "names sockets or credentials; repeatable"},
+       "keep a variable that would be removed because it\nnames credentials or sockets"},
       [this](const std::string& name) { return builder_.KeepVariable(name); });
 }
 
 void Options::AddLimits() {
-  constexpr const char* kGroup = "Limits";
-  Add(kGroup, {"-T,--time-limit", "S", "SIGTERM after S seconds, 0.5 for half a one"},
+  constexpr const char* kGroup = "Limits:";
+  Add(kGroup, {"-T,--time-limit", "S", "SIGTERM after S seconds; 0.5 is half a one"},
       [this](const std::string& text) -> Status {
         MINI_ASSIGN_OR_RETURN(const auto limit, ParseSeconds("-T", text));
         return builder_.SetTimeLimit(limit);
       });
-  Add(kGroup, {"-t,--kill-delay", "S", "SIGKILL S seconds later (default 10)"},
+  Add(kGroup, {"-t,--kill-delay", "S", "SIGKILL S seconds after that; otherwise 10"},
       [this](const std::string& text) -> Status {
         MINI_ASSIGN_OR_RETURN(const auto delay, ParseSeconds("-t", text));
         return builder_.SetKillDelay(delay);
@@ -247,11 +215,11 @@ void Options::AddLimits() {
 }
 
 void Options::AddOther() {
-  constexpr const char* kGroup = "Other";
+  constexpr const char* kGroup = "Other:";
   if (product_ == Product::kSandbox) {
     Add(kGroup,
         {"--allow-degraded", nullptr,
-         "where the kernel refuses namespaces: a weaker\nsandbox, rather than none"},
+         "where the kernel refuses namespaces, a weaker\nsandbox rather than none"},
         [this](const std::string&) {
           builder_.SetDegraded(Degraded::kAllowed);
           return OkStatus();

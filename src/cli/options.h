@@ -42,7 +42,6 @@ class Options {
 
   void AddModes();
   void AddFiles();
-  void AddScratch();
   void AddNetwork();
   void AddCommand();
   void AddEnvironment();

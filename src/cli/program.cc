@@ -1,6 +1,7 @@
 #include "cli/program.h"
 
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,9 +28,16 @@ bool WriteAll(int fd, std::string_view text) {
   return true;
 }
 
+// While the command has a terminal of its own (-P), the user's moves to the next line and no more.
+const char* EndOfLine(int fd) {
+  termios settings;
+  return tcgetattr(fd, &settings) == 0 && (settings.c_oflag & OPOST) == 0 ? "\r\n" : "\n";
+}
+
 // One write(2) a line, so that lines of the stack's thread and of this one do not mix.
 void Say(Product product, std::string_view sentence) {
-  (void)WriteAll(STDERR_FILENO, StrCat(ProductName(product), ": ", sentence, "\n"));
+  (void)WriteAll(STDERR_FILENO,
+                 StrCat(ProductName(product), ": ", sentence, EndOfLine(STDERR_FILENO)));
 }
 
 // A standard stream that the caller closed would be given to the next file that is opened, and then

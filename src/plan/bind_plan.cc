@@ -139,7 +139,11 @@ Status PlanNamedOverlays(MountDraft& draft) {
   for (const std::string& path : paths) {
     const bool is_there = !last.empty() && IsSameOrBelow(path, last);
     if (is_there && !IsNamedBetween(last, path, draft)) continue;
-    AddOverlay(path, draft);
+    if (!AddOverlay(path, draft)) {
+      return Status(StatusCode::kUnsupported, Stage::kPlan,
+                    StrCat(Named("-k", path), ": mounts in it keep it from being overlaid"))
+          .WithHint("name directories in it that hold none, or show it read-only with -M");
+    }
     last = path;
   }
   return OkStatus();
@@ -150,6 +154,15 @@ Status PlanBinds(MountDraft& draft) {
     MINI_RETURN_IF_ERROR(PlanBind(bind, draft));
   }
   return OkStatus();
+}
+
+std::vector<std::string> PathsBehind(const std::string& path, const Policy& policy) {
+  std::vector<std::string> paths;
+  for (const BindRequest& bind : policy.binds) {
+    if (bind.source == bind.target || !IsBelow(path, bind.target)) continue;
+    paths.push_back(JoinPath(bind.source, path.substr(bind.target.size() + 1)));
+  }
+  return paths;
 }
 
 Status PlanEmptyDirectories(MountDraft& draft) {

@@ -100,6 +100,7 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.slots = arena->Array<int>(frozen.slot_count);
   std::fill_n(frozen.slots, frozen.slot_count, -1);
   frozen.scratch_point = arena->String(plan.scratch_point);
+  frozen.scratch_view = arena->String(plan.scratch_view);
 
   frozen.writable_roots = arena->Vector(plan.writable_roots);
   frozen.writable_root_count = plan.writable_roots.size();
@@ -120,7 +121,8 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.shell_argv = arena->Vector(shell_argv);
 
   frozen.command_signal_mask = command_signal_mask;
-  frozen.own_session = plan.interrupt_terminates;
+  frozen.terminal = plan.terminal;
+  frozen.own_session = plan.interrupt_terminates && !plan.terminal;
   return FrozenPlanOwner(std::move(arena));
 }
 

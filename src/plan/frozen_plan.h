@@ -20,12 +20,17 @@ namespace mini {
 enum class MountOpKind : uint8_t {
   kCloneTree,          // slot = detached recursive private copy of `source`, with `attributes`
   kCloneNode,          // slot = detached copy of the one file `source`; skipped when it is missing
-  kNewFilesystem,      // slot = new detached instance of type `data`, option `source`=`target`
+  kCloneOwnDirectory,  // the same for a directory that has to belong to this user alone
+  kNewFilesystem,      // slot = new detached instance of type `data`, with options "a=b,c=d"
   kPivotRoot,          // slot becomes "/", the host's tree is gone
+  kOpenFile,           // slot = the file `source` for reading, if it is a small one of this user;
+                       // else a detached copy of its mount; skipped when it is missing
   kOpenLower,          // slot = O_PATH descriptor of `source`, for an overlay made later
   kScratch,            // attaches slot on `target`; it is the scratch file system from now on
+  kTestOverlay,        // fails where `source` and `data` in slot cannot be an upper and its work
   kOverlay,            // slot = overlay: lower `lower_slot`, upper `source`, work `data`
   kCloneScratch,       // slot = detached copy of the scratch directory `source`, with `attributes`
+  kCopyMode,           // gives the directory `source` the mode of `lower_slot`
   kDirectoryIn,        // makes the directory `source` in the root of slot's file system, `mode`
   kFileIn,             // makes the file `source` there, filled with `data`, `mode`
   kSymlinkIn,          // makes the symlink `source` there, pointing to `data`
@@ -34,6 +39,8 @@ enum class MountOpKind : uint8_t {
   kMakeFile,           // makes `target` as an empty file, parents included
   kMakeSymlink,        // makes `target` point to `source`
   kAttach,             // moves slot on `target`
+  kShowFile,           // makes `target` of what kOpenFile left in slot: a copy, or a bind
+  kDetach,             // unmounts `target` with all mounts below it
   kMask,               // covers `target`: a directory by a copy of the scratch directory `source`,
                        // anything else by one of the scratch file `data`; missing or unseen: skip
   kReadOnlyBind,       // covers `target` by a read-only copy of itself; missing: skip
@@ -84,6 +91,7 @@ struct FrozenPlan {
   int* slots;  // slot_count entries, all -1
   size_t slot_count;
   const char* scratch_point;  // where the scratch file system lies while mounts are made
+  const char* scratch_view;   // a path inside where it shows to the end; empty: none
 
   // Paths inside, none below another, that may be written below.
   const char* const* writable_roots;
@@ -104,7 +112,8 @@ struct FrozenPlan {
   char** shell_argv;
 
   sigset_t command_signal_mask;
-  bool own_session;  // init and the command leave the caller's session (setsid(2))
+  bool terminal;     // the command gets one of its own in place of the streams
+  bool own_session;  // without that: init and the command leave the caller's session (setsid(2))
 };
 
 }  // namespace mini

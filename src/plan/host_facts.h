@@ -57,6 +57,13 @@ struct HostFacts {
   // Whether landlock keeps the command from abstract UNIX sockets of the host (ABI 6, Linux 6.12);
   // asked for only where the network namespace does not.
   bool scopes_abstract_sockets = false;
+  // The first of ParentsToProbe() that this caller may write to; empty when there is none.
+  std::string writable_parent;
+  // The entries of DirectoriesToList(); when there are more than kMaxSplitEntries, one more than
+  // that. A directory that could not be read is not here.
+  std::map<std::string, std::vector<DirectoryEntry>, std::less<>> listings;
+  // The name that a run's own directory in the scratch directory of -d will have.
+  std::string scratch_name;
   // The entries of "/", asked for only when the root is put together from them; else empty.
   std::vector<DirectoryEntry> root_entries;
   // Of the one directory that was asked about; true when its entries cannot be seen.

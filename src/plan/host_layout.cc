@@ -153,6 +153,13 @@ constexpr std::array<std::string_view, 117> kSecretsOfHome = {
     "snap/thunderbird",
 };
 
+// Served over a network, or by a program (FUSE), or mounted when somebody looks (autofs).
+constexpr std::array<std::string_view, 22> kRemoteFilesystems = {
+    "9p",       "acfs",  "afs",   "autofs", "beegfs", "ceph",     "cifs", "coda",
+    "fuse",     "gfs2",  "gpfs",  "lustre", "ncpfs",  "nfs",      "nfs4", "ocfs2",
+    "orangefs", "panfs", "pvfs2", "smb3",   "smbfs",  "virtiofs",
+};
+
 template <size_t N>
 bool Contains(const std::array<std::string_view, N>& table, std::string_view path) {
   return std::find(table.begin(), table.end(), path) != table.end();
@@ -251,9 +258,16 @@ std::vector<std::string> AliasesOf(std::string_view directory, Parts parts,
   return aliases;
 }
 
-bool HasMountBelow(std::string_view directory, const std::vector<MountFact>& mounts) {
-  return std::any_of(mounts.begin(), mounts.end(),
-                     [&](const MountFact& mount) { return IsBelow(mount.mount_point, directory); });
+// A machine whose root is one of them waits for it all the time.
+bool MayHang(std::string_view path, const std::vector<MountFact>& mounts) {
+  const MountFact* mount = MountOf(path, mounts);
+  return mount && mount->mount_point != "/" &&
+         (Contains(kRemoteFilesystems, mount->filesystem) ||
+          mount->filesystem.starts_with("fuse."));
+}
+
+bool SameMount(std::string_view a, std::string_view b, const std::vector<MountFact>& mounts) {
+  return MountOf(a, mounts) == MountOf(b, mounts);
 }
 
 }  // namespace mini

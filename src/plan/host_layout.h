@@ -41,8 +41,12 @@ std::vector<std::string> AliasesOf(std::string_view directory, Parts parts,
 std::optional<std::string> PartOf(std::string_view path, std::string_view directory,
                                   const std::vector<MountFact>& mounts);
 
-// Whether a mount point lies strictly below.
-bool HasMountBelow(std::string_view directory, const std::vector<MountFact>& mounts);
+// Whether looking at what lies there may wait for a network, another machine or a program: by the
+// type of the file system that shows there.
+bool MayHang(std::string_view path, const std::vector<MountFact>& mounts);
+
+// Whether both paths lie in the same mount.
+bool SameMount(std::string_view a, std::string_view b, const std::vector<MountFact>& mounts);
 
 }  // namespace mini
 

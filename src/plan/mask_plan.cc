@@ -38,7 +38,8 @@ bool HideSecret(const std::string& place, MountDraft& draft) {
   });
   if (is_named) return false;
   const bool holds_named = std::any_of(covers.begin(), covers.end(), [&](const Cover& cover) {
-    return IsBelow(cover.target, place) && cover.kind != CoverKind::kMask;
+    return IsBelow(cover.target, place) && cover.kind != CoverKind::kMask &&
+           cover.kind != CoverKind::kKept && cover.kind != CoverKind::kPart;
   });
   holds_named ? draft.AddPrivateMask(place, 0700) : draft.AddMask(place);
   return true;
@@ -108,9 +109,11 @@ void PlanHiddenNameFiles(MountDraft& draft) {
 }
 
 void PlanSockets(MountDraft& draft) {
-  for (const std::string& socket : draft.facts.unix_sockets) {
-    for (const std::string& place : PlacesOf(socket, Parts::kLeftOut, draft)) draft.AddMask(place);
-  }
+  for (const std::string& socket : draft.facts.unix_sockets) MaskEverywhere(socket, draft);
+}
+
+void MaskEverywhere(const std::string& path, MountDraft& draft) {
+  for (const std::string& place : PlacesOf(path, Parts::kLeftOut, draft)) draft.AddMask(place);
 }
 
 }  // namespace mini

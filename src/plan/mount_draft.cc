@@ -19,6 +19,19 @@ namespace {
 // Covered by the /dev of the sandbox in the end, and present on every host.
 constexpr const char* kScratchPoint = "/dev";
 
+constexpr uint64_t kBytesPerInode = 4096;
+constexpr uint64_t kFreeInodes = 1024;  // what the sandbox itself makes, and a little more
+
+// Steps that make the place of what they show, or need none.
+bool MakesItsPlace(const MountOp& op) {
+  return op.kind == MountOpKind::kMask || op.kind == MountOpKind::kShowFile ||
+         op.kind == MountOpKind::kMakeSymlink;
+}
+
+// Where the host's tree lies in an empty root as long as overlays are made; then /proc is put
+// there.
+constexpr const char* kHostPoint = "/proc";
+
 // What masks are made of.
 constexpr const char* kEmptyDirectory = "empty";
 constexpr const char* kEmptyFile = "empty-file";
@@ -55,8 +68,16 @@ MountOp MountDraft::ScratchFile(std::string name, std::string text, mode_t mode)
 
 void MountDraft::MakeScratch() {
   scratch_slot_ = NewSlot();
-  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", "755", scratch_slot_, kUntrusted));
-  plan.scratch_point = kScratchPoint;
+  std::string options = "755";
+  if (policy.scratch_size) {
+    // Empty files and directories take kernel memory that the size does not count.
+    const uint64_t inodes = *policy.scratch_size / kBytesPerInode + kFreeInodes;
+    options += StrCat(",size=", *policy.scratch_size, ",nr_inodes=", inodes);
+  }
+  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", options, scratch_slot_, kUntrusted));
+  plan.scratch_size = policy.scratch_size;
+  plan.scratch_point = upper_point = kScratchPoint;
+  upper_slot = scratch_slot_;
   phases.scratch.push_back(
       {.kind = MountOpKind::kScratch, .target = plan.scratch_point, .slot = scratch_slot_});
 }
@@ -138,12 +159,8 @@ void MountDraft::AddBind(const std::string& source, const std::string& target, b
   if (IsDevice(target)) phases.device_points.push_back(MakePoint(target, is_directory));
 }
 
-void MountDraft::AddOverlayCover(const std::string& target, int slot) {
-  covers_.push_back({target, CoverKind::kOverlay, true, true, {Attach(slot, target)}});
-}
-
 void MountDraft::AddLink(std::string link, std::string target) {
-  links_.emplace(std::move(link), std::move(target));
+  links_.insert_or_assign(std::move(link), std::move(target));
 }
 
 void MountDraft::AddLinksOnTheWayTo(std::string_view path) {
@@ -176,7 +193,7 @@ const Cover* MountDraft::CoverAbove(std::string_view path) const {
 
 bool MountDraft::CanMakePointsAt(std::string_view path) const {
   const Cover* above = CoverAbove(path);
-  return above ? above->may_make_points() : root_is_empty;
+  return above ? above->may_make_points() : root_is_empty && !IsBelow(path, "/dev");
 }
 
 bool MountDraft::ShowsHostAt(std::string_view path) const {
@@ -189,8 +206,7 @@ void MountDraft::EmitCovers() {
     return a.target != b.target ? a.target < b.target : a.kind < b.kind;
   });
   for (const Cover& cover : covers_) {
-    // A mask is for what is there.
-    if (cover.ops.front().kind != MountOpKind::kMask && CanMakePointsAt(cover.target)) {
+    if (!MakesItsPlace(cover.ops.front()) && CanMakePointsAt(cover.target)) {
       phases.covers.push_back(MakePoint(cover.target, cover.is_directory));
     }
     phases.covers.insert(phases.covers.end(), cover.ops.begin(), cover.ops.end());
@@ -221,10 +237,34 @@ void MountDraft::ListWritableRoots() {
   }
 }
 
+void MountDraft::FindScratchView() {
+  for (const Cover& cover : covers_) {
+    const bool is_on_top = std::none_of(covers_.begin(), covers_.end(), [&](const Cover& other) {
+      return other.target == cover.target && other.kind > cover.kind;
+    });
+    if (is_on_top && cover.is_directory && cover.ops.front().kind == MountOpKind::kCloneScratch) {
+      plan.scratch_view = cover.target;
+      return;
+    }
+  }
+}
+
+// Overlays need their lowers in this mount namespace until they are made (overlayfs clones them).
+// An empty root has none of the host's paths, so a copy of the whole tree lies in it meanwhile.
+void MountDraft::LendHostTree() {
+  const int host = NewSlot();
+  phases.before_pivot.push_back(CloneTree("/", host, kReadOnly));
+  phases.root.push_back(Attach(host, kHostPoint));
+  for (MountOp& lower : phases.lowers) lower.source = kHostPoint + lower.source;
+  phases.scratch.push_back({.kind = MountOpKind::kDetach, .target = kHostPoint});
+}
+
 void MountDraft::Emit() {
+  if (root_is_empty && !phases.lowers.empty()) LendHostTree();
   EmitCovers();
   EmitLinks();
   ListWritableRoots();
+  FindScratchView();
   for (const auto* phase :
        {&phases.before_pivot, &phases.pivot, &phases.root, &phases.lowers, &phases.scratch,
         &phases.kernel, &phases.device_points, &phases.sealed, &phases.covers, &phases.last}) {

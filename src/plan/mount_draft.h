@@ -19,7 +19,15 @@
 namespace mini {
 
 // On the same path the later kind lies on top, whatever order the user named things in.
-enum class CoverKind { kPrivate, kOverlay, kMask, kEmpty, kBind };
+enum class CoverKind {
+  kKept,  // the host's as it is, in a directory that was split for an overlay
+  kPart,  // an overlay, or split, in such a directory
+  kPrivate,
+  kOverlay,
+  kMask,
+  kEmpty,
+  kBind,
+};
 
 // Something that is put on a path of the new root.
 struct Cover {
@@ -31,11 +39,13 @@ struct Cover {
   std::string source = {};  // kBind: the path of the host that shows
   // What lies below may be made freely: it is ours and vanishes.
   bool may_make_points() const {
-    return kind == CoverKind::kPrivate || kind == CoverKind::kOverlay || kind == CoverKind::kEmpty;
+    return kind == CoverKind::kPart || kind == CoverKind::kPrivate || kind == CoverKind::kOverlay ||
+           kind == CoverKind::kEmpty;
   }
   // Whether what lies below is what the host has there.
   bool shows_host() const {
-    return kind == CoverKind::kOverlay || (kind == CoverKind::kBind && source == target);
+    return kind == CoverKind::kKept || kind == CoverKind::kPart || kind == CoverKind::kOverlay ||
+           (kind == CoverKind::kBind && source == target);
   }
 };
 
@@ -63,6 +73,9 @@ class MountDraft {
   Plan& plan;
   MountPhases phases;
   std::string working_directory;
+  // Where uppers of overlays are made: a slot, and where that is mounted meanwhile.
+  int upper_slot = -1;
+  std::string upper_point;
   // The root is an empty one of ours: whatever is put in it gets its mount point made.
   bool root_is_empty = false;
   // What in the working directory holds credentials; PlanSecrets() hides it.
@@ -77,6 +90,7 @@ class MountDraft {
   int NewSlot() { return plan.slot_count++; }
   // "private-0", "private-1": an entry of the scratch file system that nobody else uses.
   std::string NewScratchName(const std::string& kind);
+  int scratch_slot() const { return scratch_slot_; }
   MountOp ScratchDirectory(std::string name, mode_t mode) const;
   MountOp ScratchFile(std::string name, std::string text, mode_t mode) const;
   void MakeScratch();
@@ -95,7 +109,7 @@ class MountDraft {
   // The host's `source` on `target`, with all mounts below.
   void AddBind(const std::string& source, const std::string& target, bool is_directory,
                uint64_t attributes);
-  void AddOverlayCover(const std::string& target, int slot);
+  void AddCover(Cover cover) { covers_.push_back(std::move(cover)); }
   // A name that leads to `target`, if `link` comes to lie where points may be made.
   void AddLink(std::string link, std::string target);
   // One for every symlink on the way to `path`, the last component included.
@@ -117,9 +131,11 @@ class MountDraft {
  private:
   void AddFresh(const std::string& target, const std::string& name, mode_t mode, CoverKind kind);
   void AddMaskBy(const std::string& target, const std::string& directory, CoverKind kind);
+  void LendHostTree();
   void EmitCovers();
   void EmitLinks();
   void ListWritableRoots();
+  void FindScratchView();
 
   std::vector<Cover> covers_;
   std::map<std::string, std::string> links_;

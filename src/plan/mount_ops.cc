@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/strings.h"
+
 namespace mini {
 
 MountOp CloneTree(std::string source, int slot, uint64_t attributes) {
@@ -11,11 +13,10 @@ MountOp CloneTree(std::string source, int slot, uint64_t attributes) {
           .attributes = attributes};
 }
 
-MountOp NewFilesystem(std::string type, std::string key, std::string value, int slot,
+MountOp NewFilesystem(std::string type, const std::string& key, const std::string& value, int slot,
                       uint64_t attributes) {
   return {.kind = MountOpKind::kNewFilesystem,
-          .source = std::move(key),
-          .target = std::move(value),
+          .source = key.empty() ? "" : StrCat(key, "=", value),
           .data = std::move(type),
           .slot = slot,
           .attributes = attributes};

@@ -15,7 +15,8 @@ inline constexpr uint64_t kUntrusted = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 inline constexpr uint64_t kReadOnly = kUntrusted | MOUNT_ATTR_RDONLY;
 
 MountOp CloneTree(std::string source, int slot, uint64_t attributes);
-MountOp NewFilesystem(std::string type, std::string key, std::string value, int slot,
+// `value` may have more options behind it: "755,size=4096".
+MountOp NewFilesystem(std::string type, const std::string& key, const std::string& value, int slot,
                       uint64_t attributes);
 MountOp Attach(int slot, std::string target);
 MountOp DirectoryIn(int slot, std::string name, mode_t mode);

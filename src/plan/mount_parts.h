@@ -33,20 +33,32 @@ void PlanPrivateHomes(const PrivatePaths& paths, MountDraft& draft);
 void PlanHomesNotNamed(MountDraft& draft);
 
 // overlay_plan.cc: directories whose changes vanish.
-void AddOverlay(const std::string& path, MountDraft& draft);
+// False when `path` cannot be overlaid because of mounts in it; nothing is planned then. Where that
+// holds for a directory below it only, that one stays read-only, with a notice.
+[[nodiscard]] bool AddOverlay(const std::string& path, MountDraft& draft);
 void PlanSystemOverlays(MountDraft& draft);
+void PlanParents(MountDraft& draft);
+
+// scratch_plan.cc: uppers on disk.
+Status CheckScratchDirectory(const MountDraft& draft);
+// Before the first overlay: from here on uppers are on disk, when the user wants that.
+void UseUppers(MountDraft& draft);
+// After all binds.
+Status HideScratchDirectory(MountDraft& draft);
 
 // working_directory_plan.cc: where the command starts, and in the host's tree how that directory
 // shows.
 Status FindWorkingDirectory(MountDraft& draft);
 Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft);
 // In an empty root: the working directory if it shows, or "/".
-Status PlanStart(const PrivatePaths& paths, MountDraft& draft);
+Status PlanStart(MountDraft& draft);
 
 // bind_plan.cc: what the user names.
 Status PlanNamedOverlays(MountDraft& draft);
 Status PlanBinds(MountDraft& draft);
 Status PlanEmptyDirectories(MountDraft& draft);
+// What of the host may show at `path`, when binds to another place decide.
+std::vector<std::string> PathsBehind(const std::string& path, const Policy& policy);
 
 // mask_plan.cc: what of the host the command must not see as it is.
 void PlanSecrets(MountDraft& draft);
@@ -54,6 +66,8 @@ void PlanNameFiles(MountDraft& draft);
 // On the host's network: what the host has, where it would not show.
 void PlanHiddenNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
+// Covers what lies there, wherever it shows.
+void MaskEverywhere(const std::string& path, MountDraft& draft);
 
 }  // namespace mini
 

@@ -26,6 +26,7 @@ Status PlanInHostTree(MountDraft& draft) {
   if (is_default) PlanPrivateHomes(private_paths, draft);
   if (is_default) PlanSystemOverlays(draft);
   MINI_RETURN_IF_ERROR(PlanWorkingDirectory(private_paths, draft));
+  if (is_default) PlanParents(draft);
   MINI_RETURN_IF_ERROR(PlanBinds(draft));
   MINI_RETURN_IF_ERROR(PlanEmptyDirectories(draft));
   PlanSecrets(draft);
@@ -43,7 +44,7 @@ Status PlanInEmptyRoot(MountDraft& draft) {
   PlanPrivateDirectories(private_paths, draft);
   PlanHomesNotNamed(draft);
   PlanSecrets(draft);
-  MINI_RETURN_IF_ERROR(PlanStart(private_paths, draft));
+  MINI_RETURN_IF_ERROR(PlanStart(draft));
   PlanTopLevelLinks(draft);
   return OkStatus();
 }
@@ -52,10 +53,12 @@ Status PlanInEmptyRoot(MountDraft& draft) {
 
 Status PlanMounts(const Policy& policy, const HostFacts& facts, Plan& plan) {
   MountDraft draft(policy, facts, plan);
+  MINI_RETURN_IF_ERROR(CheckScratchDirectory(draft));
   MINI_RETURN_IF_ERROR(HasEmptyRoot(policy) ? PlanInEmptyRoot(draft) : PlanInHostTree(draft));
   if (policy.network == Network::kStack) PlanNameFiles(draft);
   if (policy.network == Network::kHost) PlanHiddenNameFiles(draft);
   PlanSockets(draft);
+  MINI_RETURN_IF_ERROR(HideScratchDirectory(draft));
   draft.Emit();
   return OkStatus();
 }

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "plan/environment.h"
 #include "plan/kernel_filesystems.h"
+#include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
 
@@ -67,9 +68,6 @@ std::string HostNetworkNotice(const HostFacts& facts) {
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
 Status CheckAvailable(const Policy& policy) {
   const std::pair<bool, std::string_view> missing[] = {
-      {policy.scratch_directory.has_value(), "a scratch directory on disk"},
-      {policy.scratch_size.has_value(), "a limit of the scratch space"},
-      {policy.terminal, "a pseudo-terminal"},
       {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
   };
   for (const auto& [is_asked, what] : missing) {
@@ -84,15 +82,6 @@ Status CheckAvailable(const Policy& policy) {
 // made where they do not show.
 void AddWayTo(std::string_view path, std::set<std::string>& paths) {
   for (; path.size() > 1; path = path.substr(0, path.rfind('/'))) paths.emplace(path);
-}
-
-// What `path` inside is on the host, if a bind to another place decides.
-void AddPathsBehind(const std::string& path, const std::vector<BindRequest>& binds,
-                    std::set<std::string>& paths) {
-  for (const BindRequest& bind : binds) {
-    if (bind.source == bind.target || !IsBelow(path, bind.target)) continue;
-    paths.insert(JoinPath(bind.source, path.substr(bind.target.size() + 1)));
-  }
 }
 
 }  // namespace
@@ -122,8 +111,11 @@ std::vector<std::string> PathsToProbe(const Policy& policy) {
   if (policy.root_directory) paths.insert(*policy.root_directory);
   if (policy.working_directory) {
     AddWayTo(*policy.working_directory, paths);
-    AddPathsBehind(*policy.working_directory, policy.binds, paths);
+    for (std::string& path : PathsBehind(*policy.working_directory, policy)) {
+      paths.insert(std::move(path));
+    }
   }
+  if (policy.scratch_directory) paths.insert(*policy.scratch_directory);
   return {paths.begin(), paths.end()};
 }
 
@@ -150,6 +142,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
     plan.notices.push_back(RemovedVariablesNotice(plan.removed_variables));
   }
   plan.candidates = Candidates(argv[0], plan.environment);
+  plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
   plan.interrupt_terminates = policy.interrupt_terminates;
   plan.kill_delay = policy.kill_delay;

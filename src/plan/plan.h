@@ -51,12 +51,16 @@ struct Plan {
   std::vector<MountOp> mounts;
   int slot_count = 0;
   std::string scratch_point;
+  std::string scratch_view;              // where the scratch file system shows inside; or empty
+  std::optional<uint64_t> scratch_size;  // its limit in bytes, where it is not the kernel's
+  std::string scratch_directory;  // on disk, to be made before and removed after; empty: none
   std::vector<std::string> writable_roots;  // inside; none below another
   std::string working_directory;
   std::vector<std::string> candidates;
   std::vector<std::string> argv;
   std::vector<std::string> environment;
   std::vector<std::string> removed_variables;  // names: what the caller has and the command has not
+  bool terminal = false;  // the command gets a pseudo-terminal of the sandbox's own
   std::optional<std::chrono::milliseconds> time_limit;
   // SIGINT ends the command as the time limit does. It then has a session of its own, since a
   // terminal's Ctrl-C would reach it directly otherwise.
@@ -82,6 +86,17 @@ bool UsesNameFiles(Network network);
 
 // The paths whose PathFact MakePlan will look up.
 std::vector<std::string> PathsToProbe(const Policy& policy);
+
+// The directories above the working directory that are overlaid if the caller may write there, the
+// topmost first. For facts that are complete but for `writable_parent` and `listings`.
+std::vector<std::string> ParentsToProbe(const Policy& policy, const HostFacts& facts);
+
+// The directories whose entries MakePlan will look up. For facts that are complete but for
+// `listings`. None lies where looking at it might hang.
+std::vector<std::string> DirectoriesToList(const Policy& policy, const HostFacts& facts);
+
+// A directory with more entries is not split for a mount point in it (docs/architecture.md).
+inline constexpr size_t kMaxSplitEntries = 64;
 
 Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
                       const std::vector<std::string>& argv);

@@ -13,10 +13,14 @@ std::string_view KindName(MountOpKind kind) {
       return "clone-tree";
     case MountOpKind::kCloneNode:
       return "clone-node";
+    case MountOpKind::kCloneOwnDirectory:
+      return "clone-own-directory";
     case MountOpKind::kNewFilesystem:
       return "new-filesystem";
     case MountOpKind::kPivotRoot:
       return "pivot-root";
+    case MountOpKind::kOpenFile:
+      return "open-file";
     case MountOpKind::kOpenLower:
       return "open-lower";
     case MountOpKind::kScratch:
@@ -31,8 +35,14 @@ std::string_view KindName(MountOpKind kind) {
       return "attach-in";
     case MountOpKind::kCloneScratch:
       return "clone-scratch";
+    case MountOpKind::kTestOverlay:
+      return "test-overlay";
     case MountOpKind::kOverlay:
       return "overlay";
+    case MountOpKind::kCopyMode:
+      return "copy-mode";
+    case MountOpKind::kShowFile:
+      return "show-file";
     case MountOpKind::kMakeDirectories:
       return "make-directories";
     case MountOpKind::kMakeFile:
@@ -41,6 +51,8 @@ std::string_view KindName(MountOpKind kind) {
       return "make-symlink";
     case MountOpKind::kAttach:
       return "attach";
+    case MountOpKind::kDetach:
+      return "detach";
     case MountOpKind::kMask:
       return "mask";
     case MountOpKind::kReadOnlyBind:
@@ -88,7 +100,7 @@ std::string Word(std::string_view text) {
 std::string Operands(const MountOp& op) {
   switch (op.kind) {
     case MountOpKind::kNewFilesystem:
-      return op.source.empty() ? op.data : StrCat(op.data, " ", op.source, "=", op.target);
+      return op.source.empty() ? op.data : StrCat(op.data, " ", op.source);
     case MountOpKind::kPivotRoot:
       return StrCat("#", op.slot);
     case MountOpKind::kScratch:
@@ -96,6 +108,12 @@ std::string Operands(const MountOp& op) {
       return StrCat("#", op.slot, " on ", Word(op.target));
     case MountOpKind::kAttachIn:
       return StrCat("#", op.slot, " on #", op.lower_slot, " ", Word(op.source));
+    case MountOpKind::kCopyMode:
+      return StrCat("#", op.lower_slot, " to ", Word(op.source));
+    case MountOpKind::kShowFile:
+      return StrCat("#", op.slot, " on ", Word(op.target));
+    case MountOpKind::kTestOverlay:
+      return StrCat("in ", Word(op.target));
     case MountOpKind::kOverlay:
       return StrCat(Word(op.target), " lower #", op.lower_slot, " upper ", Word(op.source));
     case MountOpKind::kDirectoryIn:
@@ -139,7 +157,9 @@ bool MakesSlot(MountOpKind kind) {
   switch (kind) {
     case MountOpKind::kCloneTree:
     case MountOpKind::kCloneNode:
+    case MountOpKind::kCloneOwnDirectory:
     case MountOpKind::kNewFilesystem:
+    case MountOpKind::kOpenFile:
     case MountOpKind::kOpenLower:
     case MountOpKind::kCloneScratch:
     case MountOpKind::kOverlay:
@@ -173,6 +193,7 @@ std::string Plan::ToString() const {
   for (const std::string& root : writable_roots) text += StrCat(" ", Word(root));
   text += "\n";
   text += StrCat("chdir ", Word(working_directory), "\n");
+  if (terminal) text += "terminal of its own\n";
   if (time_limit) {
     text += StrCat("time-limit ", time_limit->count(), " ms, SIGKILL after ", kill_delay.count(),
                    " ms\n");

@@ -84,13 +84,12 @@ std::string SystemDirectoryNotice(const std::string& path) {
 
 void PlanWorkingInHome(const std::vector<std::string>& secrets, MountDraft& draft) {
   const std::string& path = draft.working_directory;
-  if (HasMountBelow(path, draft.facts.mounts)) {
+  if (!AddOverlay(path, draft)) {
     draft.AddBind(path, path, true, kReadOnly);
     draft.Notice(StrCat("the working directory ", path,
                         " holds credentials and a mount: it is read-only, and files that hold "
                         "credentials are hidden; work in a directory below"));
   } else {
-    AddOverlay(path, draft);
     draft.Notice(StrCat("the working directory ", path,
                         " may hold credentials: those are hidden and changes are discarded; work "
                         "in a directory below it to keep them"));
@@ -98,18 +97,15 @@ void PlanWorkingInHome(const std::vector<std::string>& secrets, MountDraft& draf
   draft.secrets_in_working_directory = secrets;
 }
 
-// What -W names, in the host's tree or below a bind to another place.
-bool IsDirectoryBehind(const Cover& bind, const std::string& path, const MountDraft& draft) {
-  const std::string behind = bind.source + path.substr(bind.target.size());
-  return draft.Fact(behind).kind == PathKind::kDirectory;
-}
-
 // Whether the command can start at `path`, once everything else is planned.
 bool ShowsDirectory(const std::string& path, const MountDraft& draft) {
   const Cover* cover = draft.CoverAtOrAbove(path);
   if (cover && cover->target == path) return cover->is_directory;
   if (cover && cover->kind == CoverKind::kBind && !cover->shows_host()) {
-    return IsDirectoryBehind(*cover, path, draft);
+    const auto behind = PathsBehind(draft.policy.working_directory.value_or(path), draft.policy);
+    return std::any_of(behind.begin(), behind.end(), [&](const std::string& source) {
+      return draft.Fact(source).kind == PathKind::kDirectory;
+    });
   }
   if (cover && cover->shows_host()) {
     return path == draft.facts.working_directory || draft.Fact(path).kind == PathKind::kDirectory;
@@ -156,14 +152,14 @@ Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft) {
   return OkStatus();
 }
 
-Status PlanStart(const PrivatePaths& paths, MountDraft& draft) {
+Status PlanStart(MountDraft& draft) {
   const std::optional<std::string>& named = draft.policy.working_directory;
   const std::string path = named ? draft.Resolve(*named) : draft.facts.working_directory;
   const Cover* cover = draft.CoverAtOrAbove(path);
   if (ShowsDirectory(path, draft)) {
     draft.working_directory = path;
     const bool is_private = cover && cover->target == path && cover->kind == CoverKind::kPrivate;
-    if (is_private && paths.Contains(path)) draft.Notice(PrivateDirectoryNotice(path));
+    if (is_private && !named) draft.Notice(PrivateDirectoryNotice(path));
   } else if (named) {
     return Status(StatusCode::kNotFound, Stage::kPlan,
                   StrCat("-W ", EscapeForTerminal(*named), ": no such directory inside"))

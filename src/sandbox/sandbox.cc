@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <optional>
 
 #include "base/strings.h"
 #include "child/child.h"
@@ -23,6 +24,7 @@
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
 #include "sys/route_probe.h"
+#include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 #include "sys/tap.h"
 
@@ -46,6 +48,19 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   };
   if (!options.root_entries && (!is_directory("/proc") || !is_directory("/dev"))) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
+  }
+  if (policy.scratch_directory) {
+    MINI_ASSIGN_OR_RETURN(facts.scratch_name, NewScratchDirectoryName());
+  }
+  for (std::string& parent : ParentsToProbe(policy, facts)) {
+    if (!IsWritableDirectory(parent)) continue;
+    facts.writable_parent = std::move(parent);
+    break;
+  }
+  for (std::string& directory : DirectoriesToList(policy, facts)) {
+    auto entries = ReadDirectoryEntries(directory, kMaxSplitEntries);
+    // One that may not be read, or has gone, stays as it is.
+    if (entries.ok()) facts.listings.emplace(std::move(directory), std::move(*entries));
   }
   return facts;
 }
@@ -144,40 +159,60 @@ std::string OutcomeText(const Result<Outcome>& outcome) {
 }
 
 // `log` may be null: then nothing is written, and nothing is made for writing.
+void Enter(std::string_view stage, const DebugLog* log) {
+  if (log) log->Write("stage", stage);
+}
+
+// From the clone to the end of everything inside.
+Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts& facts,
+                          const SupervisorSignals& signals, ChildProcess& child,
+                          Supervisor& supervisor, const DebugLog* log) {
+  if (plan.network != Network::kStack) {
+    Enter("supervise", log);
+    return supervisor.Run(signals);
+  }
+  Enter("network", log);
+  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_RETURN_IF_ERROR(child.SendGo());
+  supervisor.WatchStack(stack->failure_descriptor());
+  Enter("supervise", log);
+  Result<Outcome> outcome = supervisor.Run(signals);
+  if (supervisor.stack_failed()) return stack->TakeFailure();
+  return outcome;
+}
+
 Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
-  const auto enter = [log](std::string_view stage) {
-    if (log) log->Write("stage", stage);
-  };
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
-  enter("probe");
+  Enter("probe", log);
   MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
-  enter("plan");
+  Enter("plan", log);
   MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
   if (log) log->Write("plan", plan.ToString());
-  using CommandSession = SupervisorSignals::CommandSession;
-  const SupervisorSignals signals(plan.interrupt_terminates ? CommandSession::kOwn
-                                                            : CommandSession::kShared);
+  const bool is_relayed = plan.terminal || plan.interrupt_terminates;
+  const SupervisorSignals signals(is_relayed ? JobControl::kRelayed : JobControl::kShared);
   const FrozenPlanOwner frozen =
       Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
              signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
 
-  enter("clone");
+  // Before the child, which has to be gone when this goes.
+  std::optional<ScratchDirectory> scratch;
+  if (!plan.scratch_directory.empty()) {
+    MINI_ASSIGN_OR_RETURN(ScratchDirectory made,
+                          ScratchDirectory::Create(plan.scratch_directory, facts.scratch_name));
+    scratch.emplace(std::move(made));
+  }
+  Enter("clone", log);
   MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(plan, frozen.get()));
+  if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice);
   supervisor.WriteTo(log);
-  if (plan.network != Network::kStack) {
-    enter("supervise");
-    return supervisor.Run(signals);
+  Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor, log);
+  if (scratch && outcome.ok()) {
+    if (const Status removed = scratch->Remove(); !removed.ok()) {
+      request.on_notice(removed.ToString());
+    }
   }
-
-  enter("network");
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
-  MINI_RETURN_IF_ERROR(child.SendGo());
-  supervisor.WatchStack(stack->failure_descriptor());
-  enter("supervise");
-  Result<Outcome> outcome = supervisor.Run(signals);
-  if (supervisor.stack_failed()) return stack->TakeFailure();
   return outcome;
 }
 

@@ -39,11 +39,10 @@ Result<std::optional<ReceivedReport>> ChildProcess::ReceiveReport() {
     return Status(StatusCode::kSystem, Stage::kSupervise, "the child's report is cut short");
   }
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-      header->cmsg_len == CMSG_LEN(sizeof descriptors)) {
-    std::memcpy(descriptors, CMSG_DATA(header), sizeof descriptors);
-    received.descriptors[0].reset(descriptors[0]);
-    received.descriptors[1].reset(descriptors[1]);
+  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    const size_t size = header->cmsg_len - CMSG_LEN(0);
+    std::memcpy(descriptors, CMSG_DATA(header), size);
+    for (size_t i = 0; i < size / sizeof(int); ++i) received.descriptors[i].reset(descriptors[i]);
   }
   return std::optional<ReceivedReport>(std::move(received));
 }

@@ -14,7 +14,7 @@ namespace mini {
 
 struct ReceivedReport {
   child::Report report;
-  UniqueFd descriptors[2];  // kDescriptors only
+  UniqueFd descriptors[2];  // kDescriptors; the first alone: kTerminal
 };
 
 // Owns the process: one that has not been waited for is killed and reaped on destruction, so that

@@ -30,6 +30,10 @@ std::string HintForTap(int error_number) {
 }
 
 std::string HintForMount(const MountOp& op, int error_number) {
+  if (op.kind == MountOpKind::kTestOverlay) {
+    return "overlays cannot keep their changes on the file system of this directory: choose one on "
+           "ext4, xfs or btrfs, or leave out -d";
+  }
   if (error_number == EPERM || error_number == EACCES) {
     if (op.kind == MountOpKind::kNewFilesystem && op.data == "proc") {
       return "/proc is not fully visible here, as in a container that masks parts of it; a sandbox "
@@ -89,6 +93,9 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
           .WithHint(error == EACCES
                         ? "you may not enter it, inside or outside; choose another with -W"
                         : "it does not exist inside; choose another with -W");
+    case ChildStage::kTerminal:
+      return SystemError(Stage::kMounts, error, "make a terminal for the command")
+          .WithHint(error == ENOSPC ? "too many terminals are open (sysctl kernel.pty.max)" : "");
     case ChildStage::kPrivileges:
       return SystemError(Stage::kPrivileges, error, "give up all capabilities");
     case ChildStage::kLandlock:
@@ -124,7 +131,19 @@ std::string NoticeFor(const child::Report& report, const Plan& plan) {
                   " is read-only, because the sandbox around this one allows no other");
   }
   return StrCat(op.target, " is read-only, because it cannot be overlaid here (",
-                ErrnoName(report.error), "; overlays need Linux 6.6 or newer)");
+                ErrnoName(report.error), "; with changes in memory that needs Linux 6.6)");
+}
+
+std::string ScratchFullNotice(const Plan& plan) {
+  constexpr uint64_t kMegabyte = uint64_t{1} << 20;
+  const uint64_t bytes = plan.scratch_size.value_or(0);
+  const std::string size = bytes == 0               ? "half of the memory"
+                           : bytes % kMegabyte == 0 ? StrCat(bytes / kMegabyte, " MB")
+                                                    : StrCat(bytes, " bytes");
+  return StrCat("the scratch space (", size,
+                ") was full at the end, so what was written to private directories",
+                plan.scratch_directory.empty() ? " and overlays" : "",
+                " may be incomplete; --scratch-size SIZE gives more");
 }
 
 std::string ReportText(const child::Report& report, const Plan& plan) {
@@ -135,6 +154,8 @@ std::string ReportText(const child::Report& report, const Plan& plan) {
       return StrCat("step ", report.index, " took its second choice: ", NoticeFor(report, plan));
     case child::ReportKind::kDescriptors:
       return "sent its descriptors";
+    case child::ReportKind::kTerminal:
+      return "sent its terminal";
     case child::ReportKind::kStopped:
       return "the command was stopped";
     case child::ReportKind::kExited:

@@ -14,6 +14,8 @@ namespace mini {
 Status StatusFor(const child::Report& report, const Plan& plan);
 // For one of kind kDegraded: a notice for the user.
 std::string NoticeFor(const child::Report& report, const Plan& plan);
+// For one of kind kExited that says that the scratch file system is full.
+std::string ScratchFullNotice(const Plan& plan);
 
 // Any report in words, for the debug log.
 std::string ReportText(const child::Report& report, const Plan& plan);

@@ -7,17 +7,16 @@
 namespace mini {
 namespace {
 
-// Not SIGTSTP and SIGTTIN while the command is of our session: the terminal stops the whole
-// foreground group, supervisor and command alike, which is what a shell's job control expects.
-// SIGCONT continues this process whether it is blocked or not (signal(7)); taking it tells that it
-// came.
-sigset_t PassedOn(SupervisorSignals::CommandSession session) {
+// Where job control is shared, not SIGTSTP and SIGTTIN: the terminal stops the whole foreground
+// group, supervisor and command alike, which is what a shell's job control expects. SIGCONT
+// continues this process whether it is blocked or not (signal(7)); taking it tells that it came.
+sigset_t Taken(JobControl job_control) {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT}) {
     sigaddset(&set, signal);
   }
-  if (session == SupervisorSignals::CommandSession::kOwn) {
+  if (job_control == JobControl::kRelayed) {
     sigaddset(&set, SIGTSTP);
     sigaddset(&set, SIGWINCH);
   }
@@ -26,19 +25,29 @@ sigset_t PassedOn(SupervisorSignals::CommandSession session) {
 
 }  // namespace
 
-SupervisorSignals::SupervisorSignals(CommandSession session) : session_(session) {
-  sigset_t blocked = PassedOn(session_);
+SupervisorSignals::SupervisorSignals(JobControl job_control) : job_control_(job_control) {
+  sigset_t blocked = Taken(job_control);
   sigaddset(&blocked, SIGPIPE);
   // The command may take the terminal's foreground; our messages must not stop us then (a writer
   // that blocks SIGTTOU is let through: tty_check_change() in drivers/tty/tty_jobctrl.c).
   sigaddset(&blocked, SIGTTOU);
+  // Sent by ourselves, when the terminal can be left (StopJob() in terminal.cc).
+  if (job_control == JobControl::kRelayed) sigaddset(&blocked, SIGTTIN);
   pthread_sigmask(SIG_BLOCK, &blocked, &original_);
 }
 
-SupervisorSignals::~SupervisorSignals() { pthread_sigmask(SIG_SETMASK, &original_, nullptr); }
+SupervisorSignals::~SupervisorSignals() {
+  // From a write that nobody reads any more. It is dealt with, and the exit code is to be told.
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  const timespec none = {};
+  (void)sigtimedwait(&pipe, nullptr, &none);
+  pthread_sigmask(SIG_SETMASK, &original_, nullptr);
+}
 
 Result<UniqueFd> SupervisorSignals::OpenDescriptor() const {
-  const sigset_t set = PassedOn(session_);
+  const sigset_t set = Taken(job_control_);
   UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return SystemError(Stage::kSupervise, errno, "open a signal descriptor");
   return fd;

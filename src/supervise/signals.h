@@ -9,25 +9,29 @@
 
 namespace mini {
 
+// Who answers to the user's terminal.
+enum class JobControl {
+  kShared,  // the command is on it, too: the kernel stops both at once
+  kRelayed  // the command has a session of its own: this process alone hears of it
+};
+
 // Blocks the signals that a supervisor takes through a descriptor, SIGPIPE and SIGTTOU, for this
 // thread and those it starts; restores the mask on destruction. Made before the clone, so that no
 // signal is lost between the two.
 class SupervisorSignals {
  public:
-  // With kOwn the terminal's signals reach this process, and not the command.
-  enum class CommandSession { kShared, kOwn };
-  explicit SupervisorSignals(CommandSession session = CommandSession::kShared);
+  explicit SupervisorSignals(JobControl job_control = JobControl::kShared);
   ~SupervisorSignals();
   SupervisorSignals(const SupervisorSignals&) = delete;
   SupervisorSignals& operator=(const SupervisorSignals&) = delete;
 
   // As it was: what the command starts with.
   const sigset_t& original_mask() const { return original_; }
-  // signalfd(2) of the signals that are passed on to the command.
+  // signalfd(2) of the signals that a supervisor acts on.
   Result<UniqueFd> OpenDescriptor() const;
 
  private:
-  CommandSession session_;
+  JobControl job_control_;
   sigset_t original_;
 };
 

@@ -4,6 +4,10 @@
 // sandbox is gone), the signal descriptor; a fourth, in mini-tapbox, that the stack failed. Init
 // reports the command's status only after everything inside has died, so the pidfd follows at
 // once. When the stack fails, the sandbox is killed: never a run without its firewall.
+//
+// With a terminal of the command's own three more belong to the relay. The run then ends when all
+// that was written there has been delivered, too: a reader that takes nothing is given up at the
+// time limit, or on a signal that would end the command.
 #include "supervise/supervisor.h"
 
 #include <fcntl.h>
@@ -29,6 +33,15 @@ namespace {
 
 // Some callers send SIGINT to a process and to its group: the same one, twice.
 constexpr milliseconds kSecondInterrupt{250};
+// How long the output of a command that the time limit ended is waited for. Without a limit it is
+// as long as its reader takes, as it would be for the command itself.
+constexpr milliseconds kLastDelivery{1000};
+
+// Of two timeouts of poll(2), where negative is never.
+int Earlier(int left, int right) {
+  if (left < 0 || right < 0) return std::max(left, right);
+  return std::min(left, right);
+}
 
 // "2", "0.5"
 std::string SecondsText(milliseconds time) {
@@ -79,7 +92,7 @@ void Supervisor::Signal(int signal) {
 }
 
 Status Supervisor::ReadReport() {
-  MINI_ASSIGN_OR_RETURN(const auto received, NextReport());
+  MINI_ASSIGN_OR_RETURN(auto received, NextReport());
   if (!received) {
     control_open_ = false;
     return OkStatus();
@@ -95,6 +108,12 @@ Status Supervisor::ReadReport() {
       return OkStatus();
     case child::ReportKind::kExited:
       command_status_ = received->report.wait_status;
+      if (received->report.error == ENOSPC) on_notice_(ScratchFullNotice(plan_));
+      return OkStatus();
+    case child::ReportKind::kTerminal:
+      if (!plan_.terminal || terminal_ || !received->descriptors[0].valid()) break;
+      terminal_.emplace(std::move(received->descriptors[0]),
+                        Terminal::Streams{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
       return OkStatus();
     case child::ReportKind::kDescriptors:
       break;
@@ -106,92 +125,185 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
   signalfd_siginfo info;
   while (read(signal_descriptor, &info, sizeof info) == sizeof info) {
     const auto signal = static_cast<int>(info.ssi_signo);
+    const bool from_kernel = info.ssi_code == SI_KERNEL;
     if (signal == SIGCONT) command_stopped_ = false;  // it was stopped before
     if (plan_.interrupt_terminates && signal == SIGINT) {
       Interrupt();
       continue;
     }
-    // A terminal's Ctrl-C or Ctrl-\ reaches a command of our session by itself. A hang-up reaches
-    // only the foreground group, which need not be the command's.
-    if (info.ssi_code == SI_KERNEL && signal != SIGHUP && !plan_.interrupt_terminates) continue;
+    if (plan_.terminal) {
+      if (TakeTerminalSignal(signal, from_kernel)) continue;
+    } else if (from_kernel && signal != SIGHUP && !plan_.interrupt_terminates) {
+      // A terminal's Ctrl-C or Ctrl-\ reaches a command of our session by itself. A hang-up reaches
+      // only the foreground group, which need not be the command's.
+      continue;
+    }
     Signal(signal);
     // Taken from a command with a session of its own: what it would have done to this process.
-    if (signal == SIGTSTP) raise(SIGSTOP);
+    if (signal == SIGTSTP && !plan_.terminal) raise(SIGSTOP);
   }
+}
+
+// The user's terminal sends signals only while it is not in raw mode: when input comes from
+// elsewhere. They mean what the keys mean in the command's terminal.
+bool Supervisor::TakeTerminalSignal(int signal, bool from_kernel) {
+  switch (signal) {
+    case SIGWINCH:
+      if (terminal_) terminal_->CopyWindowSize();
+      return true;
+    case SIGCONT:
+      if (terminal_) terminal_->Attach();
+      return false;
+    case SIGTSTP:
+      if (!terminal_) {
+        StopJob(SIGTSTP);
+        return true;
+      }
+      if (from_kernel) terminal_->SignalForeground(SIGTSTP);
+      terminal_->Suspend();
+      return true;
+    case SIGINT:
+    case SIGQUIT:
+      delivery_given_up_ = ended_;
+      if (!from_kernel || !terminal_) return false;
+      terminal_->SignalForeground(signal);
+      return true;
+    case SIGHUP:
+      delivery_given_up_ = ended_;
+      return terminal_ && terminal_->FollowHangUp();
+    case SIGTERM:
+      delivery_given_up_ = ended_;
+      return false;
+    default:
+      return false;
+  }
+}
+
+void Supervisor::ActOnTerminal(std::span<const pollfd, Relay::kPolled> polled) {
+  terminal_->Act(polled);
+  const auto error = terminal_->relay().TakeOutputError();
+  if (!error || *error == EPIPE || *error == ECONNRESET || *error == EIO) return;
+  said_later_.push_back(
+      SystemError(Stage::kSupervise, *error, "write the command's output").ToString());
+}
+
+bool Supervisor::IsDelivered() const {
+  return !terminal_ || delivery_given_up_ || terminal_->relay().IsDrained();
 }
 
 // A program that stops itself (an editor on Ctrl-Z) means its job, of which this process is a part
 // that its signals do not reach. In the background, or without a terminal, nobody would continue
 // us.
 void Supervisor::StopWithCommand() {
+  if (terminal_ && !terminal_->MayLeave()) return;
   command_stopped_ = false;
   const UniqueFd terminal(open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
-  if (terminal.valid() && tcgetpgrp(terminal.get()) == getpgrp()) {
+  if (!terminal.valid() || tcgetpgrp(terminal.get()) != getpgrp()) return;
+  if (!terminal_) {
     raise(plan_.interrupt_terminates ? SIGSTOP : SIGTSTP);  // which is taken as a message with -i
+    return;
   }
+  terminal_->Suspend();
+  // Who continued us is passed on as a signal. When nobody is there to do so, we have not stopped.
+  sigset_t pending;
+  if (sigpending(&pending) == 0 && !sigismember(&pending, SIGCONT)) Signal(SIGCONT);
 }
 
 void Supervisor::EndCommand() {
   Signal(SIGTERM);
   Signal(SIGCONT);  // a stopped command would not hear it
   const auto end = steady_clock::now() + plan_.kill_delay;
-  kill_at_ = kill_at_ ? std::min(*kill_at_, end) : end;
+  deadline_ = deadline_ && due_ == Due::kKill ? std::min(*deadline_, end) : end;
+  due_ = Due::kKill;
 }
 
 void Supervisor::Interrupt() {
   const auto now = steady_clock::now();
-  if (!interrupted_at_) {
+  if (ended_) {
+    delivery_given_up_ = true;
+  } else if (!interrupted_at_) {
     interrupted_at_ = now;
-    EndCommand();
-  } else if (now - *interrupted_at_ >= kSecondInterrupt) {
-    kill_at_ = now;
+    if (due_ != Due::kGiveUp) EndCommand();
+  } else if (now - *interrupted_at_ >= kSecondInterrupt && due_ == Due::kKill) {
+    deadline_ = now;
   }
 }
 
-int Supervisor::EnforceDeadlines() {
-  const auto now = steady_clock::now();
-  // A command that is being ended already needs no second SIGTERM.
-  if (time_limit_at_ && *time_limit_at_ <= now && !kill_at_) {
-    timed_out_ = true;
-    EndCommand();
-    // Afterwards: whoever reads our messages may not keep the command alive.
-    on_notice_(StrCat("the time limit of ", SecondsText(*plan_.time_limit),
-                      " s is reached; ending the command"));
+void Supervisor::EndAtTimeLimit() {
+  timed_out_ = true;
+  EndCommand();
+  // Afterwards: whoever reads our messages may not keep the command alive.
+  std::string notice = StrCat("the time limit of ", SecondsText(*plan_.time_limit),
+                              " s is reached; ending the command");
+  if (terminal_) {
+    said_later_.push_back(std::move(notice));
+  } else {
+    on_notice_(notice);
   }
-  if (kill_at_) time_limit_at_.reset();
-  if (kill_at_ && !killed_ && *kill_at_ <= steady_clock::now()) {
+}
+
+int Supervisor::EnforceDeadline() {
+  while (deadline_) {
+    const auto left = std::chrono::ceil<milliseconds>(*deadline_ - steady_clock::now());
+    if (left.count() > 0) {
+      return static_cast<int>(
+          std::min<milliseconds::rep>(left.count(), std::numeric_limits<int>::max()));
+    }
+    if (ended_ || due_ == Due::kGiveUp) {
+      delivery_given_up_ = true;
+      deadline_.reset();
+      return 0;
+    }
+    if (due_ == Due::kTimeLimit) {
+      EndAtTimeLimit();
+      continue;
+    }
     Signal(SIGKILL);
-    killed_ = true;
+    due_ = Due::kGiveUp;
+    deadline_.reset();
+    if (terminal_) deadline_ = steady_clock::now() + kLastDelivery;
   }
-  const auto& next = kill_at_ ? kill_at_ : time_limit_at_;
-  if (!next || killed_) return -1;
-  const auto left = std::chrono::ceil<milliseconds>(*next - steady_clock::now());
-  return static_cast<int>(
-      std::clamp<milliseconds::rep>(left.count(), 0, std::numeric_limits<int>::max()));
+  return -1;
 }
 
 Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
   MINI_ASSIGN_OR_RETURN(const UniqueFd signal_descriptor, signals.OpenDescriptor());
-  if (plan_.time_limit) time_limit_at_ = steady_clock::now() + *plan_.time_limit;
+  if (plan_.time_limit) deadline_ = steady_clock::now() + *plan_.time_limit;
+  Result<Outcome> outcome = RunUntilEnd(signal_descriptor.get());
+  terminal_.reset();
+  for (const std::string& notice : said_later_) on_notice_(notice);
+  return outcome;
+}
+
+Result<Outcome> Supervisor::RunUntilEnd(int signal_descriptor) {
   for (;;) {
-    pollfd descriptors[] = {{control_open_ ? child_.control() : -1, POLLIN, 0},
-                            {child_.pidfd(), POLLIN, 0},
-                            {signal_descriptor.get(), POLLIN, 0},
-                            {stack_failure_, POLLIN, 0}};
-    if (poll(descriptors, std::size(descriptors), EnforceDeadlines()) < 0 && errno != EINTR) {
+    pollfd descriptors[4 + Relay::kPolled] = {{control_open_ ? child_.control() : -1, POLLIN, 0},
+                                              {ended_ ? -1 : child_.pidfd(), POLLIN, 0},
+                                              {signal_descriptor, POLLIN, 0},
+                                              {stack_failure_, POLLIN, 0}};
+    const auto relayed = std::span(descriptors).subspan<4>();
+    for (pollfd& unused : relayed) unused.fd = -1;
+    int timeout = EnforceDeadline();
+    if (terminal_) {
+      terminal_->relay().Prepare(relayed);
+      timeout = Earlier(timeout, terminal_->PollTimeout());
+    }
+    if (poll(descriptors, std::size(descriptors), timeout) < 0 && errno != EINTR) {
       return SystemError(Stage::kSupervise, errno, "wait for the sandbox");
     }
     if (descriptors[3].revents != 0) {
       stack_failed_ = true;
       return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack failed");
     }
+    if (terminal_) ActOnTerminal(relayed);
     if (descriptors[0].revents != 0) MINI_RETURN_IF_ERROR(ReadReport());
     // Also for a stop: one that a SIGCONT followed is over, and this process may have been stopped
     // together with the command since poll() looked.
-    if (descriptors[2].revents != 0 || command_stopped_) PassSignalsOn(signal_descriptor.get());
+    if (descriptors[2].revents != 0 || command_stopped_) PassSignalsOn(signal_descriptor);
     if (command_stopped_) StopWithCommand();
     // Only when the control socket has nothing left to say.
-    if (descriptors[1].revents != 0 && descriptors[0].revents == 0) break;
+    if (descriptors[1].revents != 0 && descriptors[0].revents == 0) ended_ = true;
+    if (ended_ && IsDelivered()) break;
   }
   MINI_ASSIGN_OR_RETURN(const int init_status, child_.Wait());
   return Outcome{command_status_.value_or(init_status), timed_out_};

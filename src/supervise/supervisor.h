@@ -2,8 +2,13 @@
 #ifndef MINI_SANDBOX_SUPERVISE_SUPERVISOR_H_
 #define MINI_SANDBOX_SUPERVISE_SUPERVISOR_H_
 
+#include <chrono>
 #include <functional>
+#include <optional>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "plan/plan.h"
@@ -11,6 +16,7 @@
 #include "supervise/debug_log.h"
 #include "supervise/outcome.h"
 #include "supervise/signals.h"
+#include "supervise/terminal.h"
 
 namespace mini {
 
@@ -41,13 +47,20 @@ class Supervisor {
   // Sends a signal to init, which passes it on.
   void Signal(int signal);
   void StopWithCommand();
+  // With a terminal of the command's own. True: the signal is not for the command.
+  bool TakeTerminalSignal(int signal, bool from_kernel);
+  void ActOnTerminal(std::span<const pollfd, Relay::kPolled> polled);
+  // Everything the command wrote has gone where it can.
+  bool IsDelivered() const;
+  Result<Outcome> RunUntilEnd(int signal_descriptor);
   void PassSignalsOn(int signal_descriptor);
   // -i: SIGTERM, and SIGKILL after the delay; a second one kills at once.
   void Interrupt();
   // Sends SIGTERM, and SIGKILL when the delay is over.
   void EndCommand();
   // Sends what is due and returns the poll(2) timeout until the next deadline.
-  int EnforceDeadlines();
+  int EnforceDeadline();
+  void EndAtTimeLimit();
 
   const Plan& plan_;
   ChildProcess& child_;
@@ -55,14 +68,19 @@ class Supervisor {
   const DebugLog* log_ = nullptr;
   int stack_failure_ = -1;
   bool stack_failed_ = false;
-  std::optional<std::chrono::steady_clock::time_point> time_limit_at_;
-  std::optional<std::chrono::steady_clock::time_point> kill_at_;
+  // What happens at the deadline: the command is told to end, it is killed, its output is given up.
+  enum class Due { kTimeLimit, kKill, kGiveUp } due_ = Due::kTimeLimit;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
   std::optional<std::chrono::steady_clock::time_point> interrupted_at_;
   bool control_open_ = true;
   bool command_stopped_ = false;
+  std::optional<Terminal> terminal_;  // plan_.terminal, once the child has made it
+  bool ended_ = false;                // no process of the sandbox is left
+  bool delivery_given_up_ = false;
+  // Notices for when the user's terminal is in order again, and need not be waited for.
+  std::vector<std::string> said_later_;
   std::optional<int> command_status_;
   bool timed_out_ = false;
-  bool killed_ = false;
 };
 
 }  // namespace mini

@@ -156,14 +156,15 @@ bool LandlockScopesAbstractSockets() {
          kAbiWithScopes;
 }
 
-Result<DirectoryEntry> ReadEntry(int directory, const dirent& raw) {
+Result<DirectoryEntry> ReadEntry(int directory, const std::string& path, const dirent& raw) {
   DirectoryEntry entry;
   entry.name = raw.d_name;
   unsigned char type = raw.d_type;
   if (type == DT_UNKNOWN) {  // some file systems do not say (readdir(3))
     struct stat status;
     if (fstatat(directory, raw.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      return SystemError(Stage::kProbe, errno, StrCat("stat /", EscapeForTerminal(entry.name)));
+      return SystemError(Stage::kProbe, errno,
+                         StrCat("stat ", EscapeForTerminal(JoinPath(path, entry.name))));
     }
     type = static_cast<unsigned char>(IFTODT(status.st_mode));
   }
@@ -175,7 +176,8 @@ Result<DirectoryEntry> ReadEntry(int directory, const dirent& raw) {
     const ssize_t length =
         readlinkat(directory, raw.d_name, entry.symlink_target.data(), entry.symlink_target.size());
     if (length < 0) {
-      return SystemError(Stage::kProbe, errno, StrCat("readlink /", EscapeForTerminal(entry.name)));
+      return SystemError(Stage::kProbe, errno,
+                         StrCat("readlink ", EscapeForTerminal(JoinPath(path, entry.name))));
     }
     entry.symlink_target.resize(static_cast<size_t>(length));
   }
@@ -234,20 +236,25 @@ bool IsWritableDirectory(const std::string& path) {
          lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-Result<std::vector<DirectoryEntry>> ReadRootEntries() {
-  const std::unique_ptr<DIR, int (*)(DIR*)> root(opendir("/"), &closedir);
-  if (root == nullptr) return SystemError(Stage::kProbe, errno, "open the directory /");
+Result<std::vector<DirectoryEntry>> ReadDirectoryEntries(const std::string& path, size_t limit) {
+  const std::string shown = EscapeForTerminal(path);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), &closedir);
+  if (directory == nullptr) {
+    return SystemError(Stage::kProbe, errno, StrCat("open the directory ", shown));
+  }
   std::vector<DirectoryEntry> entries;
-  for (;;) {
+  while (entries.size() <= limit) {
     errno = 0;
-    const dirent* raw = readdir(root.get());
-    if (raw == nullptr) break;
+    const dirent* raw = readdir(directory.get());
+    if (raw == nullptr) {
+      if (errno == 0) break;
+      return SystemError(Stage::kProbe, errno, StrCat("read the directory ", shown));
+    }
     const std::string_view name = raw->d_name;
     if (name == "." || name == "..") continue;
-    MINI_ASSIGN_OR_RETURN(DirectoryEntry entry, ReadEntry(dirfd(root.get()), *raw));
+    MINI_ASSIGN_OR_RETURN(DirectoryEntry entry, ReadEntry(dirfd(directory.get()), path, *raw));
     entries.push_back(std::move(entry));
   }
-  if (errno != 0) return SystemError(Stage::kProbe, errno, "read the directory /");
   return entries;
 }
 

@@ -3,6 +3,8 @@
 #ifndef MINI_SANDBOX_SYS_HOST_FACTS_H_
 #define MINI_SANDBOX_SYS_HOST_FACTS_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,8 +45,12 @@ Result<PathFact> ReadPathFact(const std::string& path);
 // Whether `path` itself is a directory, no symlink, that the caller may write to.
 bool IsWritableDirectory(const std::string& path);
 
-// The entries of "/", without "." and "..".
-Result<std::vector<DirectoryEntry>> ReadRootEntries();
+// The entries of a directory, without "." and ".."; where there are more than `limit`, limit + 1 of
+// them. Entries are not looked at (stat(2)) unless the file system does not tell their kind.
+Result<std::vector<DirectoryEntry>> ReadDirectoryEntries(const std::string& path, size_t limit);
+inline Result<std::vector<DirectoryEntry>> ReadRootEntries() {
+  return ReadDirectoryEntries("/", SIZE_MAX - 1);
+}
 
 }  // namespace mini
 

@@ -1,94 +1,18 @@
-// Plans are text, so what a run would do is tested without doing it. The golden files hold whole
-// plans; run with UPDATE_GOLDEN=1 to write them anew, and read the difference before you commit it.
+// Plans are text, so what a run would do is tested without doing it.
 #include "plan/plan.h"
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
 #include "plan/name_files.h"
+#include "tests/unit/plan_fixtures.h"
 
 namespace mini {
 namespace {
-
-PathFact Directory(std::string canonical) { return {PathKind::kDirectory, std::move(canonical)}; }
-
-PathFact File(std::string canonical) { return {PathKind::kFile, std::move(canonical)}; }
-
-// An ordinary Debian desktop, user 1000 in a project below home.
-HostFacts Desktop() {
-  HostFacts facts;
-  facts.uid = 1000;
-  facts.gid = 1000;
-  facts.homes = {"/home/u"};
-  facts.working_directory = "/home/u/project";
-  facts.mounts = {{254, 1, "/", "/", "ext4"},
-                  {0, 5, "/", "/dev", "devtmpfs"},
-                  {0, 22, "/", "/proc", "proc"},
-                  {0, 24, "/", "/run", "tmpfs"}};
-  facts.environment = {"PATH=/usr/bin:/bin", "HOME=/home/u"};
-  facts.paths = {{"/dev", Directory("/dev")},
-                 {"/proc", Directory("/proc")},
-                 {"/run", Directory("/run")},
-                 {"/tmp", Directory("/tmp")},
-                 {"/var/tmp", Directory("/var/tmp")},
-                 {"/var/run", Directory("/run")},
-                 {"/var/lock", Directory("/run/lock")},
-                 {"/etc/resolv.conf", File("/run/systemd/resolve/stub-resolv.conf")},
-                 {"/etc/hosts", File("/etc/hosts")}};
-  facts.resolv_conf = "nameserver 127.0.0.53\noptions edns0 ndots:2\nsearch corp.example\n";
-  facts.hosts = "127.0.0.1 localhost\n127.0.1.1 desk\n192.0.2.9 intranet\n";
-  return facts;
-}
-
-Policy DefaultPolicy() {
-  PolicyBuilder builder;
-  EXPECT_TRUE(builder.SetDefaultMode().ok());
-  return std::move(*builder.Build());
-}
-
-Plan MustPlan(const Policy& policy, const HostFacts& facts) {
-  Result<Plan> plan = MakePlan(policy, facts, {"true"});
-  EXPECT_TRUE(plan.ok()) << plan.status().ToString();
-  return plan.ok() ? std::move(*plan) : Plan();
-}
-
-void ExpectGolden(const std::string& name, const Plan& plan) {
-  const std::string path = std::string(MINI_GOLDEN_DIR "/") + name + ".plan";
-  if (std::getenv("UPDATE_GOLDEN")) std::ofstream(path) << plan.ToString();
-  std::ifstream file(path);
-  std::stringstream golden;
-  golden << file.rdbuf();
-  EXPECT_EQ(plan.ToString(), golden.str()) << path;
-}
-
-// The position of the first step with this text, or -1.
-int Position(const Plan& plan, std::string_view text) {
-  for (size_t i = 0; i < plan.mounts.size(); ++i) {
-    if (plan.mounts[i].ToString().find(text) != std::string::npos) return static_cast<int>(i);
-  }
-  return -1;
-}
-
-const MountOp* AttachOn(const Plan& plan, std::string_view target) {
-  for (const MountOp& op : plan.mounts) {
-    if (op.kind == MountOpKind::kAttach && op.target == target) return &op;
-  }
-  return nullptr;
-}
-
-const MountOp* CloneOf(const Plan& plan, std::string_view source) {
-  for (const MountOp& op : plan.mounts) {
-    if (op.kind == MountOpKind::kCloneTree && op.source == source) return &op;
-  }
-  return nullptr;
-}
 
 TEST(GoldenPlan, ProjectBelowHome) {
   ExpectGolden("project_below_home", MustPlan(DefaultPolicy(), Desktop()));
@@ -107,6 +31,8 @@ TEST(GoldenPlan, RealRoot) {
   facts.working_directory = "/srv/app";
   facts.writable_system_directories = {"/etc", "/opt", "/srv", "/usr", "/var"};
   facts.mounts.push_back({254, 2, "/", "/var/lib/data", "ext4"});
+  facts.listings["/var"] = {Entry("cache"), Entry("lib"), Link("lock", "/run/lock"), Entry("tmp")};
+  facts.listings["/var/lib"] = {Entry("data"), Entry("dpkg"), Plain("note")};
   ExpectGolden("real_root", MustPlan(DefaultPolicy(), facts));
 }
 
@@ -176,6 +102,7 @@ TEST(MakePlan, UsesEverySlotOnceAfterMakingIt) {
       case MountOpKind::kDirectoryIn:
       case MountOpKind::kFileIn:
       case MountOpKind::kSymlinkIn:
+      case MountOpKind::kTestOverlay:
         EXPECT_GE(made.at(static_cast<size_t>(op.slot)), 1) << op.ToString();
         break;
       default:

@@ -149,7 +149,7 @@ int SignalAfterInterrupt(int control) {
 }
 
 TEST(Supervisor, TurnsAnInterruptIntoSigtermWhenAsked) {
-  const SupervisorSignals signals(SupervisorSignals::CommandSession::kOwn);
+  const SupervisorSignals signals(JobControl::kRelayed);
   StandIn stand_in = StartStandIn(SignalAfterInterrupt);
   const auto outcome = RunToTheEnd(InterruptiblePlan(milliseconds(60'000)), stand_in, signals);
   ASSERT_TRUE(outcome.ok());
@@ -176,7 +176,7 @@ TEST(Supervisor, PassesAnInterruptOnUnlessAsked) {
 }
 
 TEST(Supervisor, KillsWhatAnInterruptDoesNotEndWithinTheDelay) {
-  const SupervisorSignals signals(SupervisorSignals::CommandSession::kOwn);
+  const SupervisorSignals signals(JobControl::kRelayed);
   StandIn stand_in = StartStandIn([](int) {
     kill(getppid(), SIGINT);
     for (;;) pause();  // SIGTERM is blocked
@@ -193,7 +193,7 @@ TEST(Supervisor, KillsWhatAnInterruptDoesNotEndWithinTheDelay) {
 }
 
 TEST(Supervisor, KillsAtOnceAtTheSecondInterruptButNotAtTheSameOneSentTwice) {
-  const SupervisorSignals signals(SupervisorSignals::CommandSession::kOwn);
+  const SupervisorSignals signals(JobControl::kRelayed);
   StandIn stand_in = StartStandIn([](int) {
     sigset_t term;
     sigemptyset(&term);
@@ -218,7 +218,7 @@ TEST(Supervisor, KillsAtOnceAtTheSecondInterruptButNotAtTheSameOneSentTwice) {
 }
 
 TEST(Supervisor, SendsNoSecondSigtermWhenTheTimeLimitFollowsAnInterrupt) {
-  const SupervisorSignals signals(SupervisorSignals::CommandSession::kOwn);
+  const SupervisorSignals signals(JobControl::kRelayed);
   StandIn stand_in = StartStandIn([](int) {
     kill(getppid(), SIGINT);
     for (;;) pause();

@@ -1,0 +1,247 @@
+// Theory of operation
+//
+// Nothing that a supervisor does at its end happens when it is killed. So a second process, the
+// cleaner, is forked before the sandbox exists. It has a session of its own and holds three
+// descriptors only: one end of a socket, the parent directory and the directory. The other end of
+// the socket is the supervisor's: when it closes, the supervisor has ended, or asks for the end.
+// Then the cleaner waits for the sandbox's first process, whose pidfd it was sent, removes the
+// directory and exits; the supervisor, if it is there, waits for that.
+//
+// The directory is locked (flock(2)) through an open file description that both share. Where both
+// are killed, the lock is free, and the next run with the same parent removes what it finds
+// unlocked under such a name. A run that is just making its directory may lose it that way before
+// it holds the lock; it sees that and makes it again.
+#include "sys/scratch_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "base/paths.h"
+#include "base/strings.h"
+#include "sys/remove_tree.h"
+
+namespace mini {
+namespace {
+
+constexpr std::string_view kPrefix = "mini-sandbox-";
+constexpr size_t kRandomBytes = 16;
+
+bool IsScratchName(std::string_view name) {
+  return name.starts_with(kPrefix) && name.size() == kPrefix.size() + 2 * kRandomBytes &&
+         name.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+}
+
+// Whether it is ours alone and nobody holds it; it is locked then.
+bool IsAbandoned(int directory) {
+  struct stat status;
+  return fstat(directory, &status) == 0 && status.st_uid == geteuid() &&
+         flock(directory, LOCK_EX | LOCK_NB) == 0;
+}
+
+// Failing is no reason not to run: what cannot be removed is tried again next time.
+void RemoveAbandoned(int parent) {
+  const int copy = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (copy < 0) return;
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(fdopendir(copy), &closedir);
+  if (entries == nullptr) {
+    close(copy);
+    return;
+  }
+  while (const dirent* entry = readdir(entries.get())) {
+    if (!IsScratchName(entry->d_name)) continue;
+    const UniqueFd directory(
+        openat(parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (directory && IsAbandoned(directory.get())) (void)RemoveTree(parent, entry->d_name);
+  }
+}
+
+Result<UniqueFd> MakeLocked(int parent, const std::string& name, const std::string& path) {
+  // Each turn but the last lost a race against another run's RemoveAbandoned().
+  for (int turn = 0; turn < 100; ++turn) {
+    if (mkdirat(parent, name.c_str(), 0700) != 0) {
+      return SystemError(Stage::kProbe, errno, StrCat("make a directory in ", path));
+    }
+    UniqueFd directory(
+        openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status;
+    if (directory && flock(directory.get(), LOCK_EX) == 0 && fstat(directory.get(), &status) == 0 &&
+        status.st_nlink > 0) {
+      return directory;
+    }
+    if (!directory && errno != ENOENT) {
+      return SystemError(Stage::kProbe, errno, StrCat("open the new directory in ", path));
+    }
+  }
+  return Status(StatusCode::kSystem, Stage::kProbe,
+                StrCat("a directory just made in ", path, " vanishes again and again"));
+}
+
+struct CleanerDescriptors {
+  int socket;
+  int parent;
+  int directory;
+};
+
+// The pidfd, if one comes before the other end closes.
+int ReceivePidfd(int socket) {
+  int pidfd = -1;
+  for (;;) {
+    char byte;
+    iovec data = {&byte, 1};
+    alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof pidfd)];
+    msghdr message = {};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = buffer;
+    message.msg_controllen = sizeof buffer;
+    const ssize_t count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return pidfd;
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_type == SCM_RIGHTS) {
+      std::memcpy(&pidfd, CMSG_DATA(header), sizeof pidfd);
+    }
+  }
+}
+
+// After the fork: no allocation, nothing of the supervisor's is held open.
+[[noreturn]] void RunCleaner(CleanerDescriptors descriptors, const char* name) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  setsid();
+  (void)prctl(PR_SET_NAME, "scratch-cleaner", 0, 0, 0);
+  if (chdir("/") != 0) _exit(1);  // the supervisor removes the directory then
+  // In the places of the standard streams, so that one call closes all others.
+  const int kept[] = {fcntl(descriptors.socket, F_DUPFD_CLOEXEC, 3),
+                      fcntl(descriptors.parent, F_DUPFD_CLOEXEC, 3),
+                      fcntl(descriptors.directory, F_DUPFD_CLOEXEC, 3)};
+  for (int place = 0; place < 3; ++place) dup2(kept[place], place);
+  close_range(3, ~0u, 0);
+  pollfd sandbox = {ReceivePidfd(0), POLLIN, 0};
+  while (sandbox.fd >= 0 && poll(&sandbox, 1, -1) < 0 && errno == EINTR) {
+  }
+  _exit(RemoveTree(1, name) == 0 ? 0 : 1);
+}
+
+}  // namespace
+
+Result<std::string> NewScratchDirectoryName() {
+  std::array<unsigned char, kRandomBytes> bytes;
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return SystemError(Stage::kProbe, errno, "get random bytes");
+  }
+  std::string name(kPrefix);
+  for (const unsigned char byte : bytes) {
+    name += "0123456789abcdef"[byte >> 4];
+    name += "0123456789abcdef"[byte & 15];
+  }
+  return name;
+}
+
+Result<ScratchDirectory> ScratchDirectory::Create(const std::string& parent,
+                                                  const std::string& name) {
+  const std::string shown = EscapeForTerminal(parent);
+  open_how how = {};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;  // `parent` is canonical, so one has just been put there
+  UniqueFd parent_fd(
+      static_cast<int>(syscall(SYS_openat2, AT_FDCWD, parent.c_str(), &how, sizeof how)));
+  if (!parent_fd) return SystemError(Stage::kProbe, errno, StrCat("open ", shown));
+  RemoveAbandoned(parent_fd.get());
+  MINI_ASSIGN_OR_RETURN(UniqueFd directory, MakeLocked(parent_fd.get(), name, shown));
+  ScratchDirectory scratch(JoinPath(shown, name), name, std::move(parent_fd), std::move(directory));
+  MINI_RETURN_IF_ERROR(scratch.StartCleaner());
+  return scratch;
+}
+
+ScratchDirectory::ScratchDirectory(std::string path, std::string name, UniqueFd parent,
+                                   UniqueFd directory)
+    : path_(std::move(path)),
+      name_(std::move(name)),
+      parent_(std::move(parent)),
+      directory_(std::move(directory)) {}
+
+ScratchDirectory::ScratchDirectory(ScratchDirectory&& other) noexcept
+    : path_(std::move(other.path_)),
+      name_(std::move(other.name_)),
+      parent_(std::move(other.parent_)),
+      directory_(std::move(other.directory_)),
+      cleaner_socket_(std::move(other.cleaner_socket_)),
+      cleaner_(std::exchange(other.cleaner_, -1)) {}
+
+ScratchDirectory::~ScratchDirectory() { (void)Remove(); }
+
+Status ScratchDirectory::StartCleaner() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return SystemError(Stage::kProbe, errno, "make a socket for the cleaner");
+  }
+  cleaner_socket_.reset(ends[0]);
+  const UniqueFd others_end(ends[1]);
+  cleaner_ = fork();
+  if (cleaner_ == 0) {
+    RunCleaner({others_end.get(), parent_.get(), directory_.get()}, name_.c_str());
+  }
+  if (cleaner_ < 0) {
+    return SystemError(Stage::kProbe, errno, "start a process that removes the scratch directory");
+  }
+  return OkStatus();
+}
+
+Status ScratchDirectory::KeepUntilEndOf(int pidfd) const {
+  char byte = 0;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof pidfd)] = {};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = buffer;
+  message.msg_controllen = sizeof buffer;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof pidfd);
+  std::memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
+  while (sendmsg(cleaner_socket_.get(), &message, MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) {
+      return SystemError(Stage::kClone, errno, "tell the cleaner of the sandbox");
+    }
+  }
+  return OkStatus();
+}
+
+Status ScratchDirectory::Remove() {
+  if (!directory_) return OkStatus();
+  cleaner_socket_.reset();
+  int wait_status = -1;
+  while (cleaner_ > 0 && waitpid(cleaner_, &wait_status, 0) < 0 && errno == EINTR) {
+  }
+  cleaner_ = -1;
+  directory_.reset();
+  // Killed by somebody, or never started.
+  const int error = wait_status == 0 ? 0 : RemoveTree(parent_.get(), name_.c_str());
+  if (error == 0 || error == ENOENT) return OkStatus();
+  return SystemError(Stage::kSupervise, error, StrCat("remove ", path_));
+}
+
+}  // namespace mini
