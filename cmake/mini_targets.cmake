@@ -20,7 +20,7 @@ target_include_directories(mini_compile_options INTERFACE
   "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}")
 
 # mini_library(NAME SOURCES a.cc ... [DEPS target ...] [PRIVATE_DEPS target ...])
-# DEPS show in the room's headers; PRIVATE_DEPS (libmnl, lwIP, c-ares, CLI11) do not.
+# DEPS show in the room's headers; PRIVATE_DEPS (libmnl, lwIP, c-ares) do not.
 function(mini_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})

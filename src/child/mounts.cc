@@ -96,7 +96,7 @@ class Mounter {
       case MountOpKind::kOpenFile:
         return OpenFile(op);
       case MountOpKind::kOpenLower:
-        return Keep(op, OpenAt2(AT_FDCWD, op.source, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
+        return OpenLower(op);
       case MountOpKind::kScratch:
         return Scratch(op);
       case MountOpKind::kDirectoryIn:
@@ -114,7 +114,7 @@ class Mounter {
       case MountOpKind::kOverlay:
         return Overlay(op, index);
       case MountOpKind::kCopyMode:
-        return CopyMode(plan_.slots[op.lower_slot], op.source);
+        return CopyMode(op.lower_slot, op.source);
       case MountOpKind::kShowFile:
         return ShowFile(op);
       case MountOpKind::kMakeDirectories:
@@ -282,9 +282,16 @@ class Mounter {
     return overlay.valid() && chdir("/") == 0;
   }
 
-  static bool CopyMode(int from, const char* to) {
+  // One that has vanished since the plan was made is left out, with what was to be made of it.
+  bool OpenLower(const FrozenMountOp& op) {
+    const int lower = OpenAt2(AT_FDCWD, op.source, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+    return Keep(op, lower) || errno == ENOENT;
+  }
+
+  bool CopyMode(int lower_slot, const char* to) const {
+    const int from = plan_.slots[lower_slot];
     struct stat status;
-    return fstat(from, &status) == 0 && chmod(to, status.st_mode & 07777) == 0;
+    return from < 0 || (fstat(from, &status) == 0 && chmod(to, status.st_mode & 07777) == 0);
   }
 
   // Where the kernel or the lower's file system cannot be overlaid, the directory stays read-only,
@@ -292,7 +299,8 @@ class Mounter {
   bool Overlay(const FrozenMountOp& op, uint32_t index) {
     // The upper's root gives the overlay's root its mode.
     const int lower = plan_.slots[op.lower_slot];
-    if (!CopyMode(lower, op.source)) return false;
+    if (lower < 0) return true;
+    if (!CopyMode(op.lower_slot, op.source)) return false;
     int mount = CreateOverlay(lower, op);
     if (mount < 0) {
       control_.ReportDegraded(ChildStage::kMounts, index, errno);
@@ -380,7 +388,10 @@ class Mounter {
            0;
   }
 
-  bool Attach(const FrozenMountOp& op) const { return AttachTo(plan_.slots[op.slot], op.target); }
+  bool Attach(const FrozenMountOp& op) const {
+    const int mount = plan_.slots[op.slot];
+    return mount < 0 || AttachTo(mount, op.target);  // a lower that has vanished
+  }
 
   bool Mask(const FrozenMountOp& op) {
     const ScopedDescriptor target(OpenAt2(AT_FDCWD, op.target, O_PATH, 0));

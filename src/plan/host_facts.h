@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mini {
@@ -38,6 +39,9 @@ struct DirectoryEntry {
   std::string symlink_target;  // kSymlink
 };
 
+// What the names of directories begin with that runs make in the scratch directory of -d.
+inline constexpr std::string_view kScratchPrefix = "mini-sandbox-";
+
 struct HostFacts {
   uid_t uid = 0;  // effective, as seen in this user namespace
   gid_t gid = 0;
@@ -57,7 +61,8 @@ struct HostFacts {
   // Whether landlock keeps the command from abstract UNIX sockets of the host (ABI 6, Linux 6.12);
   // asked for only where the network namespace does not.
   bool scopes_abstract_sockets = false;
-  // The first of ParentsToProbe() that this caller may write to; empty when there is none.
+  // The outermost of ParentsToProbe() that an overlay of this caller can stand for
+  // (OutermostWritable()); empty when there is none.
   std::string writable_parent;
   // The entries of DirectoriesToList(); when there are more than kMaxSplitEntries, one more than
   // that. A directory that could not be read is not here.

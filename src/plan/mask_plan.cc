@@ -78,10 +78,13 @@ void PlanSecrets(MountDraft& draft) {
       const std::string& path = draft.Fact(JoinPath(home, name)).canonical;
       // Some lead to /dev/null, or to what a system keeps for everybody.
       if (path.empty() || IsSystemTree(path)) continue;
+      bool is_hidden = false;
+      bool is_named = false;
       for (const std::string& place : PlacesOf(path, Parts::kIncluded, draft)) {
-        const bool is_hidden = !IsSystemTree(place) && HideSecret(place, draft);
-        if (is_hidden && (hidden.empty() || hidden.back() != name)) hidden.push_back(name);
+        if (IsSystemTree(place)) continue;
+        HideSecret(place, draft) ? is_hidden = true : is_named = true;
       }
+      if (is_hidden && !is_named) hidden.push_back(name);
     }
   }
   if (hidden.empty()) return;
@@ -89,14 +92,22 @@ void PlanSecrets(MountDraft& draft) {
                       "); -M PATH shows one"));
 }
 
+// A chroot or a container's root has one, and a bind of "/" to another place brings the host's own:
+// it tells about the host's processes.
+void PlanForeignProc(MountDraft& draft) {
+  for (const MountFact& mount : draft.facts.mounts) {
+    if (mount.filesystem != "proc") continue;
+    for (const std::string& place : PlacesOf(mount.mount_point, Parts::kLeftOut, draft)) {
+      if (!IsSameOrBelow(place, "/proc")) draft.AddMask(place);
+    }
+  }
+}
+
 void PlanNameFiles(MountDraft& draft) {
   PlanNameFile(kResolvConf, ResolvConfInside(draft.facts.resolv_conf), draft);
   PlanNameFile(kHosts, HostsInside(draft.facts.hosts), draft);
 }
 
-// Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
-// socket itself), so read-only does not keep the command from a program that listens there. One
-// that is bound by itself is meant to be used.
 void PlanHiddenNameFiles(MountDraft& draft) {
   // /etc/resolv.conf is often a symlink into /run, which is empty inside.
   const auto show = [&](const char* path, const std::string& text) {
@@ -108,6 +119,9 @@ void PlanHiddenNameFiles(MountDraft& draft) {
   show(kHosts, draft.facts.hosts);
 }
 
+// Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
+// socket itself), so read-only does not keep the command from a program that listens there. One
+// that is bound by itself is meant to be used.
 void PlanSockets(MountDraft& draft) {
   for (const std::string& socket : draft.facts.unix_sockets) MaskEverywhere(socket, draft);
 }

@@ -58,7 +58,7 @@ std::vector<std::string> OverlayRoots(const Policy& policy, const HostFacts& fac
     const PathFact* fact = FindFact(path, facts);
     if (fact && !fact->canonical.empty()) roots.push_back(fact->canonical);
   }
-  if (policy.mode != Mode::kDefault) return roots;
+  if (HasEmptyRoot(policy)) return roots;
   roots.insert(roots.end(), facts.writable_system_directories.begin(),
                facts.writable_system_directories.end());
   std::string working_directory = WorkingDirectoryOf(policy, facts);
@@ -99,10 +99,7 @@ std::vector<std::string> ParentsToProbe(const Policy& policy, const HostFacts& f
   const std::string nearest = ParentOf(path);
   std::vector<std::string> parents;
   for (std::string& parent : ParentsOf(path)) {
-    const auto& system = facts.writable_system_directories;
-    const bool is_overlaid = std::find(system.begin(), system.end(), parent) != system.end();
-    // What lies below is private, or an overlay, already.
-    if (is_overlaid || IsPrivatePlace(parent, facts)) return {};
+    if (IsPrivatePlace(parent, facts)) return {};  // and so is what lies below
     if (IsSystemTree(parent) || MayHang(parent, facts.mounts) ||
         !SameMount(parent, nearest, facts.mounts)) {
       continue;

@@ -96,7 +96,7 @@ std::vector<std::string> ParentsToProbe(const Policy& policy, const HostFacts& f
 std::vector<std::string> DirectoriesToList(const Policy& policy, const HostFacts& facts);
 
 // A directory with more entries is not split for a mount point in it (docs/architecture.md).
-inline constexpr size_t kMaxSplitEntries = 64;
+inline constexpr size_t kMaxSplitEntries = 256;
 
 Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
                       const std::vector<std::string>& argv);

@@ -52,11 +52,7 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   if (policy.scratch_directory) {
     MINI_ASSIGN_OR_RETURN(facts.scratch_name, NewScratchDirectoryName());
   }
-  for (std::string& parent : ParentsToProbe(policy, facts)) {
-    if (!IsWritableDirectory(parent)) continue;
-    facts.writable_parent = std::move(parent);
-    break;
-  }
+  facts.writable_parent = OutermostWritable(ParentsToProbe(policy, facts));
   for (std::string& directory : DirectoriesToList(policy, facts)) {
     auto entries = ReadDirectoryEntries(directory, kMaxSplitEntries);
     // One that may not be read, or has gone, stays as it is.

@@ -236,6 +236,20 @@ bool IsWritableDirectory(const std::string& path) {
          lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+std::string OutermostWritable(std::span<const std::string> parents) {
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  std::string found;
+  for (size_t i = parents.size(); i-- > 0;) {
+    if (IsWritableDirectory(parents[i])) found = parents[i];
+    struct stat status;
+    const bool is_own =
+        lstat(parents[i].c_str(), &status) == 0 && status.st_uid == uid && status.st_gid == gid;
+    if (!is_own) break;
+  }
+  return found;
+}
+
 Result<std::vector<DirectoryEntry>> ReadDirectoryEntries(const std::string& path, size_t limit) {
   const std::string shown = EscapeForTerminal(path);
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path.c_str()), &closedir);
@@ -274,9 +288,10 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
   for (const std::string& home : facts.homes) {
     for (const std::string_view name : options.below_homes) {
       std::string path = JoinPath(home, name);
-      MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
-      if (fact.kind == PathKind::kMissing) continue;
-      facts.paths.insert_or_assign(std::move(path), std::move(fact));
+      Result<PathFact> fact = ReadPathFact(path);
+      // What cannot even be looked at (below a dead FUSE mount: ENOTCONN) nobody else reads.
+      if (!fact.ok() || fact->kind == PathKind::kMissing) continue;
+      facts.paths.insert_or_assign(std::move(path), *std::move(fact));
     }
   }
   for (const std::string_view directory : options.system_directories) {

@@ -45,6 +45,11 @@ Result<PathFact> ReadPathFact(const std::string& path);
 // Whether `path` itself is a directory, no symlink, that the caller may write to.
 bool IsWritableDirectory(const std::string& path);
 
+// Of `parents`, nested directories with the outermost first: the outermost one that this caller may
+// write to and below which, down to the last, all belong to him. Only such directories can be
+// copied up by an overlay of his. Empty when there is none.
+std::string OutermostWritable(std::span<const std::string> parents);
+
 // The entries of a directory, without "." and ".."; where there are more than `limit`, limit + 1 of
 // them. Entries are not looked at (stat(2)) unless the file system does not tell their kind.
 Result<std::vector<DirectoryEntry>> ReadDirectoryEntries(const std::string& path, size_t limit);

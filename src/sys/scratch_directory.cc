@@ -37,17 +37,19 @@
 
 #include "base/paths.h"
 #include "base/strings.h"
+#include "plan/host_facts.h"
 #include "sys/remove_tree.h"
 
 namespace mini {
 namespace {
 
-constexpr std::string_view kPrefix = "mini-sandbox-";
 constexpr size_t kRandomBytes = 16;
 
 bool IsScratchName(std::string_view name) {
-  return name.starts_with(kPrefix) && name.size() == kPrefix.size() + 2 * kRandomBytes &&
-         name.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+  return name.starts_with(kScratchPrefix) &&
+         name.size() == kScratchPrefix.size() + 2 * kRandomBytes &&
+         name.find_first_not_of("0123456789abcdef", kScratchPrefix.size()) ==
+             std::string_view::npos;
 }
 
 // Whether it is ours alone and nobody holds it; it is locked then.
@@ -150,7 +152,7 @@ Result<std::string> NewScratchDirectoryName() {
   if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
     return SystemError(Stage::kProbe, errno, "get random bytes");
   }
-  std::string name(kPrefix);
+  std::string name(kScratchPrefix);
   for (const unsigned char byte : bytes) {
     name += "0123456789abcdef"[byte >> 4];
     name += "0123456789abcdef"[byte & 15];
