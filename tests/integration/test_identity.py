@@ -17,8 +17,8 @@ def attempt(name, call, *arguments):
     except OSError as error:
         print(f'{name}: {error.strerror}')
 attempt('chown to another', os.chown, 'own', 1, 1)
-attempt('chown of the system', os.chown, '/etc/passwd', os.getuid(), os.getgid())
-attempt('chmod of the system', os.chmod, '/etc/passwd', 0o666)
+attempt('chown of the system', os.chown, '/', os.getuid(), os.getgid())
+attempt('chmod of the system', os.chmod, '/', 0o777)
 attempt('mknod', os.mknod, 'device', 0o666 | stat.S_IFCHR, os.makedev(1, 3))
 attempt('setgroups', os.setgroups, [])
 attempt('setuid', os.setuid, 1)
