@@ -72,6 +72,18 @@ enum class FrozenNetwork : uint8_t {
   kTap,
 };
 
+// What landlock(7) allows below a path, in a run without namespaces.
+enum class PathRights : uint8_t {
+  kRead,    // reading and executing
+  kDevice,  // reading, writing and ioctl(2)
+  kWrite,   // everything
+};
+
+struct FrozenPathRule {
+  const char* path;
+  PathRights rights;
+};
+
 struct FrozenPlan {
   // Written to /proc/self/{uid,gid}_map.
   const char* uid_map;
@@ -99,6 +111,12 @@ struct FrozenPlan {
 
   bool nesting;  // the command may make mounts in namespaces of its own, which landlock would deny
   bool may_map_root;  // see child/privileges.h
+  // Only without namespaces.
+  const FrozenPathRule* path_rules;
+  size_t path_rule_count;
+  int landlock_abi;
+  const char* scratch_directory;
+
   const sock_filter* filter;
   size_t filter_size;
 

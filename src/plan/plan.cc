@@ -6,6 +6,7 @@
 
 #include "base/paths.h"
 #include "base/strings.h"
+#include "plan/degraded_plan.h"
 #include "plan/environment.h"
 #include "plan/kernel_filesystems.h"
 #include "plan/mount_parts.h"
@@ -65,17 +66,10 @@ std::string HostNetworkNotice(const HostFacts& facts) {
                       "landlock of Linux 6.12)");
 }
 
-// What a policy can ask for and this version does not carry out. Refused, never ignored.
-Status CheckAvailable(const Policy& policy) {
-  const std::pair<bool, std::string_view> missing[] = {
-      {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
-  };
-  for (const auto& [is_asked, what] : missing) {
-    if (is_asked) {
-      return InvalidArgument(Stage::kArguments, StrCat(what, " is not available in this version"));
-    }
-  }
-  return OkStatus();
+// The name that programs look up first (tempfile, mktemp(1), compilers).
+void SetTemporaryDirectory(const std::string& directory, std::vector<std::string>& environment) {
+  std::erase_if(environment, [](const std::string& entry) { return entry.starts_with("TMPDIR="); });
+  environment.push_back(StrCat("TMPDIR=", directory));
 }
 
 // The path and every directory above it, below "/": which of them are symlinks decides what has to
@@ -125,7 +119,6 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (argv.empty() || argv[0].empty()) {
     return InvalidArgument(Stage::kArguments, "no command was given");
   }
-  MINI_RETURN_IF_ERROR(CheckAvailable(policy));
   Plan plan;
   plan.uid = {IdInside(policy.identity, facts.uid), facts.uid};
   plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
@@ -134,7 +127,8 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.nesting = policy.nesting;
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(plan.gid.inside);
   if (policy.network == Network::kHost) plan.notices.push_back(HostNetworkNotice(facts));
-  MINI_RETURN_IF_ERROR(PlanMounts(policy, facts, plan));
+  MINI_RETURN_IF_ERROR(facts.degraded ? PlanDegraded(policy, facts, plan)
+                                      : PlanMounts(policy, facts, plan));
   plan.argv = argv;
   CommandEnvironment environment = MakeCommandEnvironment(policy, facts.environment);
   plan.environment = std::move(environment.variables);
@@ -143,6 +137,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
     plan.notices.push_back(RemovedVariablesNotice(plan.removed_variables));
   }
   plan.candidates = Candidates(argv[0], plan.environment);
+  if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
   plan.interrupt_terminates = policy.interrupt_terminates;

@@ -41,6 +41,19 @@ struct IdMap {
   uint32_t outside = 0;
 };
 
+// A run without namespaces: see degraded_plan.h.
+struct PathRule {
+  std::string path;
+  PathRights rights;
+  friend bool operator==(const PathRule&, const PathRule&) = default;
+};
+
+struct DegradedPlan {
+  int landlock_abi = 0;
+  std::string scratch_directory;
+  std::vector<PathRule> rules;  // all else cannot be opened
+};
+
 struct Plan {
   IdMap uid;
   IdMap gid;
@@ -66,6 +79,7 @@ struct Plan {
   // terminal's Ctrl-C would reach it directly otherwise.
   bool interrupt_terminates = false;
   std::chrono::milliseconds kill_delay{0};
+  std::optional<DegradedPlan> degraded;  // then there are no namespaces and no mounts
   // What the user should know: one sentence each, for stderr.
   std::vector<std::string> notices;
 

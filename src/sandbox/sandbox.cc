@@ -15,6 +15,7 @@
 #include "netstack/dns/dns_server.h"
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
+#include "sandbox/degraded_run.h"
 #include "sandbox/stack_thread.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
@@ -181,6 +182,9 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
   Enter("probe", log);
   MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  if (request.policy.degraded == Degraded::kAllowed) {
+    if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal, log);
+  }
   Enter("plan", log);
   MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
   if (log) log->Write("plan", plan.ToString());
@@ -215,7 +219,12 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
 }  // namespace
 
 Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv) {
-  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(policy));
+  MINI_ASSIGN_OR_RETURN(HostFacts facts, ProbeHost(policy));
+  if (policy.degraded == Degraded::kAllowed) {
+    if (const auto refusal = FindRefusal()) {
+      AddDegradedFacts(*refusal, "/tmp/mini-sandbox-XXXXXX", facts);
+    }
+  }
   return MakePlan(policy, facts, argv);
 }
 

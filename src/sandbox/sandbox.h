@@ -22,7 +22,7 @@ struct RunRequest {
   // called from the stack's thread, also while it runs on the calling one.
   std::function<void(std::string_view)> on_notice;
   // Where to write what is done, before anything else is (supervise/debug_log.h).
-  std::optional<std::string> debug_log;
+  std::optional<std::string> debug_log = {};
 };
 
 // What would be done, without doing it.
