@@ -82,7 +82,13 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   // It may have died before the line above; its end of the socket tells.
   if (control.SupervisorIsGone()) _exit(1);
   const mode_t file_mode_mask = umask(0);
+  // Not only for the command: a terminal's signal that is pending here would swallow the same one
+  // from the supervisor (signal(7): standard signals do not queue).
+  if (plan.own_session) (void)setsid();
   MINI_STEP(WriteIdMaps(plan));
+  if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
+    return FailedAt(ChildStage::kHostName);
+  }
   MINI_STEP(SetUpNetwork(plan, control));
   if (!plan.terminal) MINI_STEP(ProtectStreams());
   const DescriptorLimit limit;
@@ -95,6 +101,7 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   MINI_STEP(DropPrivileges(plan));
   const StartedCommand started = StartCommand(plan, file_mode_mask);
   command = started.pid;
+  if (started.step.ok() && plan.may_map_root) return DropLastCapability();
   return started.step;
 }
 

@@ -15,7 +15,8 @@ struct ChildArguments {
   int parent_control;  // the supervisor's end, which the child has to close
 };
 
-// The first process of new user, mount, pid, ipc, uts, cgroup and network namespaces.
+// The first process of new user, mount, pid, ipc, uts and cgroup namespaces, and of a new network
+// namespace unless the plan shares the host's.
 [[noreturn]] void RunChild(const ChildArguments& arguments);
 
 }  // namespace mini::child

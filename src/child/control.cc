@@ -41,8 +41,8 @@ void Control::ReportFailure(const Step& step) const {
   Send(fd_, {ReportKind::kFailed, step.stage, step.index, step.error, 0});
 }
 
-void Control::ReportDegraded(uint32_t index, int error) const {
-  Send(fd_, {ReportKind::kDegraded, ChildStage::kMounts, index, error, 0});
+void Control::ReportDegraded(ChildStage stage, uint32_t index, int error) const {
+  Send(fd_, {ReportKind::kDegraded, stage, index, error, 0});
 }
 
 void Control::ReportStop() const { Send(fd_, {ReportKind::kStopped, ChildStage::kExec, 0, 0, 0}); }

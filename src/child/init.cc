@@ -4,7 +4,8 @@
 // and cannot be ended by one (a terminal's SIGINT reaches the whole foreground group, init
 // included). A signal is passed on to the command only when it came from outside this pid
 // namespace, where the sender shows as 0: that is the supervisor. Signals the kernel makes for the
-// terminal reach the command by themselves.
+// terminal reach the command by themselves, unless it has a session of its own: then the supervisor
+// passes those on as well, and they are for the command's process group.
 //
 // With a terminal of the command's own, init is the leader of its session and the command's group
 // one that is not orphaned, so that the kernel stops it on Ctrl-Z (it would not stop a lone session
@@ -81,11 +82,21 @@ int CommandMain(void* opaque) {
   if (arguments->plan->terminal) {
     OutliveCtrlZ();
     arguments->step = PutInForeground(getpid());
+  } else if (arguments->plan->own_session) {
+    // Within the session that init leads: a group whose parent is of another group of the same
+    // session is not orphaned, so that SIGTSTP stops it (setpgid(2)).
+    (void)setpgid(0, 0);
   }
   if (!arguments->step.ok()) _exit(127);
   sigprocmask(SIG_SETMASK, &arguments->plan->command_signal_mask, nullptr);
   arguments->step = {ChildStage::kExec, 0, ExecuteFirstCandidate(*arguments->plan)};
   _exit(127);
+}
+
+void PassOn(const FrozenPlan& plan, pid_t command, int signal) {
+  const bool for_group = plan.own_session && (signal == SIGTSTP || signal == SIGCONT ||
+                                              signal == SIGQUIT || signal == SIGWINCH);
+  kill(for_group ? -command : command, signal);
 }
 
 // As the leader of its terminal's session this process stands in for a shell: it continues the
@@ -132,6 +143,7 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
   sigset_t all;
   sigfillset(&all);
   bool is_stopped = false;
+  bool supervisor_stops = false;  // it has passed on a SIGTSTP and not yet a SIGCONT
   for (;;) {
     siginfo_t info = {};
     const int signal = sigwaitinfo(&all, &info);
@@ -141,7 +153,9 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
       if (plan.terminal) {
         PassOnInSession(command, info, from_outside, is_stopped);
       } else if (from_outside) {
-        kill(command, signal);
+        PassOn(plan, command, signal);
+        if (signal == SIGTSTP) supervisor_stops = true;
+        if (signal == SIGCONT) supervisor_stops = false;
       }
       continue;
     }
@@ -150,7 +164,7 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
     while ((reaped = waitpid(-1, &wait_status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
       if (reaped != command) continue;
       is_stopped = WIFSTOPPED(wait_status);
-      if (is_stopped) control.ReportStop();
+      if (is_stopped && !supervisor_stops) control.ReportStop();
       if (is_stopped || WIFCONTINUED(wait_status)) continue;
       kill(-1, SIGKILL);
       while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {

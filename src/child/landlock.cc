@@ -23,6 +23,7 @@ struct RulesetAttr {
 
 // The first that can allow a rename from one directory to another, which every ruleset denies.
 constexpr long kOldestUsefulAbi = 2;
+constexpr long kAbiWithScopes = 6;
 
 uint64_t HandledAccess(long abi) {
   return LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REFER |
@@ -65,18 +66,23 @@ void AllowOpenStreams(int ruleset, uint64_t access) {
 Step RestrictWithLandlock(const FrozenPlan& plan) {
   const long abi =
       syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (abi < kOldestUsefulAbi) return Done();
+  if (abi < (plan.nesting ? kAbiWithScopes : kOldestUsefulAbi)) return Done();
   RulesetAttr attr = {};
-  attr.handled_access_fs = HandledAccess(abi);
+  // A domain that handles any access to files may not mount (landlock(7)).
+  attr.handled_access_fs = plan.nesting ? 0 : HandledAccess(abi);
   size_t size = sizeof attr.handled_access_fs;
-  if (abi >= 6) {
+  if (abi >= kAbiWithScopes) {
     attr.scoped = kScopeAbstractUnixSocket | kScopeSignal;
     size = sizeof attr;
   }
   const auto ruleset = static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, size, 0));
   if (ruleset < 0) return FailedAt(ChildStage::kLandlock);
-  if (!AllowRoots(plan, ruleset, attr.handled_access_fs)) return FailedAt(ChildStage::kLandlock);
-  AllowOpenStreams(ruleset, attr.handled_access_fs);
+  if (!plan.nesting) {
+    if (!AllowRoots(plan, ruleset, attr.handled_access_fs)) {
+      return FailedAt(ChildStage::kLandlock);
+    }
+    AllowOpenStreams(ruleset, attr.handled_access_fs);
+  }
   if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {
     return FailedAt(ChildStage::kLandlock);
   }

@@ -15,8 +15,9 @@ namespace mini::child {
 //     writing already.
 //   - kill(2) with pid 0 reaches the whole process group, also its members outside. From Linux 6.12
 //     on, signals are kept inside, and so are connections to abstract UNIX-domain sockets.
-// A kernel that does not know landlock, or only an earlier version of it, is not an error: no
-// invariant rests on it alone there but what SECURITY.md says. Needs no_new_privs.
+// A command that may make sandboxes gets the second part alone: the first would deny it every
+// mount. A kernel that does not know landlock, or only an earlier version of it, is not an error:
+// no invariant rests on it alone there but what SECURITY.md says. Needs no_new_privs.
 Step RestrictWithLandlock(const FrozenPlan& plan);
 
 }  // namespace mini::child

@@ -90,7 +90,7 @@ class Mounter {
       case MountOpKind::kCloneOwnDirectory:
         return CloneOwnDirectory(op);
       case MountOpKind::kNewFilesystem:
-        return NewFilesystem(op);
+        return NewFilesystem(op, index);
       case MountOpKind::kPivotRoot:
         return PivotRoot(op);
       case MountOpKind::kOpenFile:
@@ -198,13 +198,21 @@ class Mounter {
     return true;
   }
 
-  bool NewFilesystem(const FrozenMountOp& op) {
+  bool NewFilesystem(const FrozenMountOp& op, uint32_t index) {
     const ScopedDescriptor filesystem(fsopen(op.data, FSOPEN_CLOEXEC));
-    if (!filesystem.valid()) return false;
-    return SetOptions(filesystem.get(), op.source) &&
-           fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0 &&
-           Keep(op,
-                fsmount(filesystem.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(op.attributes)));
+    if (!filesystem.valid() || !SetOptions(filesystem.get(), op.source) ||
+        fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+      return false;
+    }
+    const auto attributes = static_cast<unsigned>(op.attributes);
+    int mount = fsmount(filesystem.get(), FSMOUNT_CLOEXEC, attributes);
+    // Inside a sandbox of the host's root the kernel lets us have a read-only /proc and no other
+    // (plan/root_plan.cc, PlanProcForNesting).
+    if (mount < 0 && errno == EPERM && (attributes & MOUNT_ATTR_RDONLY) == 0) {
+      mount = fsmount(filesystem.get(), FSMOUNT_CLOEXEC, attributes | MOUNT_ATTR_RDONLY);
+      if (mount >= 0) control_.ReportDegraded(ChildStage::kMounts, index, EPERM);
+    }
+    return Keep(op, mount);
   }
 
   bool PivotRoot(const FrozenMountOp& op) {
@@ -295,7 +303,7 @@ class Mounter {
     if (!CopyMode(op.lower_slot, op.source)) return false;
     int mount = CreateOverlay(lower, op);
     if (mount < 0) {
-      control_.ReportDegraded(index, errno);
+      control_.ReportDegraded(ChildStage::kMounts, index, errno);
       mount = CloneMount(lower, /*recursive=*/true);
     }
     return chdir("/") == 0 && Keep(op, mount);

@@ -4,9 +4,11 @@
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace mini::child {
@@ -23,8 +25,29 @@ Step BringLoopbackUp() {
   return Done();
 }
 
-Step WriteSysctl(const FrozenSysctl& sysctl, uint32_t index) {
-  const int fd = open(sysctl.path, O_WRONLY | O_CLOEXEC);
+// Within another sandbox /proc/sys is read-only. Ours is not, though it is not mounted yet.
+int OpenInOwnProc(const char* path) {
+  const int filesystem = fsopen("proc", FSOPEN_CLOEXEC);
+  if (filesystem < 0) return -1;
+  const int proc = fsconfig(filesystem, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0
+                       ? fsmount(filesystem, FSMOUNT_CLOEXEC, 0)
+                       : -1;
+  const int fd = proc < 0 ? -1 : openat(proc, path + sizeof "/proc", O_WRONLY | O_CLOEXEC);
+  close(filesystem);
+  if (proc >= 0) close(proc);
+  return fd;
+}
+
+// These settings make things faster or let ping work: where they cannot be had the user is told.
+Step WriteSysctl(const FrozenSysctl& sysctl, uint32_t index, const Control& control) {
+  int fd = open(sysctl.path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 && errno == EROFS) {
+    fd = OpenInOwnProc(sysctl.path);
+    if (fd < 0) {
+      control.ReportDegraded(ChildStage::kSysctl, index, EROFS);
+      return Done();
+    }
+  }
   if (fd < 0) return FailedAt(ChildStage::kSysctl, index);
   const bool written = write(fd, sysctl.value, sysctl.value_size) >= 0;
   const Step step = written ? Done() : FailedAt(ChildStage::kSysctl, index);
@@ -46,9 +69,10 @@ Step OpenTap(const Control& control) {
 }  // namespace
 
 Step SetUpNetwork(const FrozenPlan& plan, const Control& control) {
+  if (plan.network == FrozenNetwork::kUntouched) return Done();
   if (plan.network == FrozenNetwork::kLoopback) return BringLoopbackUp();
   for (uint32_t index = 0; index < plan.sysctl_count; ++index) {
-    const Step step = WriteSysctl(plan.sysctls[index], index);
+    const Step step = WriteSysctl(plan.sysctls[index], index, control);
     if (!step.ok()) return step;
   }
   return OpenTap(control);

@@ -8,9 +8,10 @@
 
 namespace mini::child {
 
-// kLoopback: brings lo up. kTap: opens a TAP device and a netlink socket that belong to this
-// network namespace and sends both to the supervisor, who configures the link from outside while
-// this process goes on with the mounts. Needs the host's /dev and /proc: comes before the mounts.
+// kUntouched: nothing. kLoopback: brings lo up. kTap: opens a TAP device and a netlink socket that
+// belong to this network namespace and sends both to the supervisor, who configures the link from
+// outside while this process goes on with the mounts. Needs the host's /dev and /proc: comes before
+// the mounts.
 Step SetUpNetwork(const FrozenPlan& plan, const Control& control);
 
 }  // namespace mini::child

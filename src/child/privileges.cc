@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "child/landlock.h"
 
 namespace mini::child {
@@ -20,24 +22,49 @@ bool DropBoundingSet() {
   }
 }
 
-bool DropCapabilities() {
+using CapabilitySets = __user_cap_data_struct[_LINUX_CAPABILITY_U32S_3];
+
+bool SetCapabilities(const CapabilitySets& sets) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  return syscall(SYS_capset, &header, sets) == 0;
+}
+
+constexpr uint32_t kSetfcapBit = CAP_TO_MASK(CAP_SETFCAP);
+static_assert(CAP_TO_INDEX(CAP_SETFCAP) == 0);
+
+// Ambient capabilities survive exec without file capabilities and with no_new_privs. They have to
+// be inheritable, and that has to happen while the bounding set is whole (capset(2)).
+bool KeepSetfcapOverExec() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  CapabilitySets sets = {};
+  if (syscall(SYS_capget, &header, sets) != 0) return false;
+  sets[0].inheritable = kSetfcapBit;
+  sets[1].inheritable = 0;
+  return SetCapabilities(sets) &&
+         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SETFCAP, 0, 0) == 0;
+}
+
+bool DropCapabilities(bool keep_setfcap) {
   // Without this, exec by the user id 0 (the host's root, mapped to itself) would regain the
   // permitted set. Locked: it cannot be undone inside.
   constexpr unsigned long kSecureBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
                                         SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
                                         SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
                                         SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  return prctl(PR_SET_SECUREBITS, kSecureBits, 0, 0, 0) == 0 && DropBoundingSet() &&
-         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
-         syscall(SYS_capset, &header, none) == 0;
+  CapabilitySets kept = {};
+  if (keep_setfcap) {
+    kept[0] = {.effective = kSetfcapBit, .permitted = kSetfcapBit, .inheritable = kSetfcapBit};
+  }
+  return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+         (!keep_setfcap || KeepSetfcapOverExec()) &&
+         prctl(PR_SET_SECUREBITS, kSecureBits, 0, 0, 0) == 0 && DropBoundingSet() &&
+         SetCapabilities(kept);
 }
 
 }  // namespace
 
 Step DropPrivileges(const FrozenPlan& plan) {
-  if (!DropCapabilities() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+  if (!DropCapabilities(plan.may_map_root) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       // The command has this process's user id: without this it could trace init and lie to the
       // supervisor through it.
       prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
@@ -53,6 +80,11 @@ Step DropPrivileges(const FrozenPlan& plan) {
     return FailedAt(ChildStage::kSeccomp);
   }
   return Done();
+}
+
+Step DropLastCapability() {
+  constexpr CapabilitySets kNone = {};
+  return SetCapabilities(kNone) ? Done() : FailedAt(ChildStage::kPrivileges);
 }
 
 }  // namespace mini::child

@@ -9,7 +9,8 @@ namespace mini::child {
 
 enum class ReportKind : uint32_t {
   kFailed,       // a stage failed with `error`; the child is gone
-  kDegraded,     // step `index` of the mounts stage took its stricter second choice after `error`
+  kDegraded,     // step `index` of the sysctl or the mounts stage took its second choice, which is
+                 // no weaker, after `error`
   kDescriptors,  // carries the TAP's and a netlink socket's descriptor (SCM_RIGHTS)
   kTerminal,     // carries the main side of the command's terminal
   kStopped,      // the command was stopped (SIGTSTP, SIGSTOP, terminal access in the background)
@@ -21,6 +22,7 @@ enum class ReportKind : uint32_t {
 enum class ChildStage : uint32_t {
   kStart,
   kIdMaps,
+  kHostName,
   kLoopback,
   kTapDevice,
   kNetlink,

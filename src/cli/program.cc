@@ -90,10 +90,6 @@ int RunProgram(Product product, int argc, const char* const* argv) {
   Result<CommandLine> line = ParseCommandLine(product, argc, argv);
   if (!line.ok()) return Fail(product, line.status());
   if (line->text_only) return Print(product, *line->text_only);
-  if (line->debug_log) {
-    return Fail(product,
-                InvalidArgument(Stage::kArguments, "a debug log is not available in this version"));
-  }
   if (line->policy.network == Network::kStack && !line->policy.rules) {
     Say(product, "no allow-list: the command may reach every public address (-F, --allow)");
   }
@@ -104,7 +100,8 @@ int RunProgram(Product product, int argc, const char* const* argv) {
   const Result<Outcome> outcome =
       Run({.policy = std::move(line->policy),
            .argv = std::move(line->command),
-           .on_notice = [product](std::string_view sentence) { Say(product, sentence); }});
+           .on_notice = [product](std::string_view sentence) { Say(product, sentence); },
+           .debug_log = std::move(line->debug_log)});
   return outcome.ok() ? ExitCodeFor(*outcome) : Fail(product, outcome.status());
 }
 

@@ -32,6 +32,7 @@ Status CheckPossible(const Policy& policy, const HostFacts& facts) {
       {policy.identity == Identity::kNobody, "-U"},
       {policy.host_name != HostName::kOfHost, "-H"},
       {policy.terminal, "-P"},
+      {policy.interrupt_terminates, "-i"},
       {policy.nesting == Nesting::kAllowed, "--nested"},
   };
   for (const auto& [is_asked, what] : missing) {

@@ -44,6 +44,23 @@ struct FrozenPlanOwner::Arena {
   }
 };
 
+namespace {
+
+FrozenNetwork FrozenNetworkOf(Network network) {
+  switch (network) {
+    case Network::kLoopback:
+      return FrozenNetwork::kLoopback;
+    case Network::kStack:
+      return FrozenNetwork::kTap;
+    case Network::kUnconfigured:
+    case Network::kHost:
+      break;
+  }
+  return FrozenNetwork::kUntouched;
+}
+
+}  // namespace
+
 FrozenPlanOwner::FrozenPlanOwner(std::unique_ptr<Arena> arena) : arena_(std::move(arena)) {}
 FrozenPlanOwner::FrozenPlanOwner(FrozenPlanOwner&&) noexcept = default;
 FrozenPlanOwner& FrozenPlanOwner::operator=(FrozenPlanOwner&&) noexcept = default;
@@ -55,14 +72,18 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   auto arena = std::make_unique<FrozenPlanOwner::Arena>();
   FrozenPlan& frozen = arena->plan;
 
-  const std::string uid_map = StrCat(plan.uid, " ", plan.uid, " 1");
-  const std::string gid_map = StrCat(plan.gid, " ", plan.gid, " 1");
+  const std::string uid_map = StrCat(plan.uid.inside, " ", plan.uid.outside, " 1");
+  const std::string gid_map = StrCat(plan.gid.inside, " ", plan.gid.outside, " 1");
   frozen.uid_map = arena->String(uid_map);
   frozen.uid_map_size = uid_map.size();
   frozen.gid_map = arena->String(gid_map);
   frozen.gid_map_size = gid_map.size();
 
-  frozen.network = plan.network == Network::kStack ? FrozenNetwork::kTap : FrozenNetwork::kLoopback;
+  if (plan.host_name) {
+    frozen.host_name = arena->String(*plan.host_name);
+    frozen.host_name_size = plan.host_name->size();
+  }
+  frozen.network = FrozenNetworkOf(plan.network);
   auto* sysctls = arena->Array<FrozenSysctl>(plan.sysctls.size());
   for (size_t i = 0; i < plan.sysctls.size(); ++i) {
     const Sysctl& sysctl = plan.sysctls[i];
@@ -84,6 +105,8 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.writable_roots = arena->Vector(plan.writable_roots);
   frozen.writable_root_count = plan.writable_roots.size();
 
+  frozen.nesting = plan.nesting == Nesting::kAllowed;
+  frozen.may_map_root = frozen.nesting && plan.uid.inside == 0;
   if (plan.degraded) {
     auto* rules = arena->Array<FrozenPathRule>(plan.degraded->rules.size());
     for (size_t i = 0; i < plan.degraded->rules.size(); ++i) {
@@ -111,6 +134,7 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
 
   frozen.command_signal_mask = command_signal_mask;
   frozen.terminal = plan.terminal;
+  frozen.own_session = plan.interrupt_terminates && !plan.terminal;
   return FrozenPlanOwner(std::move(arena));
 }
 

@@ -66,7 +66,11 @@ struct FrozenSysctl {
   size_t value_size;
 };
 
-enum class FrozenNetwork : uint8_t { kLoopback, kTap };
+enum class FrozenNetwork : uint8_t {
+  kUntouched,  // the namespace is left as it is: new and without loopback, or the host's
+  kLoopback,
+  kTap,
+};
 
 // What landlock(7) allows below a path, in a run without namespaces.
 enum class PathRights : uint8_t {
@@ -87,6 +91,9 @@ struct FrozenPlan {
   const char* gid_map;
   size_t gid_map_size;
 
+  const char* host_name;  // null: as it is
+  size_t host_name_size;
+
   FrozenNetwork network;
   const FrozenSysctl* sysctls;
   size_t sysctl_count;
@@ -102,6 +109,8 @@ struct FrozenPlan {
   const char* const* writable_roots;
   size_t writable_root_count;
 
+  bool nesting;  // the command may make mounts in namespaces of its own, which landlock would deny
+  bool may_map_root;  // see child/privileges.h
   // Only without namespaces.
   const FrozenPathRule* path_rules;
   size_t path_rule_count;
@@ -121,7 +130,8 @@ struct FrozenPlan {
   char** shell_argv;
 
   sigset_t command_signal_mask;
-  bool terminal;  // the command gets one of its own in place of the streams
+  bool terminal;     // the command gets one of its own in place of the streams
+  bool own_session;  // without that: init and the command leave the caller's session (setsid(2))
 };
 
 }  // namespace mini

@@ -68,6 +68,9 @@ struct HostFacts {
   std::vector<std::string> writable_system_directories;
   // The paths of sockets that programs of the host are bound to.
   std::vector<std::string> unix_sockets;
+  // Whether landlock keeps the command from abstract UNIX sockets of the host (ABI 6, Linux 6.12);
+  // asked for only where the network namespace does not.
+  bool scopes_abstract_sockets = false;
   // The outermost of ParentsToProbe() that an overlay of this caller can stand for
   // (OutermostWritable()); empty when there is none.
   std::string writable_parent;

@@ -40,7 +40,7 @@ void PlanProc(uid_t uid, int& slot_count, KernelFilesystems& plan) {
   for (const char* path : kMachinesProcOfRoot) close(path);
 }
 
-void PlanDev(int& slot_count, KernelFilesystems& plan) {
+void PlanDev(TunDevice tun, int& slot_count, KernelFilesystems& plan) {
   const int dev = slot_count++;
   const int pts = slot_count++;
   plan.before_pivot.push_back(
@@ -52,12 +52,17 @@ void PlanDev(int& slot_count, KernelFilesystems& plan) {
     plan.inside.push_back(
         {.kind = MountOpKind::kAttachIn, .source = name, .slot = slot, .lower_slot = dev});
   };
-  for (const char* name : kDeviceNodes) {
+  const auto add_node = [&](const char* name) {
     const int node = slot_count++;
     plan.before_pivot.push_back(
         {.kind = MountOpKind::kCloneNode, .source = JoinPath("/dev", name), .slot = node});
     plan.inside.push_back(FileIn(dev, name, "", 0644));
     attach_in(node, name);
+  };
+  for (const char* name : kDeviceNodes) add_node(name);
+  if (tun == TunDevice::kShown) {
+    plan.inside.push_back(DirectoryIn(dev, "net", 0755));
+    add_node("net/tun");
   }
   for (const auto& [name, leads_to] : kDeviceLinks) {
     plan.inside.push_back(
@@ -74,10 +79,10 @@ void PlanDev(int& slot_count, KernelFilesystems& plan) {
 
 }  // namespace
 
-KernelFilesystems MakeKernelFilesystems(uid_t uid, int& slot_count) {
+KernelFilesystems MakeKernelFilesystems(uid_t uid, TunDevice tun, int& slot_count) {
   KernelFilesystems plan;
   PlanProc(uid, slot_count, plan);
-  PlanDev(slot_count, plan);
+  PlanDev(tun, slot_count, plan);
   return plan;
 }
 

@@ -16,9 +16,13 @@ struct KernelFilesystems {
   std::vector<MountOp> sealed;  // when nothing more is made in /dev
 };
 
-// A fresh /proc of the new pid namespace, and a /dev with six nodes. Slots are numbered from
-// `slot_count`, which is moved on. /dev/shm is made, but left for the caller to cover.
-KernelFilesystems MakeKernelFilesystems(uid_t uid, int& slot_count);
+inline constexpr const char* kTunDevice = "/dev/net/tun";
+enum class TunDevice { kHidden, kShown };
+
+// A fresh /proc of the new pid namespace, and a /dev with six nodes, and kTunDevice if it is to be
+// shown. Slots are numbered from `slot_count`, which is moved on. /dev/shm is made, but left for
+// the caller to cover.
+KernelFilesystems MakeKernelFilesystems(uid_t uid, TunDevice tun, int& slot_count);
 
 }  // namespace mini
 

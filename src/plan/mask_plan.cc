@@ -108,6 +108,17 @@ void PlanNameFiles(MountDraft& draft) {
   PlanNameFile(kHosts, HostsInside(draft.facts.hosts), draft);
 }
 
+void PlanHiddenNameFiles(MountDraft& draft) {
+  // /etc/resolv.conf is often a symlink into /run, which is empty inside.
+  const auto show = [&](const char* path, const std::string& text) {
+    const std::string& canonical = draft.Fact(path).canonical;
+    if (canonical.empty() || draft.ShowsHostAt(canonical)) return;
+    PlanNameFile(path, text, draft);
+  };
+  show(kResolvConf, draft.facts.resolv_conf);
+  show(kHosts, draft.facts.hosts);
+}
+
 // Connecting to a socket needs no write access to the mount it lies on (unix(7): only to the
 // socket itself), so read-only does not keep the command from a program that listens there. One
 // that is bound by itself is meant to be used.

@@ -64,6 +64,8 @@ std::vector<std::string> PathsBehind(const std::string& path, const Policy& poli
 void PlanSecrets(MountDraft& draft);
 void PlanForeignProc(MountDraft& draft);
 void PlanNameFiles(MountDraft& draft);
+// On the host's network: what the host has, where it would not show.
+void PlanHiddenNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
 // Covers what lies there, wherever it shows.
 void MaskEverywhere(const std::string& path, MountDraft& draft);

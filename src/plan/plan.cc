@@ -7,22 +7,14 @@
 #include "base/paths.h"
 #include "base/strings.h"
 #include "plan/degraded_plan.h"
+#include "plan/environment.h"
+#include "plan/kernel_filesystems.h"
 #include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
 
 namespace mini {
 namespace {
-
-const std::string* FindVariable(const std::vector<std::string>& environment,
-                                std::string_view name) {
-  for (const std::string& entry : environment) {
-    if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name)) {
-      return &entry;
-    }
-  }
-  return nullptr;
-}
 
 // The files execvp(3) would try. An empty PATH element means the working directory.
 std::vector<std::string> Candidates(const std::string& command,
@@ -37,38 +29,47 @@ std::vector<std::string> Candidates(const std::string& command,
   return candidates;
 }
 
-std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
+// The id that shows inside. 65534 is what the kernel itself shows for ids without a number
+// (/proc/sys/kernel/overflowuid), and "nobody" in every passwd(5).
+uint32_t IdInside(Identity identity, uint32_t of_caller) {
+  constexpr uint32_t kRoot = 0;
+  constexpr uint32_t kNobody = 65534;
+  switch (identity) {
+    case Identity::kRoot:
+      return kRoot;
+    case Identity::kNobody:
+      return kNobody;
+    case Identity::kCaller:
+      break;
+  }
+  return of_caller;
+}
+
+std::vector<Sysctl> NetworkSysctls(gid_t gid) {
   return {
       // bbr, where a host has it as its default, halves throughput on a link without loss.
       {"/proc/sys/net/ipv4/tcp_congestion_control", "reno"},
       // icmp(7): lets ping work without a raw socket. Only this group exists inside.
-      {"/proc/sys/net/ipv4/ping_group_range", StrCat(facts.gid, " ", facts.gid)},
+      {"/proc/sys/net/ipv4/ping_group_range", StrCat(gid, " ", gid)},
   };
+}
+
+// Of all invariants these are the ones that -N gives up: the user should know.
+std::string HostNetworkNotice(const HostFacts& facts) {
+  const std::string notice =
+      "the host's network is shared: the command can reach whatever this machine can, services on "
+      "its loopback included";
+  return facts.scopes_abstract_sockets
+             ? notice
+             : StrCat(notice,
+                      ", and abstract UNIX sockets of its programs (closing those needs "
+                      "landlock of Linux 6.12)");
 }
 
 // The name that programs look up first (tempfile, mktemp(1), compilers).
 void SetTemporaryDirectory(const std::string& directory, std::vector<std::string>& environment) {
   std::erase_if(environment, [](const std::string& entry) { return entry.starts_with("TMPDIR="); });
   environment.push_back(StrCat("TMPDIR=", directory));
-}
-
-// What a policy can ask for and this version does not carry out. Refused, never ignored.
-Status CheckAvailable(const Policy& policy) {
-  const std::pair<bool, std::string_view> missing[] = {
-      {policy.network == Network::kUnconfigured, "a network without loopback"},
-      {policy.network == Network::kHost, "sharing the host's network"},
-      {policy.identity != Identity::kCaller, "appearing as somebody else"},
-      {policy.host_name != HostName::kOfHost, "another host name"},
-      {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
-      {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
-      {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
-  };
-  for (const auto& [is_asked, what] : missing) {
-    if (is_asked) {
-      return InvalidArgument(Stage::kArguments, StrCat(what, " is not available in this version"));
-    }
-  }
-  return OkStatus();
 }
 
 // The path and every directory above it, below "/": which of them are symlinks decides what has to
@@ -84,14 +85,19 @@ bool HasEmptyRoot(const Policy& policy) {
   return policy.mode == Mode::kCustom || policy.mode == Mode::kHermetic;
 }
 
+bool UsesNameFiles(Network network) {
+  return network == Network::kStack || network == Network::kHost;
+}
+
 std::vector<std::string> PathsToProbe(const Policy& policy, std::string_view home) {
   std::set<std::string> paths = {"/dev", "/proc"};
   std::vector<std::string_view> ours(PrivateDirectories().begin(), PrivateDirectories().end());
-  if (policy.network == Network::kStack) ours.insert(ours.end(), {kResolvConf, kHosts});
+  if (UsesNameFiles(policy.network)) ours.insert(ours.end(), {kResolvConf, kHosts});
   for (const std::string_view path : ours) {
     HasEmptyRoot(policy) ? AddWayTo(path, paths) : void(paths.emplace(path));
   }
   if (HasEmptyRoot(policy) && IsAbsolutePath(home)) AddWayTo(NormalizePath(home), paths);
+  if (policy.nesting == Nesting::kAllowed) paths.emplace(kTunDevice);
   for (const BindRequest& bind : policy.binds) {
     AddWayTo(bind.source, paths);
     AddWayTo(bind.target, paths);
@@ -114,20 +120,28 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (argv.empty() || argv[0].empty()) {
     return InvalidArgument(Stage::kArguments, "no command was given");
   }
-  MINI_RETURN_IF_ERROR(CheckAvailable(policy));
   Plan plan;
-  plan.uid = facts.uid;
-  plan.gid = facts.gid;
+  plan.uid = {IdInside(policy.identity, facts.uid), facts.uid};
+  plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
+  if (policy.host_name == HostName::kLocalhost) plan.host_name = "localhost";
   plan.network = policy.network;
-  if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(facts);
+  plan.nesting = policy.nesting;
+  if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(plan.gid.inside);
+  if (policy.network == Network::kHost) plan.notices.push_back(HostNetworkNotice(facts));
   MINI_RETURN_IF_ERROR(facts.degraded ? PlanDegraded(policy, facts, plan)
                                       : PlanMounts(policy, facts, plan));
   plan.argv = argv;
-  plan.environment = facts.environment;
-  plan.candidates = Candidates(argv[0], facts.environment);
+  CommandEnvironment environment = MakeCommandEnvironment(policy, facts.environment);
+  plan.environment = std::move(environment.variables);
+  plan.removed_variables = std::move(environment.removed);
+  if (!plan.removed_variables.empty()) {
+    plan.notices.push_back(RemovedVariablesNotice(plan.removed_variables));
+  }
+  plan.candidates = Candidates(argv[0], plan.environment);
   if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
+  plan.interrupt_terminates = policy.interrupt_terminates;
   plan.kill_delay = policy.kill_delay;
   return plan;
 }

@@ -36,6 +36,12 @@ struct Sysctl {
   std::string value;
 };
 
+// What is mapped to the caller's only id: the number inside, and outside.
+struct IdMap {
+  uint32_t inside = 0;
+  uint32_t outside = 0;
+};
+
 // A run without namespaces: see degraded_plan.h.
 struct PathRule {
   std::string path;
@@ -50,10 +56,12 @@ struct DegradedPlan {
 };
 
 struct Plan {
-  uid_t uid = 0;
-  gid_t gid = 0;
+  IdMap uid;
+  IdMap gid;
+  std::optional<std::string> host_name;  // unset: the host's
   Network network = Network::kLoopback;
   std::vector<Sysctl> sysctls;
+  Nesting nesting = Nesting::kRefused;
   std::vector<MountOp> mounts;
   int slot_count = 0;
   std::string scratch_point;
@@ -65,8 +73,12 @@ struct Plan {
   std::vector<std::string> candidates;
   std::vector<std::string> argv;
   std::vector<std::string> environment;
+  std::vector<std::string> removed_variables;  // names: what the caller has and the command has not
   bool terminal = false;  // the command gets a pseudo-terminal of the sandbox's own
   std::optional<std::chrono::milliseconds> time_limit;
+  // SIGINT ends the command as the time limit does. It then has a session of its own, since a
+  // terminal's Ctrl-C would reach it directly otherwise.
+  bool interrupt_terminates = false;
   std::chrono::milliseconds kill_delay{0};
   std::optional<DegradedPlan> degraded;  // then there are no namespaces and no mounts
   // What the user should know: one sentence each, for stderr.
@@ -83,6 +95,9 @@ inline constexpr const char* kSandboxResolver = "198.18.0.53";
 
 // Whether the sandbox starts from an empty root: custom and hermetic mode.
 bool HasEmptyRoot(const Policy& policy);
+
+// Whether /etc/resolv.conf and /etc/hosts of the host have a part in the plan.
+bool UsesNameFiles(Network network);
 
 // The paths whose PathFact MakePlan will look up. `home` is $HOME, as it is written.
 std::vector<std::string> PathsToProbe(const Policy& policy, std::string_view home);

@@ -90,8 +90,10 @@ std::string ModeText(mode_t mode) {
 
 // Quoted only where it has to be, so that golden plans stay readable.
 std::string Word(std::string_view text) {
-  const bool plain = !text.empty() && text.find_first_of(" \t\n\"'\\") == std::string_view::npos;
-  return plain ? std::string(text) : StrCat("\"", EscapeForTerminal(text, text.size()), "\"");
+  const std::string escaped = EscapeForTerminal(text, text.size());
+  const bool plain =
+      !text.empty() && escaped == text && text.find_first_of(" \"'\\") == std::string_view::npos;
+  return plain ? escaped : StrCat("\"", escaped, "\"");
 }
 
 // The operands, in the order of a sentence.
@@ -128,6 +130,26 @@ std::string Operands(const MountOp& op) {
     default:
       return Word(op.source.empty() ? op.target : op.source);
   }
+}
+
+// The caller's own ids need no arrow.
+std::string IdMapText(const IdMap& map) {
+  return map.inside == map.outside ? StrCat(map.inside) : StrCat(map.outside, "->", map.inside);
+}
+
+std::string NetworkText(Network network) {
+  switch (network) {
+    case Network::kLoopback:
+      return "loopback";
+    case Network::kUnconfigured:
+      return "unconfigured";
+    case Network::kHost:
+      return "of the host";
+    case Network::kStack:
+      break;
+  }
+  return StrCat("stack ", kSandboxAddressV4, " ", kSandboxAddressV6, " resolver ",
+                kSandboxResolver);
 }
 
 // Whether the step makes its slot rather than uses it.
@@ -182,12 +204,12 @@ std::string DegradedText(const DegradedPlan& plan) {
 }  // namespace
 
 std::string Plan::ToString() const {
-  std::string text = "namespaces user mount pid ipc uts cgroup net\n";
-  text += StrCat("map uid ", uid, " gid ", gid, "\n");
-  text += network == Network::kStack
-              ? StrCat("network stack ", kSandboxAddressV4, " ", kSandboxAddressV6, " resolver ",
-                       kSandboxResolver, "\n")
-              : "network loopback\n";
+  std::string text = StrCat("namespaces user mount pid ipc uts cgroup",
+                            network == Network::kHost ? "" : " net", "\n");
+  text += StrCat("map uid ", IdMapText(uid), " gid ", IdMapText(gid), "\n");
+  if (host_name) text += StrCat("host-name ", Word(*host_name), "\n");
+  text += StrCat("network ", NetworkText(network), "\n");
+  if (nesting == Nesting::kAllowed) text += "nesting allowed\n";
   for (const Sysctl& sysctl : sysctls) {
     text += StrCat("sysctl ", sysctl.path, " ", Word(sysctl.value), "\n");
   }
@@ -202,6 +224,11 @@ std::string Plan::ToString() const {
     text += StrCat("time-limit ", time_limit->count(), " ms, SIGKILL after ", kill_delay.count(),
                    " ms\n");
   }
+  if (interrupt_terminates) {
+    text += StrCat("interrupt SIGTERM, SIGKILL after ", kill_delay.count(), " ms\n");
+  }
+  // Names only: a plan is printed and pasted into reports.
+  for (const std::string& name : removed_variables) text += StrCat("unset ", Word(name), "\n");
   text += "exec";
   for (const std::string& argument : argv) text += StrCat(" ", Word(argument));
   text += "\n";

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "base/paths.h"
 #include "base/strings.h"
@@ -71,9 +72,11 @@ void PlanPrivateDirectories(const PrivatePaths& paths, MountDraft& draft) {
     // A part of it that was mounted elsewhere was put there to be seen; its sockets are covered.
     HideAliases(path, Parts::kLeftOut, paths, draft);
     if (path != "/run") continue;
-    // What XDG_RUNTIME_DIR names on most hosts.
+    // What XDG_RUNTIME_DIR names on most hosts, and what it would name for who shows inside.
     scratch.push_back(draft.ScratchDirectory(StrCat(name, "/user"), 0755));
-    scratch.push_back(draft.ScratchDirectory(StrCat(name, "/user/", draft.facts.uid), 0700));
+    for (const uid_t uid : std::set<uid_t>{draft.plan.uid.inside, draft.plan.uid.outside}) {
+      scratch.push_back(draft.ScratchDirectory(StrCat(name, "/user/", uid), 0700));
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+#include <sys/mount.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -39,6 +41,24 @@ void PlanCopiedRoot(MountDraft& draft) {
     phases.root.push_back(MakePoint(path, entry.kind == DirectoryEntry::Kind::kDirectory));
     phases.root.push_back(Attach(slot, path));
   }
+}
+
+// The kernel lets a user namespace mount a /proc of its own only where a complete one is mounted
+// already (mount_too_revealing() in fs/namespace.c), and ours has covers. So a complete one lies
+// where nobody reaches it: in the scratch file system, which /dev covers. To the host's root, under
+// whatever number it shows, /proc/sys of a /proc that it can write would be open: then the complete
+// one is read-only, and so, by the same rule, is every other that is mounted inside.
+void PlanProcForNesting(MountDraft& draft) {
+  const int proc = draft.NewSlot();
+  uint64_t attributes = kUntrusted | MOUNT_ATTR_NOEXEC;
+  if (draft.facts.uid == 0) attributes |= MOUNT_ATTR_RDONLY;
+  draft.phases.before_pivot.push_back(NewFilesystem("proc", "", "", proc, attributes));
+  const MountOp place = draft.ScratchDirectory("proc", 0555);
+  draft.phases.scratch.push_back(place);
+  draft.phases.scratch.push_back({.kind = MountOpKind::kAttachIn,
+                                  .source = place.source,
+                                  .slot = proc,
+                                  .lower_slot = place.slot});
 }
 
 // Whether something shows at `path`, or has to for what shows below it.
@@ -103,12 +123,17 @@ void PlanTopLevelLinks(MountDraft& draft) {
 
 void PlanKernelFilesystems(MountDraft& draft) {
   MountPhases& phases = draft.phases;
-  KernelFilesystems kernel = MakeKernelFilesystems(draft.facts.uid, draft.plan.slot_count);
+  const bool nesting = draft.policy.nesting == Nesting::kAllowed;
+  const bool has_tun = draft.Fact(kTunDevice).kind == PathKind::kOther;
+  KernelFilesystems kernel = MakeKernelFilesystems(
+      draft.facts.uid, nesting && has_tun ? TunDevice::kShown : TunDevice::kHidden,
+      draft.plan.slot_count);
   phases.before_pivot.insert(phases.before_pivot.end(), kernel.before_pivot.begin(),
                              kernel.before_pivot.end());
   phases.kernel = std::move(kernel.inside);
   phases.sealed = std::move(kernel.sealed);
   draft.MakeScratch();
+  if (nesting) PlanProcForNesting(draft);
   draft.AddPrivate("/dev/shm", 01777);
 }
 

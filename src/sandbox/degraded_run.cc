@@ -152,14 +152,15 @@ void AddDegradedFacts(const std::string& refusal, const std::string& scratch_dir
   }
 }
 
-Result<Outcome> RunDegraded(const RunRequest& request, HostFacts facts,
-                            const std::string& refusal) {
+Result<Outcome> RunDegraded(const RunRequest& request, HostFacts facts, const std::string& refusal,
+                            const DebugLog* log) {
   MINI_RETURN_IF_ERROR(CheckStreams());
   MINI_RETURN_IF_ERROR(BecomeSubreaper());
   Leftovers leftovers;
   MINI_RETURN_IF_ERROR(leftovers.MakeScratchDirectory());
   AddDegradedFacts(refusal, leftovers.scratch_directory(), facts);
   MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
+  if (log) log->Write("plan", plan.ToString());
   const SupervisorSignals signals;
   const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
@@ -169,6 +170,7 @@ Result<Outcome> RunDegraded(const RunRequest& request, HostFacts facts,
                                                                              : Signals::kRefused);
   MINI_ASSIGN_OR_RETURN(ChildProcess child, Start(frozen.get(), filter));
   Supervisor supervisor(plan, child, request.on_notice);
+  supervisor.WriteTo(log);
   MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
   MINI_ASSIGN_OR_RETURN(const auto calls, AttributeCalls::Start(std::move(received.descriptors[0]),
                                                                 plan.writable_roots));

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "plan/host_facts.h"
 #include "sandbox/sandbox.h"
+#include "supervise/debug_log.h"
 #include "supervise/outcome.h"
 
 namespace mini {
@@ -20,8 +21,10 @@ std::optional<std::string> FindRefusal();
 void AddDegradedFacts(const std::string& refusal, const std::string& scratch_directory,
                       HostFacts& facts);
 
-// As Run(). The process must have no other children: what is left at the end is killed.
-Result<Outcome> RunDegraded(const RunRequest& request, HostFacts facts, const std::string& refusal);
+// As Run(); `log` may be null. The process must have no other children: what is left at the end is
+// killed.
+Result<Outcome> RunDegraded(const RunRequest& request, HostFacts facts, const std::string& refusal,
+                            const DebugLog* log);
 
 }  // namespace mini
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +19,7 @@
 #include "sandbox/degraded_run.h"
 #include "sandbox/stack_thread.h"
 #include "supervise/child_process.h"
+#include "supervise/debug_log.h"
 #include "supervise/signals.h"
 #include "supervise/supervisor.h"
 #include "sys/clone.h"
@@ -41,7 +43,8 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   }
   options.root_entries = HasEmptyRoot(policy);
   options.listed_directory = policy.root_directory;
-  options.resolver_files = policy.network == Network::kStack;
+  options.resolver_files = UsesNameFiles(policy.network);
+  options.landlock = policy.network == Network::kHost;
   const char* home = getenv("HOME");
   const std::vector<std::string> paths = PathsToProbe(policy, home ? home : "");
   MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(paths, options));
@@ -93,12 +96,13 @@ Result<ControlSockets> MakeControlSockets() {
   return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<ChildProcess> StartChild(const FrozenPlan& frozen) {
+Result<ChildProcess> StartChild(const Plan& plan, const FrozenPlan& frozen) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
   child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(
+          plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew,
           [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
           &arguments));
   return ChildProcess(std::move(cloned.pidfd), std::move(control.supervisor));
@@ -140,16 +144,79 @@ Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostF
   return StackThread::Start(std::move(options));
 }
 
+void LogStart(const DebugLog& log) {
+  utsname kernel = {};
+  (void)uname(&kernel);  // fails only on a bad address
+  log.Write("version", MINI_VERSION);
+  log.Write("kernel",
+            StrCat(kernel.sysname, " ", kernel.release, " ", kernel.version, " ", kernel.machine));
+}
+
+std::string OutcomeText(const Result<Outcome>& outcome) {
+  if (!outcome.ok()) {
+    return StrCat("exit code ", ExitCodeFor(outcome.status()), ": ", outcome.status().ToString());
+  }
+  return StrCat("exit code ", ExitCodeFor(*outcome), outcome->timed_out ? ", time limit" : "");
+}
+
+// `log` may be null: then nothing is written, and nothing is made for writing.
+void Enter(std::string_view stage, const DebugLog* log) {
+  if (log) log->Write("stage", stage);
+}
+
 // From the clone to the end of everything inside.
 Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts& facts,
                           const SupervisorSignals& signals, ChildProcess& child,
-                          Supervisor& supervisor) {
-  if (plan.network != Network::kStack) return supervisor.Run(signals);
+                          Supervisor& supervisor, const DebugLog* log) {
+  if (plan.network != Network::kStack) {
+    Enter("supervise", log);
+    return supervisor.Run(signals);
+  }
+  Enter("network", log);
   MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
   MINI_RETURN_IF_ERROR(child.SendGo());
   supervisor.WatchStack(stack->failure_descriptor());
+  Enter("supervise", log);
   Result<Outcome> outcome = supervisor.Run(signals);
   if (supervisor.stack_failed()) return stack->TakeFailure();
+  return outcome;
+}
+
+Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
+  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  Enter("probe", log);
+  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  if (request.policy.degraded == Degraded::kAllowed) {
+    if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal, log);
+  }
+  Enter("plan", log);
+  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
+  if (log) log->Write("plan", plan.ToString());
+  const bool is_relayed = plan.terminal || plan.interrupt_terminates;
+  const SupervisorSignals signals(is_relayed ? JobControl::kRelayed : JobControl::kShared);
+  const FrozenPlanOwner frozen =
+      Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
+             signals.original_mask());
+  for (const std::string& notice : plan.notices) request.on_notice(notice);
+
+  // Before the child, which has to be gone when this goes.
+  std::optional<ScratchDirectory> scratch;
+  if (!plan.scratch_directory.empty()) {
+    MINI_ASSIGN_OR_RETURN(ScratchDirectory made,
+                          ScratchDirectory::Create(plan.scratch_directory, facts.scratch_name));
+    scratch.emplace(std::move(made));
+  }
+  Enter("clone", log);
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(plan, frozen.get()));
+  if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
+  Supervisor supervisor(plan, child, request.on_notice);
+  supervisor.WriteTo(log);
+  Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor, log);
+  if (scratch && outcome.ok()) {
+    if (const Status removed = scratch->Remove(); !removed.ok()) {
+      request.on_notice(removed.ToString());
+    }
+  }
   return outcome;
 }
 
@@ -166,32 +233,17 @@ Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv)
 }
 
 Result<Outcome> Run(RunRequest request) {
-  MINI_RETURN_IF_ERROR(CheckStandardStreams());
-  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
-  if (request.policy.degraded == Degraded::kAllowed) {
-    if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal);
+  std::optional<DebugLog> log;
+  if (request.debug_log) {
+    MINI_ASSIGN_OR_RETURN(log, DebugLog::Open(*request.debug_log));
+    LogStart(*log);
+    request.on_notice = [&log, told = std::move(request.on_notice)](std::string_view sentence) {
+      log->Write("notice", sentence);
+      told(sentence);
+    };
   }
-  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
-  const SupervisorSignals signals(plan.terminal ? JobControl::kRelayed : JobControl::kShared);
-  const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());
-  for (const std::string& notice : plan.notices) request.on_notice(notice);
-
-  // Before the child, which has to be gone when this goes.
-  std::optional<ScratchDirectory> scratch;
-  if (!plan.scratch_directory.empty()) {
-    MINI_ASSIGN_OR_RETURN(ScratchDirectory made,
-                          ScratchDirectory::Create(plan.scratch_directory, facts.scratch_name));
-    scratch.emplace(std::move(made));
-  }
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get()));
-  if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
-  Supervisor supervisor(plan, child, request.on_notice);
-  Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor);
-  if (scratch && outcome.ok()) {
-    if (const Status removed = scratch->Remove(); !removed.ok()) {
-      request.on_notice(removed.ToString());
-    }
-  }
+  Result<Outcome> outcome = RunStages(std::move(request), log ? &*log : nullptr);
+  if (log) log->Write("outcome", OutcomeText(outcome));
   return outcome;
 }
 

@@ -3,6 +3,7 @@
 #define MINI_SANDBOX_SANDBOX_SANDBOX_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ struct RunRequest {
   // Sentences for the user: what the plan decided that may surprise, what the stack refused. May be
   // called from the stack's thread, also while it runs on the calling one.
   std::function<void(std::string_view)> on_notice;
+  // Where to write what is done, before anything else is (supervise/debug_log.h).
+  std::optional<std::string> debug_log = {};
 };
 
 // What would be done, without doing it.

@@ -31,6 +31,7 @@ Result<ChildProcess> Start(const FrozenPlan& frozen) {
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(
+          NetworkNamespace::kNew,
           [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
           &arguments));
   return ChildProcess(std::move(cloned.pidfd), std::move(supervisor));
@@ -43,8 +44,8 @@ bool WasSetUp(const Status& status) {
 }
 
 Status TryPlan(Plan plan, int& overlay_error) {
-  plan.uid = geteuid();
-  plan.gid = getegid();
+  plan.uid = {geteuid(), geteuid()};
+  plan.gid = {getegid(), getegid()};
   plan.working_directory = "/";
   plan.argv = {kNoCommand};
   plan.candidates = plan.argv;

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/strings.h"
+#include "supervise/outcome.h"
 
 namespace mini {
 namespace {
@@ -37,8 +38,7 @@ std::string HintForMount(const MountOp& op, int error_number) {
     if (op.kind == MountOpKind::kNewFilesystem && op.data == "proc") {
       // The kernel's mount_too_revealing(); a copy of the host's /proc would show its processes.
       return "parts of /proc are covered here, as in a container, and then the kernel refuses a "
-             "new "
-             "one: start the container with docker's --security-opt systempaths=unconfined or "
+             "new one: start the container with docker's --security-opt systempaths=unconfined or "
              "podman's --security-opt unmask=ALL; run mini-sandbox doctor or mini-tapbox doctor";
     }
     return kRestricted;
@@ -59,8 +59,16 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kStart:
       return SystemError(Stage::kClone, error, "prepare the sandbox's first process");
     case ChildStage::kIdMaps:
+      if (error == EROFS) {
+        return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
+            .WithHint(
+                "the sandbox around this one has a read-only /proc; what the host's root "
+                "starts can be nested once");
+      }
       return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
           .WithHint(error == EPERM || error == EACCES ? kRestricted : "");
+    case ChildStage::kHostName:
+      return SystemError(Stage::kClone, error, "set the host name inside");
     case ChildStage::kLoopback:
       return SystemError(Stage::kNetwork, error, "bring the loopback interface up");
     case ChildStage::kTapDevice:
@@ -114,7 +122,16 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
 }
 
 std::string NoticeFor(const child::Report& report, const Plan& plan) {
+  if (report.stage == ChildStage::kSysctl) {
+    return StrCat(plan.sysctls.at(report.index).path,
+                  " stays as it is, because the sandbox around "
+                  "this one has a read-only /proc");
+  }
   const MountOp& op = plan.mounts.at(report.index);
+  if (op.kind == MountOpKind::kNewFilesystem) {
+    return StrCat("/", op.data,
+                  " is read-only, because the sandbox around this one allows no other");
+  }
   return StrCat(op.target, " is read-only, because it cannot be overlaid here (",
                 ErrnoName(report.error),
                 plan.scratch_directory.empty()
@@ -132,6 +149,24 @@ std::string ScratchFullNotice(const Plan& plan) {
                 ") was full at the end, so what was written to private directories",
                 plan.scratch_directory.empty() ? " and overlays" : "",
                 " may be incomplete; --scratch-size SIZE gives more");
+}
+
+std::string ReportText(const child::Report& report, const Plan& plan) {
+  switch (report.kind) {
+    case child::ReportKind::kFailed:
+      return StrCat("failed: ", StatusFor(report, plan).ToString());
+    case child::ReportKind::kDegraded:
+      return StrCat("step ", report.index, " took its second choice: ", NoticeFor(report, plan));
+    case child::ReportKind::kDescriptors:
+      return "sent its descriptors";
+    case child::ReportKind::kTerminal:
+      return "sent its terminal";
+    case child::ReportKind::kStopped:
+      return "the command was stopped";
+    case child::ReportKind::kExited:
+      return StrCat("the command ended, exit code ", ExitCodeFor(Outcome{report.wait_status}));
+  }
+  return StrCat("report ", static_cast<uint32_t>(report.kind));
 }
 
 }  // namespace mini

@@ -17,6 +17,9 @@ std::string NoticeFor(const child::Report& report, const Plan& plan);
 // For one of kind kExited that says that the scratch file system is full.
 std::string ScratchFullNotice(const Plan& plan);
 
+// Any report in words, for the debug log.
+std::string ReportText(const child::Report& report, const Plan& plan);
+
 }  // namespace mini
 
 #endif  // MINI_SANDBOX_SUPERVISE_REPORT_TEXT_H_

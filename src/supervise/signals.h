@@ -12,7 +12,7 @@ namespace mini {
 // Who answers to the user's terminal.
 enum class JobControl {
   kShared,  // the command is on it, too: the kernel stops both at once
-  kRelayed  // the command has a terminal of its own: this process alone hears of it
+  kRelayed  // the command has a session of its own: this process alone hears of it
 };
 
 // Blocks the signals that a supervisor takes through a descriptor, SIGPIPE and SIGTTOU, for this

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <limits>
 
 #include "base/strings.h"
@@ -30,6 +31,8 @@ using std::chrono::steady_clock;
 
 namespace {
 
+// Some callers send SIGINT to a process and to its group: the same one, twice.
+constexpr milliseconds kSecondInterrupt{250};
 // How long the output of a command that the time limit ended is waited for. Without a limit it is
 // as long as its reader takes, as it would be for the command itself.
 constexpr milliseconds kLastDelivery{1000};
@@ -57,7 +60,11 @@ Supervisor::Supervisor(const Plan& plan, ChildProcess& child,
     : plan_(plan), child_(child), on_notice_(std::move(on_notice)) {}
 
 Result<ReceivedReport> Supervisor::WaitForDescriptors() {
-  MINI_ASSIGN_OR_RETURN(auto received, child_.ReceiveReport());
+  MINI_ASSIGN_OR_RETURN(auto received, NextReport());
+  while (received && received->report.kind == child::ReportKind::kDegraded) {
+    ReportDegraded(received->report);
+    MINI_ASSIGN_OR_RETURN(received, NextReport());
+  }
   if (!received) {
     return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox ended before it was set up");
   }
@@ -74,15 +81,31 @@ Result<ReceivedReport> Supervisor::WaitForDescriptors() {
 // A directory that is split becomes many overlays, and what keeps one from being made keeps them
 // all: of those side by side in one directory, the first stands for the others.
 void Supervisor::ReportDegraded(const child::Report& report) {
-  const std::string& target = plan_.mounts.at(report.index).target;
-  std::string directory = target.substr(0, target.rfind('/'));
+  std::string directory;
+  if (report.stage == child::ChildStage::kMounts) {
+    const std::string& target = plan_.mounts.at(report.index).target;
+    directory = target.substr(0, target.rfind('/'));
+  }
   if (!directory.empty() && directory == degraded_directory_) return;
   on_notice_(NoticeFor(report, plan_));
   degraded_directory_ = std::move(directory);
 }
 
+Result<std::optional<ReceivedReport>> Supervisor::NextReport() {
+  Result<std::optional<ReceivedReport>> received = child_.ReceiveReport();
+  if (log_ && received.ok()) {
+    log_->Write("child", *received ? ReportText((*received)->report, plan_) : "closed its socket");
+  }
+  return received;
+}
+
+void Supervisor::Signal(int signal) {
+  if (log_) log_->Write("signal", StrCat("SIG", sigabbrev_np(signal), " to the sandbox"));
+  child_.Signal(signal);
+}
+
 Status Supervisor::ReadReport() {
-  MINI_ASSIGN_OR_RETURN(auto received, child_.ReceiveReport());
+  MINI_ASSIGN_OR_RETURN(auto received, NextReport());
   if (!received) {
     control_open_ = false;
     return OkStatus();
@@ -117,14 +140,20 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
     const auto signal = static_cast<int>(info.ssi_signo);
     const bool from_kernel = info.ssi_code == SI_KERNEL;
     if (signal == SIGCONT) command_stopped_ = false;  // it was stopped before
-    if (plan_.terminal) {
-      if (TakeTerminalSignal(signal, from_kernel)) continue;
-    } else if (from_kernel && signal != SIGHUP) {
-      // A terminal's Ctrl-C or Ctrl-\ reaches the command by itself. A hang-up reaches only the
-      // foreground group, which need not be the command's.
+    if (plan_.interrupt_terminates && signal == SIGINT) {
+      Interrupt();
       continue;
     }
-    child_.Signal(signal);
+    if (plan_.terminal) {
+      if (TakeTerminalSignal(signal, from_kernel)) continue;
+    } else if (from_kernel && signal != SIGHUP && !plan_.interrupt_terminates) {
+      // A terminal's Ctrl-C or Ctrl-\ reaches a command of our session by itself. A hang-up reaches
+      // only the foreground group, which need not be the command's.
+      continue;
+    }
+    Signal(signal);
+    // Taken from a command with a session of its own: what it would have done to this process.
+    if (signal == SIGTSTP && !plan_.terminal) raise(SIGSTOP);
   }
 }
 
@@ -184,36 +213,38 @@ void Supervisor::StopWithCommand() {
   const UniqueFd terminal(open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
   if (!terminal.valid() || tcgetpgrp(terminal.get()) != getpgrp()) return;
   if (!terminal_) {
-    raise(SIGTSTP);
+    raise(plan_.interrupt_terminates ? SIGSTOP : SIGTSTP);  // which is taken as a message with -i
     return;
   }
   terminal_->Suspend();
   // Who continued us is passed on as a signal. When nobody is there to do so, we have not stopped.
   sigset_t pending;
-  if (sigpending(&pending) == 0 && !sigismember(&pending, SIGCONT)) child_.Signal(SIGCONT);
+  if (sigpending(&pending) == 0 && !sigismember(&pending, SIGCONT)) Signal(SIGCONT);
 }
 
-int Supervisor::EnforceTimeLimit() {
-  if (!deadline_) return -1;
-  const auto left = std::chrono::ceil<milliseconds>(*deadline_ - steady_clock::now());
-  if (left.count() > 0) {
-    return static_cast<int>(
-        std::min<milliseconds::rep>(left.count(), std::numeric_limits<int>::max()));
-  }
+void Supervisor::EndCommand() {
+  Signal(SIGTERM);
+  Signal(SIGCONT);  // a stopped command would not hear it
+  const auto end = steady_clock::now() + plan_.kill_delay;
+  deadline_ = deadline_ && due_ == Due::kKill ? std::min(*deadline_, end) : end;
+  due_ = Due::kKill;
+}
+
+void Supervisor::Interrupt() {
+  const auto now = steady_clock::now();
   if (ended_) {
     delivery_given_up_ = true;
-    deadline_.reset();
-    return 0;
+  } else if (!interrupted_at_) {
+    interrupted_at_ = now;
+    if (due_ != Due::kGiveUp) EndCommand();
+  } else if (now - *interrupted_at_ >= kSecondInterrupt && due_ == Due::kKill) {
+    deadline_ = now;
   }
-  if (timed_out_) {
-    child_.Signal(SIGKILL);
-    deadline_.reset();
-    if (terminal_) deadline_ = steady_clock::now() + kLastDelivery;
-    return EnforceTimeLimit();
-  }
+}
+
+void Supervisor::EndAtTimeLimit() {
   timed_out_ = true;
-  child_.Signal(SIGTERM);
-  child_.Signal(SIGCONT);  // a stopped command would not hear it
+  EndCommand();
   // Afterwards: whoever reads our messages may not keep the command alive.
   std::string notice = StrCat("the time limit of ", SecondsText(*plan_.time_limit),
                               " s is reached; ending the command");
@@ -222,8 +253,30 @@ int Supervisor::EnforceTimeLimit() {
   } else {
     on_notice_(notice);
   }
-  deadline_ = steady_clock::now() + plan_.kill_delay;
-  return EnforceTimeLimit();
+}
+
+int Supervisor::EnforceDeadline() {
+  while (deadline_) {
+    const auto left = std::chrono::ceil<milliseconds>(*deadline_ - steady_clock::now());
+    if (left.count() > 0) {
+      return static_cast<int>(
+          std::min<milliseconds::rep>(left.count(), std::numeric_limits<int>::max()));
+    }
+    if (ended_ || due_ == Due::kGiveUp) {
+      delivery_given_up_ = true;
+      deadline_.reset();
+      return 0;
+    }
+    if (due_ == Due::kTimeLimit) {
+      EndAtTimeLimit();
+      continue;
+    }
+    Signal(SIGKILL);
+    due_ = Due::kGiveUp;
+    deadline_.reset();
+    if (terminal_) deadline_ = steady_clock::now() + kLastDelivery;
+  }
+  return -1;
 }
 
 Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
@@ -246,7 +299,7 @@ Result<Outcome> Supervisor::RunUntilEnd(int signal_descriptor) {
                                               {stack_failure_, POLLIN, 0}};
     const auto relayed = std::span(descriptors).subspan<4>();
     for (pollfd& unused : relayed) unused.fd = -1;
-    int timeout = EnforceTimeLimit();
+    int timeout = EnforceDeadline();
     if (terminal_) {
       terminal_->relay().Prepare(relayed);
       timeout = Earlier(timeout, terminal_->PollTimeout());

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "plan/plan.h"
 #include "supervise/child_process.h"
+#include "supervise/debug_log.h"
 #include "supervise/outcome.h"
 #include "supervise/signals.h"
 #include "supervise/terminal.h"
@@ -24,6 +25,9 @@ class Supervisor {
   // `on_notice` is for sentences that the user should see; called on the calling thread.
   Supervisor(const Plan& plan, ChildProcess& child,
              std::function<void(std::string_view)> on_notice);
+
+  // What is reported and signalled is written there as well; null: nowhere.
+  void WriteTo(const DebugLog* log) { log_ = log; }
 
   // The TAP and the netlink socket that the child opened; an error when it failed before that.
   Result<ReceivedReport> WaitForDescriptors();
@@ -37,8 +41,12 @@ class Supervisor {
   Result<Outcome> Run(const SupervisorSignals& signals);
 
  private:
+  // The child's next message, which the debug log is told.
+  Result<std::optional<ReceivedReport>> NextReport();
   Status ReadReport();
   void ReportDegraded(const child::Report& report);
+  // Sends a signal to init, which passes it on.
+  void Signal(int signal);
   void StopWithCommand();
   // With a terminal of the command's own. True: the signal is not for the command.
   bool TakeTerminalSignal(int signal, bool from_kernel);
@@ -47,15 +55,24 @@ class Supervisor {
   bool IsDelivered() const;
   Result<Outcome> RunUntilEnd(int signal_descriptor);
   void PassSignalsOn(int signal_descriptor);
+  // -i: SIGTERM, and SIGKILL after the delay; a second one kills at once.
+  void Interrupt();
+  // Sends SIGTERM, and SIGKILL when the delay is over.
+  void EndCommand();
   // Sends what is due and returns the poll(2) timeout until the next deadline.
-  int EnforceTimeLimit();
+  int EnforceDeadline();
+  void EndAtTimeLimit();
 
   const Plan& plan_;
   ChildProcess& child_;
   std::function<void(std::string_view)> on_notice_;
+  const DebugLog* log_ = nullptr;
   int stack_failure_ = -1;
   bool stack_failed_ = false;
+  // What happens at the deadline: the command is told to end, it is killed, its output is given up.
+  enum class Due { kTimeLimit, kKill, kGiveUp } due_ = Due::kTimeLimit;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
+  std::optional<std::chrono::steady_clock::time_point> interrupted_at_;
   bool control_open_ = true;
   bool command_stopped_ = false;
   std::optional<Terminal> terminal_;  // plan_.terminal, once the child has made it

@@ -7,11 +7,23 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
+
+#include "sys/read_file.h"
 
 namespace mini {
 namespace {
 
+// Process 1 of our sandboxes keeps the name of the program that made it.
+bool IsInSandboxOfOurs() {
+  const Result<std::string> name = ReadProcFile("/proc/1/comm", Stage::kClone);
+  return name.ok() && (name->starts_with("mini-sandbox") || name->starts_with("mini-tapbox"));
+}
+
 std::string HintFor(int error_number) {
+  if ((error_number == ENOSYS || error_number == EPERM) && IsInSandboxOfOurs()) {
+    return "this sandbox refuses user namespaces; start the outer one with --nested";
+  }
   switch (error_number) {
     case EPERM:
       return "this machine or container does not let you make user namespaces "
@@ -34,11 +46,13 @@ std::string HintFor(int error_number) {
 
 }  // namespace
 
-Result<ClonedProcess> CloneIntoNamespaces(void (*entry)(void*), void* argument) {
+Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry)(void*),
+                                          void* argument) {
   int pidfd = -1;
   clone_args arguments = {};
   arguments.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                    CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_PIDFD;
+                    CLONE_NEWCGROUP | CLONE_PIDFD;
+  if (network == NetworkNamespace::kNew) arguments.flags |= CLONE_NEWNET;
   arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));

@@ -14,10 +14,13 @@ struct ClonedProcess {
   UniqueFd pidfd;
 };
 
+enum class NetworkNamespace { kNew, kOfHost };
+
 // Starts `entry(argument)`, which does not return, as process 1 of new user, mount, pid, ipc, uts,
-// cgroup and network namespaces, on a copy of this process's memory (as fork(2), with the same
-// rules for what may be called there). SIGCHLD is sent when it ends.
-Result<ClonedProcess> CloneIntoNamespaces(void (*entry)(void*), void* argument);
+// cgroup and perhaps network namespaces, on a copy of this process's memory (as fork(2), with the
+// same rules for what may be called there). SIGCHLD is sent when it ends.
+Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry)(void*),
+                                          void* argument);
 
 }  // namespace mini
 

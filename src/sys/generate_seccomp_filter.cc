@@ -1,5 +1,6 @@
-// A build-time tool: generate_seccomp_filter PROCESSOR OUTPUT writes the command's seccomp filter
-// as the initializers of a `struct sock_filter` array.
+// A build-time tool: generate_seccomp_filter PROCESSOR KIND OUTPUT writes a seccomp filter of the
+// command as the initializers of a `struct sock_filter` array. KIND is `closed`, or `nesting` for a
+// command that may make sandboxes of its own: user namespaces, and mounts within them.
 //
 // Theory of operation. The filter is the last of several walls: the command has no capability, so
 // most of what is refused here the kernel refuses as well. The filter takes the code behind these
@@ -82,6 +83,8 @@ bool SameCode(const Code& a, const Code& b) {
 
 // --- What is refused ---
 
+enum class Kind { kClosed, kNesting };
+
 // The calls of one architecture that are not simply allowed, by number.
 class Refusals {
  public:
@@ -131,12 +134,14 @@ Code RefuseFlags(uint32_t flags) {
   return {LoadArgument(0), Jump(BPF_JSET, flags, 0, 1), ReturnErrno(EPERM), Allow()};
 }
 
+// Entering a namespace is no part of making a sandbox.
+void RefuseEntering(Refusals& refusals) { refusals.Refuse(EPERM, {"setns"}); }
+
 // A nested user namespace hands out all capabilities over further namespaces, and with them the
 // kernel code that local exploits mostly went through.
 void RefuseNamespaces(Refusals& refusals) {
   constexpr uint32_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
                                    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
-  refusals.Refuse(EPERM, {"setns"});
   refusals.Treat("clone", RefuseFlags(kNamespaces));
   // Only unshare(2) and clone3(2) know time namespaces: in clone(2)'s flags that bit belongs to the
   // number of the exit signal.
@@ -228,10 +233,13 @@ void RefuseSocketFamilies(Refusals& refusals) {
   refusals.Refuse(ENOSYS, {"socketcall"});
 }
 
-Refusals RefusalsFor(uint32_t arch) {
+Refusals RefusalsFor(uint32_t arch, Kind kind) {
   Refusals refusals(arch);
-  RefuseMounts(refusals);
-  RefuseNamespaces(refusals);
+  if (kind == Kind::kClosed) {
+    RefuseMounts(refusals);
+    RefuseNamespaces(refusals);
+  }
+  RefuseEntering(refusals);
   RefuseTerminalTakeover(refusals);
   RefusePrioritiesOfOwnGroup(refusals);
   RefuseLeases(refusals);
@@ -339,11 +347,11 @@ std::vector<uint32_t> ArchitecturesOf(std::string_view processor) {
   Fail(std::string("no filter is written for the processor ").append(processor), ENOTSUP);
 }
 
-Code Program(const std::vector<uint32_t>& architectures) {
+Code Program(const std::vector<uint32_t>& architectures, Kind kind) {
   Code program = {Load(offsetof(seccomp_data, arch))};
   for (const uint32_t arch : architectures) {
     Code section = {Load(offsetof(seccomp_data, nr))};
-    const Code tree = SearchTree(Intervals(RefusalsFor(arch))).Emit();
+    const Code tree = SearchTree(Intervals(RefusalsFor(arch, kind))).Emit();
     section.insert(section.end(), tree.begin(), tree.end());
     program.push_back(Jump(BPF_JEQ, arch, 1, 0));
     program.push_back(Statement(BPF_JMP | BPF_JA, static_cast<uint32_t>(section.size())));
@@ -367,10 +375,12 @@ void Write(const Code& program, const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: generate_seccomp_filter PROCESSOR OUTPUT\n");
+  const std::string_view kind = argc == 4 ? argv[2] : "";
+  if (kind != "closed" && kind != "nesting") {
+    std::fprintf(stderr, "usage: generate_seccomp_filter PROCESSOR closed|nesting OUTPUT\n");
     return 2;
   }
-  Write(Program(ArchitecturesOf(argv[1])), argv[2]);
+  Write(Program(ArchitecturesOf(argv[1]), kind == "closed" ? Kind::kClosed : Kind::kNesting),
+        argv[3]);
   return 0;
 }

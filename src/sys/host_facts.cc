@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/landlock.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -146,6 +147,13 @@ std::vector<std::string> ReadEnvironment() {
     environment.emplace_back(*variable);
   }
   return environment;
+}
+
+// landlock(7): the scopes came with ABI 6. child/landlock.cc uses what is found here.
+bool LandlockScopesAbstractSockets() {
+  constexpr long kAbiWithScopes = 6;
+  return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >=
+         kAbiWithScopes;
 }
 
 Result<DirectoryEntry> ReadEntry(int directory, const std::string& path, const dirent& raw) {
@@ -292,6 +300,7 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
     if (IsWritableDirectory(path)) facts.writable_system_directories.push_back(std::move(path));
   }
   MINI_ASSIGN_OR_RETURN(facts.unix_sockets, ReadUnixSockets());
+  if (options.landlock) facts.scopes_abstract_sockets = LandlockScopesAbstractSockets();
   if (options.root_entries) {
     MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
   }

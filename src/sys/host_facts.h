@@ -27,8 +27,10 @@ struct HostFactsOptions {
   // The directory that HostFacts::listed_directory_is_empty is about.
   std::optional<std::string> listed_directory = {};
   // Whether HostFacts::resolv_conf and ::hosts are read: only a run with the network stack, or one
-  // that places these files inside, needs them.
+  // that shares the host's network, needs them.
   bool resolver_files = true;
+  // Whether HostFacts::scopes_abstract_sockets is found out.
+  bool landlock = false;
 };
 
 // `paths` are absolute. Four system calls a path.

@@ -3,14 +3,19 @@
 namespace mini {
 namespace {
 
-constexpr sock_filter kProgram[] = {
-#include "seccomp_program.inc"
+constexpr sock_filter kClosedProgram[] = {
+#include "seccomp_closed.inc"
 };
-static_assert(sizeof(kProgram) / sizeof(kProgram[0]) <= BPF_MAXINSNS,
+constexpr sock_filter kNestingProgram[] = {
+#include "seccomp_nesting.inc"
+};
+static_assert(sizeof(kClosedProgram) / sizeof(sock_filter) <= BPF_MAXINSNS &&
+                  sizeof(kNestingProgram) / sizeof(sock_filter) <= BPF_MAXINSNS,
               "the kernel takes no longer program");
 
 }  // namespace
 
-std::span<const sock_filter> CommandFilter() { return kProgram; }
+std::span<const sock_filter> CommandFilter() { return kClosedProgram; }
+std::span<const sock_filter> NestingCommandFilter() { return kNestingProgram; }
 
 }  // namespace mini

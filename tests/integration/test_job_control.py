@@ -13,7 +13,7 @@ class JobControl(harness.SandboxTest):
         self.expect = self.shell.expect
 
     def run_in_sandbox(self, script):
-        self.type(f"{self.binary} -x -- sh -c '{script}'\n")
+        self.type(f"{self.binary} {' '.join(self.options)} -- sh -c '{script}'\n")
 
     def test_a_command_that_stops_itself_stops_the_job(self):
         self.run_in_sandbox("kill -STOP $$; echo continued-$((40 + 2))")

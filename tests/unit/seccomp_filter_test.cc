@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -46,8 +47,7 @@ struct Verdict {
 
 // Classic BPF as far as seccomp programs use it; anything else ends with action 0, which is
 // SECCOMP_RET_KILL_THREAD and so fails every expectation below.
-Verdict Interpret(const seccomp_data& data) {
-  const std::span<const sock_filter> program = CommandFilter();
+Verdict Interpret(std::span<const sock_filter> program, const seccomp_data& data) {
   uint32_t accumulator = 0;
   Verdict verdict;
   for (size_t pc = 0; pc < program.size(); ++pc) {
@@ -85,13 +85,18 @@ Verdict Interpret(const seccomp_data& data) {
   return verdict;
 }
 
-Verdict Ask(uint32_t arch, uint32_t number, uint64_t arg0 = 0, uint64_t arg1 = 0) {
+Verdict AskProgram(std::span<const sock_filter> program, uint32_t arch, uint32_t number,
+                   uint64_t arg0 = 0, uint64_t arg1 = 0) {
   seccomp_data data{};
   data.arch = arch;
   data.nr = static_cast<int>(number);
   data.args[0] = arg0;
   data.args[1] = arg1;
-  return Interpret(data);
+  return Interpret(program, data);
+}
+
+Verdict Ask(uint32_t arch, uint32_t number, uint64_t arg0 = 0, uint64_t arg1 = 0) {
+  return AskProgram(CommandFilter(), arch, number, arg0, arg1);
 }
 
 constexpr int kIoprioWhoProcess = 1;  // linux/ioprio.h, which older kernels do not export
@@ -236,6 +241,45 @@ TEST(SeccompProgram, TheThirtyTwoBitConventionIsNoWayAround) {
   EXPECT_EQ(Ask(kI386, 165 /* getresuid; mount's number in 64 bits */).action, SECCOMP_RET_ALLOW);
 }
 #endif
+
+TEST(NestingProgram, LetsNamespacesAndMountsThrough) {
+  for (const int number :
+       {SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree,
+        SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_clone3, 467}) {
+    const auto call = static_cast<uint32_t>(number);
+    EXPECT_EQ(AskProgram(NestingCommandFilter(), kNative, call).action, SECCOMP_RET_ALLOW) << call;
+    EXPECT_NE(Ask(kNative, call).action, SECCOMP_RET_ALLOW) << "the control: " << call;
+  }
+  for (const long number : {SYS_clone, SYS_unshare}) {
+    EXPECT_EQ(AskProgram(NestingCommandFilter(), kNative, static_cast<uint32_t>(number),
+                         CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET)
+                  .action,
+              SECCOMP_RET_ALLOW);
+  }
+}
+
+TEST(NestingProgram, DiffersInNothingElse) {
+  const auto is_let_through = [](uint32_t number) {
+    const uint32_t calls[] = {
+        SYS_mount,         SYS_umount2,    SYS_pivot_root, SYS_chroot,    SYS_fsopen,
+        SYS_fsconfig,      SYS_fsmount,    SYS_fspick,     SYS_clone3,    SYS_clone,
+        SYS_mount_setattr, SYS_move_mount, SYS_unshare,    SYS_open_tree, 467};
+    return std::find(std::begin(calls), std::end(calls), number) != std::end(calls);
+  };
+  // Arguments that are refused where arguments are looked at.
+  const uint64_t arguments[][2] = {{0, 0},          {0, TIOCSTI},   {AF_VSOCK, 0},
+                                   {0, F_SETLEASE}, {PRIO_PGRP, 0}, {kIoprioWhoPgrp, 0}};
+  for (uint32_t number = 0; number < 600; ++number) {
+    if (is_let_through(number)) continue;
+    for (const auto& [arg0, arg1] : arguments) {
+      EXPECT_EQ(AskProgram(NestingCommandFilter(), kNative, number, arg0, arg1).action,
+                Ask(kNative, number, arg0, arg1).action)
+          << number;
+    }
+  }
+  EXPECT_EQ(AskProgram(NestingCommandFilter(), AUDIT_ARCH_PPC64LE, 1).action,
+            SECCOMP_RET_KILL_PROCESS);
+}
 
 // --- The program, run by the kernel ---
 

@@ -128,6 +128,111 @@ TEST(Supervisor, AtTheTimeLimitTerminatesAndThenKills) {
   EXPECT_EQ(notices.size(), 1u);
 }
 
+Plan InterruptiblePlan(milliseconds kill_delay) {
+  Plan plan;
+  plan.interrupt_terminates = true;
+  plan.kill_delay = kill_delay;
+  return plan;
+}
+
+// Sends SIGINT to the supervisor, then yields the signal that came back.
+int SignalAfterInterrupt(int control) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  kill(getppid(), SIGINT);
+  int signal = 0;
+  sigwait(&set, &signal);
+  SendExit(control, W_EXITCODE(signal, 0));
+  return 0;
+}
+
+TEST(Supervisor, TurnsAnInterruptIntoSigtermWhenAsked) {
+  const SupervisorSignals signals(JobControl::kRelayed);
+  StandIn stand_in = StartStandIn(SignalAfterInterrupt);
+  const auto outcome = RunToTheEnd(InterruptiblePlan(milliseconds(60'000)), stand_in, signals);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(*outcome), SIGTERM);
+  EXPECT_FALSE(outcome->timed_out);
+}
+
+TEST(Supervisor, PassesAnInterruptOnUnlessAsked) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int control) {
+    sigset_t set;  // SIGTERM as well, so that it would show
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    kill(getppid(), SIGINT);
+    int signal = 0;
+    sigwait(&set, &signal);
+    SendExit(control, W_EXITCODE(signal, 0));
+    return 0;
+  });
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(*outcome), SIGINT);
+}
+
+TEST(Supervisor, KillsWhatAnInterruptDoesNotEndWithinTheDelay) {
+  const SupervisorSignals signals(JobControl::kRelayed);
+  StandIn stand_in = StartStandIn([](int) {
+    kill(getppid(), SIGINT);
+    for (;;) pause();  // SIGTERM is blocked
+    return 0;
+  });
+  Plan plan = InterruptiblePlan(milliseconds(50));
+  plan.time_limit = milliseconds(60'000);  // which does not put it off
+  const auto begun = std::chrono::steady_clock::now();
+  const auto outcome = RunToTheEnd(plan, stand_in, signals);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(*outcome), 128 + SIGKILL);
+  EXPECT_FALSE(outcome->timed_out);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds(50));
+}
+
+TEST(Supervisor, KillsAtOnceAtTheSecondInterruptButNotAtTheSameOneSentTwice) {
+  const SupervisorSignals signals(JobControl::kRelayed);
+  StandIn stand_in = StartStandIn([](int) {
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    const pid_t supervisor = getppid();
+    kill(supervisor, SIGINT);
+    int signal = 0;
+    sigwait(&term, &signal);  // the first one has been taken
+    kill(supervisor, SIGINT);
+    poll(nullptr, 0, 300);  // the gap that makes it a second one
+    kill(supervisor, SIGINT);
+    for (;;) pause();
+    return 0;
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  const auto outcome = RunToTheEnd(InterruptiblePlan(milliseconds(60'000)), stand_in, signals);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(*outcome), 128 + SIGKILL);
+  const auto took = std::chrono::steady_clock::now() - begun;
+  EXPECT_GE(took, milliseconds(300));
+  EXPECT_LT(took, milliseconds(30'000));
+}
+
+TEST(Supervisor, SendsNoSecondSigtermWhenTheTimeLimitFollowsAnInterrupt) {
+  const SupervisorSignals signals(JobControl::kRelayed);
+  StandIn stand_in = StartStandIn([](int) {
+    kill(getppid(), SIGINT);
+    for (;;) pause();
+    return 0;
+  });
+  Plan plan = InterruptiblePlan(milliseconds(100));
+  plan.time_limit = milliseconds(50);
+  std::vector<std::string> notices;
+  const auto outcome = RunToTheEnd(plan, stand_in, signals, &notices);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_FALSE(outcome->timed_out);
+  EXPECT_TRUE(notices.empty());
+}
+
 TEST(Supervisor, EndsTheRunWhenTheStackFails) {
   const SupervisorSignals signals;
   StandIn stand_in = StartStandIn([](int) {

@@ -26,6 +26,7 @@ std::span<const Attempt> TerminalAttempts();
 // What a shell can't observe. Each returns the exit code.
 int PrintOpenDescriptors();
 int PrintIds();
+int UndoCovers(int count, char** paths);
 int ConnectUnix(const char* name);  // "@x" is the abstract name x
 
 }  // namespace mini::probe

@@ -8,7 +8,9 @@
 namespace {
 
 int Usage() {
-  std::fputs("usage: probe kernel|mounts|namespaces|terminal|fds|ids|connect-unix NAME\n", stderr);
+  std::fputs(
+      "usage: probe kernel|mounts|namespaces|terminal|fds|ids|covers PATH...|connect-unix NAME\n",
+      stderr);
   return 2;
 }
 
@@ -24,6 +26,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return Usage();
   const char* verb = argv[1];
   if (std::strcmp(verb, "connect-unix") == 0) return argc == 3 ? ConnectUnix(argv[2]) : Usage();
+  if (std::strcmp(verb, "covers") == 0) return UndoCovers(argc - 2, argv + 2);
   if (argc != 2) return Usage();
   if (std::strcmp(verb, "kernel") == 0) return Attempts(KernelAttempts());
   if (std::strcmp(verb, "mounts") == 0) return Attempts(MountAttempts());

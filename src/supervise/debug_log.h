@@ -1,0 +1,34 @@
+// -D: what a run did, line by line, for whoever has to find out why.
+#ifndef MINI_SANDBOX_SUPERVISE_DEBUG_LOG_H_
+#define MINI_SANDBOX_SUPERVISE_DEBUG_LOG_H_
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+
+namespace mini {
+
+class DebugLog {
+ public:
+  // Makes `path`, or empties the regular file of this user's that is there; mode 0600. Never
+  // through a symlink as the last component. An error has Stage::kProbe.
+  static Result<DebugLog> Open(const std::string& path);
+
+  // "[   0.001234] subject: line" for every line of `text`, control characters escaped; one
+  // write(2) in all, so that lines of several threads do not mix. A full disk ends the log, not
+  // the run.
+  void Write(std::string_view subject, std::string_view text) const;
+
+ private:
+  explicit DebugLog(UniqueFd file);
+
+  UniqueFd file_;
+  std::chrono::steady_clock::time_point begun_;
+};
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_SUPERVISE_DEBUG_LOG_H_
