@@ -65,9 +65,10 @@ Status CheckAvailable(const Policy& policy) {
   return OkStatus();
 }
 
-// The path and every directory above it but "/": which of them are symlinks decides what has to be
-// made where they do not show.
+// The path and every directory above it, below "/": which of them are symlinks decides what has to
+// be made where they do not show.
 void AddWayTo(std::string_view path, std::set<std::string>& paths) {
+  if (path == "/") paths.emplace(path);
   for (; path.size() > 1; path = path.substr(0, path.rfind('/'))) paths.emplace(path);
 }
 

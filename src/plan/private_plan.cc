@@ -88,10 +88,9 @@ void PlanPrivateHomes(const PrivatePaths& paths, MountDraft& draft) {
 void PlanHomesNotNamed(MountDraft& draft) {
   for (const std::string& home : draft.facts.homes) {
     const Cover* cover = draft.CoverAtOrAbove(home);
-    if (!cover ||
-        (cover->target != home && cover->may_make_points() && cover->kind != CoverKind::kOverlay)) {
-      draft.AddPrivate(home, 0700);
-    }
+    const bool is_in_a_fresh_one =
+        cover && cover->target != home && cover->may_make_points() && !cover->shows_host();
+    if (!cover || is_in_a_fresh_one) draft.AddPrivate(home, 0700);
   }
 }
 

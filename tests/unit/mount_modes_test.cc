@@ -109,6 +109,12 @@ TEST(ReadOnlyMode, HidesCredentialsUnderEveryNameThatAMountGivesThem) {
   EXPECT_EQ(Count(plan, "mask /mnt/homes/u/.ssh by"), 1);
   EXPECT_EQ(Count(plan, "mask /mnt/homes/u/.netrc by"), 1);
   EXPECT_EQ(Count(plan, "mask /srv/keys by"), 1);
+  // The one that is named is not said to be hidden, because it is so under its other names.
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.AddReadOnly("/home/u/.ssh", std::nullopt).ok());
+  const Plan named = MustPlan(*builder.Build(), facts);
+  EXPECT_EQ(Count(named, "mask /mnt/homes/u/.ssh by"), 1);
+  EXPECT_FALSE(HasNotice(named, ".ssh"));
 }
 
 TEST(ReadOnlyMode, HidesCredentialsWhereASymlinkLeadsToThem) {
@@ -160,6 +166,35 @@ TEST(ReadOnlyMode, TreatsTheWorkingDirectoryAsTheDefaultModeDoes) {
   EXPECT_EQ(Count(home, "mask /home/u/.ssh by"), 1) << "once, not once for each reason";
   facts.working_directory = "/home/u/.ssh";
   EXPECT_NE(MessageOf(Policy(), facts).find("holds credentials"), std::string::npos);
+}
+
+TEST(ReadOnlyMode, SplitsAHomeWithAMountInItWhereTheCommandWorksInIt) {
+  HostFacts facts = MergedDesktop();
+  facts.working_directory = "/home/u";
+  facts.mounts.push_back({254, 3, "/", "/home/u/mnt", "ext4"});
+  using Kind = DirectoryEntry::Kind;
+  facts.listings["/home/u"] = {
+      {Kind::kDirectory, ".ssh", ""}, {Kind::kDirectory, "mnt", ""}, {Kind::kDirectory, "src", ""}};
+  EXPECT_EQ(DirectoriesToList(Policy(), facts), std::vector<std::string>{"/home/u"});
+  const Plan plan = MustPlan(Policy(), facts);
+  EXPECT_EQ(Count(plan, "overlay /home/u/src "), 1);
+  EXPECT_EQ(Count(plan, "/home/u/.ssh lower"), 0);
+  EXPECT_NE(CloneOf(plan, "/home/u/mnt")->attributes & 1, 0u);
+}
+
+TEST(BindsOfKernelFilesystems, AreTakenForGrantedInEveryMode) {
+  PolicyBuilder by_default;
+  ASSERT_TRUE(by_default.SetDefaultMode().ok());
+  PolicyBuilder hermetic = Hermetic({});
+  PolicyBuilder read_only;
+  for (PolicyBuilder* builder : {&by_default, &hermetic, &read_only}) {
+    ASSERT_TRUE(builder->AddReadOnly("/proc", std::nullopt).ok());
+    ASSERT_TRUE(builder->AddReadOnly("/dev", std::nullopt).ok());
+    const Plan plan = MustPlan(*builder->Build(), MergedDesktop());
+    EXPECT_FALSE(CloneOf(plan, "/proc"));
+    EXPECT_FALSE(CloneOf(plan, "/dev"));
+    EXPECT_EQ(Count(plan, "attach #1 on /proc"), 1);
+  }
 }
 
 TEST(EmptyRoot, HoldsOnlyWhatIsNamed) {
@@ -284,6 +319,15 @@ TEST(EmptyRoot, ShowsHomeAsFarAsItIsNamedWithoutItsCredentials) {
   EXPECT_EQ(Count(below, "mask /home/u"), 0);
 }
 
+TEST(EmptyRoot, HidesCredentialsInAnOverlayUnlessTheyAreNamed) {
+  const Plan home = MustPlan(*Custom({"/home"}).Build(), MergedDesktop());
+  EXPECT_GE(Position(home, "mask /home/u/.ssh by empty"), 0);
+  const Plan named = MustPlan(*Custom({"/home/u/.ssh"}).Build(), MergedDesktop());
+  EXPECT_EQ(Count(named, "overlay /home/u/.ssh "), 1);
+  EXPECT_EQ(Count(named, "mask "), 0);
+  EXPECT_TRUE(AttachOn(named, "/home/u")) << "in a HOME that is empty otherwise";
+}
+
 TEST(EmptyRoot, HidesCredentialsBelowABindToAnotherPlace) {
   PolicyBuilder builder = Hermetic({});
   ASSERT_TRUE(builder.AddReadOnly("/home", "/mnt").ok());
@@ -327,6 +371,27 @@ TEST(EmptyRoot, TakesProcAndDevForGrantedAndSysReadOnly) {
   }
 }
 
+TEST(ForeignProc, IsHiddenInEveryModeWhereverItShows) {
+  HostFacts facts = MergedDesktop();
+  facts.mounts.push_back({0, 22, "/", "/srv/chroot/proc", "proc"});
+  facts.paths["/"] = Directory("/");
+  facts.paths["/srv/chroot"] = Directory("/srv/chroot");
+  PolicyBuilder by_default;
+  ASSERT_TRUE(by_default.SetDefaultMode().ok());
+  PolicyBuilder hermetic = Hermetic({"/srv/chroot"});
+  PolicyBuilder read_only;
+  for (PolicyBuilder* builder : {&by_default, &hermetic, &read_only}) {
+    const Plan plan = MustPlan(*builder->Build(), facts);
+    EXPECT_EQ(Count(plan, "mask /srv/chroot/proc by empty"), 1);
+    EXPECT_EQ(Count(plan, "mask /proc"), 0);
+  }
+  PolicyBuilder elsewhere = Hermetic({});
+  ASSERT_TRUE(elsewhere.AddReadOnly("/", "/host").ok());
+  const Plan plan = MustPlan(*elsewhere.Build(), facts);
+  EXPECT_EQ(Count(plan, "mask /host/proc by empty"), 1);
+  EXPECT_EQ(Count(plan, "mask /host/srv/chroot/proc by empty"), 1);
+}
+
 TEST(CustomMode, OverlaysWhatIsNamedAndNothingElse) {
   HostFacts facts = MergedDesktop();
   facts.writable_system_directories = {"/opt", "/var"};
@@ -355,11 +420,23 @@ TEST(CustomMode, HasTheHostsTreeOnlyAsLongAsOverlaysAreMade) {
   EXPECT_EQ(Position(MustPlan(*Custom({}).Build(), MergedDesktop()), "detach"), -1);
 }
 
+TEST(CustomMode, ShowsReadOnlyWhatCannotBeOverlaidForTheMountsInIt) {
+  HostFacts facts = MergedDesktop();
+  facts.mounts.push_back({254, 7, "/", "/opt/disk", "ext4"});  // and nothing is known beside it
+  const Plan plan = MustPlan(*Custom({"/opt", "/etc"}).Build(), facts);
+  EXPECT_EQ(Count(plan, "overlay /"), 1);
+  ASSERT_TRUE(CloneOf(plan, "/opt"));
+  EXPECT_NE(CloneOf(plan, "/opt")->attributes & 1, 0u);
+  EXPECT_TRUE(HasNotice(plan, "-k /opt: read-only inside"));
+}
+
 TEST(CustomMode, NamesWhatCannotBeOverlaid) {
   HostFacts facts = MergedDesktop();
   EXPECT_EQ(MessageOf(*Custom({"/none"}).Build(), facts), "-k /none: no such file or directory");
   EXPECT_EQ(MessageOf(*Custom({"/sys"}).Build(), facts),
             "-k /sys: what is in /sys belongs to the whole machine; -M shows it");
+  EXPECT_EQ(MessageOf(*Custom({"/home/u/.netrc"}).Build(), facts),
+            "-k /home/u/.netrc: not a directory, so it cannot be overlaid; -M shows it");
 }
 
 TEST(EmptyDirectory, CoversADirectoryOfTheHost) {
@@ -479,6 +556,11 @@ TEST(PathsToProbe, HasEveryDirectoryOnTheWayOnce) {
   for (const char* path : {"/usr", "/usr/share", "/usr/share/x", "/usr/share/y", "/r", "/var"}) {
     EXPECT_EQ(std::count(paths.begin(), paths.end(), path), 1) << path;
   }
+  EXPECT_EQ(std::count(paths.begin(), paths.end(), "/"), 0);
+  PolicyBuilder whole = Hermetic({});
+  ASSERT_TRUE(whole.AddReadOnly("/", "/host").ok());
+  const std::vector<std::string> with_root = PathsToProbe(*whole.Build());
+  EXPECT_EQ(std::count(with_root.begin(), with_root.end(), "/"), 1);
 }
 
 }  // namespace
