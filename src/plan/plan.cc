@@ -6,6 +6,7 @@
 
 #include "base/paths.h"
 #include "base/strings.h"
+#include "plan/degraded_plan.h"
 #include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
@@ -45,6 +46,12 @@ std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
   };
 }
 
+// The name that programs look up first (tempfile, mktemp(1), compilers).
+void SetTemporaryDirectory(const std::string& directory, std::vector<std::string>& environment) {
+  std::erase_if(environment, [](const std::string& entry) { return entry.starts_with("TMPDIR="); });
+  environment.push_back(StrCat("TMPDIR=", directory));
+}
+
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
 Status CheckAvailable(const Policy& policy) {
   const std::pair<bool, std::string_view> missing[] = {
@@ -55,7 +62,6 @@ Status CheckAvailable(const Policy& policy) {
       {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
       {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
-      {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
   };
   for (const auto& [is_asked, what] : missing) {
     if (is_asked) {
@@ -113,10 +119,12 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.gid = facts.gid;
   plan.network = policy.network;
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(facts);
-  MINI_RETURN_IF_ERROR(PlanMounts(policy, facts, plan));
+  MINI_RETURN_IF_ERROR(facts.degraded ? PlanDegraded(policy, facts, plan)
+                                      : PlanMounts(policy, facts, plan));
   plan.argv = argv;
   plan.environment = facts.environment;
   plan.candidates = Candidates(argv[0], facts.environment);
+  if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
   plan.kill_delay = policy.kill_delay;

@@ -35,6 +35,19 @@ struct Sysctl {
   std::string value;
 };
 
+// A run without namespaces: see degraded_plan.h.
+struct PathRule {
+  std::string path;
+  PathRights rights;
+  friend bool operator==(const PathRule&, const PathRule&) = default;
+};
+
+struct DegradedPlan {
+  int landlock_abi = 0;
+  std::string scratch_directory;
+  std::vector<PathRule> rules;  // all else cannot be opened
+};
+
 struct Plan {
   uid_t uid = 0;
   gid_t gid = 0;
@@ -54,6 +67,7 @@ struct Plan {
   bool terminal = false;  // the command gets a pseudo-terminal of the sandbox's own
   std::optional<std::chrono::milliseconds> time_limit;
   std::chrono::milliseconds kill_delay{0};
+  std::optional<DegradedPlan> degraded;  // then there are no namespaces and no mounts
   // What the user should know: one sentence each, for stderr.
   std::vector<std::string> notices;
 
