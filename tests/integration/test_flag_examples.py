@@ -9,6 +9,8 @@ the tests has mounts in /etc.
 """
 
 import re
+import shlex
+import subprocess
 
 import harness
 import tapbox
@@ -95,6 +97,43 @@ def add_examples():
         test.__doc__ = f"docs/flags.md:{line}"
         for cls in (FlagExamples, globals()["FlagExamplesAsRoot"]):
             setattr(cls, f"test_{number:02}_at_line_{line}", test)
+
+
+def help_options(program):
+    """{name: (both names, whether it takes a value)} of the options that --help lists."""
+    text = subprocess.run([harness.stage.bin_dir / program, "--help"], check=True,
+                          capture_output=True, text=True, timeout=20).stdout
+    rows = re.findall(r"^  (?:(-\w), |    )(--[\w-]+)( [A-Z=]+)?", text, re.MULTILINE)
+    return {name: ({short, long} - {""}, bool(value)) for short, long, value in rows
+            for name in (short, long) if name}
+
+
+def options_used(command, program, known):
+    """The options that a command of an example gives to the program."""
+    words = shlex.split(command)
+    used = set()
+    for start in (i for i, word in enumerate(words) if word == program):
+        i = start + 1
+        while i < len(words) and words[i].startswith("-") and words[i] != "--":
+            name, equals, _ = words[i].partition("=")
+            used.add(name)
+            i += 2 if known[name][1] and not equals else 1
+    return used
+
+
+class EveryOption(harness.SandboxTest):
+    needs = ("namespaces", "mini-sandbox", "mini-tapbox")
+
+    def test_has_an_example(self):
+        commands = [command for block in BLOCK.findall(document())
+                    for command, _ in parse(block)]
+        known = {program: help_options(program) for program in ("mini-sandbox", "mini-tapbox")}
+        used = {name for program, options in known.items() for command in commands
+                for name in options_used(command, program, options)}
+        for names in {frozenset(names) for options in known.values()
+                      for names, _ in options.values()}:
+            with self.subTest(" ".join(sorted(names))):
+                self.assertTrue(names & used, "no example in docs/flags.md uses it")
 
 
 add_examples()
