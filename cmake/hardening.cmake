@@ -15,8 +15,15 @@ set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 
 # Optimized in every build type: _FORTIFY_SOURCE does nothing otherwise. assert() lives in dev only.
-set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
-set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+# Not under sanitizers, which have no use for it: half the time to compile, and nothing optimized
+# away before they see it.
+if(MINI_SANITIZERS)
+  set(_mini_debug_flags "-O0 -g1")
+else()
+  set(_mini_debug_flags "-O1 -g")
+endif()
+set(CMAKE_C_FLAGS_DEBUG "${_mini_debug_flags}")
+set(CMAKE_CXX_FLAGS_DEBUG "${_mini_debug_flags}")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 

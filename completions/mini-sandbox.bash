@@ -96,7 +96,9 @@ _mini_sandbox() {
     esac
   done
 
-  if [[ -n $in_command ]]; then
+  if [[ ${words[1]} == doctor ]] && ((cword > 1)); then
+    mapfile -t COMPREPLY < <(compgen -W '--json --help' -- "$cur")
+  elif [[ -n $in_command ]]; then
     _mini_sandbox_command "$i"
   elif [[ -n $kind ]]; then
     _mini_sandbox_complete_value "$kind" "$cur"
@@ -135,6 +137,7 @@ _mini_sandbox_command() {
   else
     compopt -o filenames
     mapfile -t COMPREPLY < <(compgen -c -- "$cur" | sort -u && compgen -d -- "$cur")
+    (($1 > 1)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W doctor -- "$cur")
   fi
 }
 

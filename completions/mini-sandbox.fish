@@ -5,6 +5,11 @@ set -l with_value -o --custom -h --hermetic -w --write -M --bind -m --to -e --tm
     -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -W --chdir \
     --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log
 
+function __fish_mini_sandbox_in_doctor
+    set -l words (commandline -opc)
+    test (count $words) -gt 1; and test $words[2] = doctor
+end
+
 # Whether the words so far are options and their values only.
 function __fish_mini_sandbox_in_options --inherit-variable with_value
     set -l is_value no
@@ -23,6 +28,9 @@ end
 
 for program in mini-sandbox mini-tapbox
     complete -c $program -e
+    complete -c $program -n 'test (count (commandline -opc)) = 1' -a doctor -d 'Examine this machine'
+    complete -c $program -n __fish_mini_sandbox_in_doctor -l json -d 'The same for programs'
+    complete -c $program -n __fish_mini_sandbox_in_doctor -l help -d 'Show what doctor does'
     # The command and its arguments.
     complete -c $program -x -a "(__fish_complete_subcommand -- $with_value)"
 

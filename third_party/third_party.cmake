@@ -1,6 +1,6 @@
 # How each dependency is found or fetched; nothing of them is in this tree.
 #
-# From Debian 12's packages: CLI11, GoogleTest, Google Benchmark, libseccomp. Fetched, because
+# From Debian 12's packages: nlohmann-json, GoogleTest, Google Benchmark, libseccomp. Fetched, because
 # Debian 12 has them too old or not static: lwIP, c-ares (source packages of Debian 13 with Debian's
 # own security patches, built here) and libmnl (the static archive of Debian 13's package).
 # docs/building.md says how to give each of them instead.
@@ -8,9 +8,9 @@ include("${CMAKE_CURRENT_LIST_DIR}/debian_archive.cmake")
 
 find_package(Threads REQUIRED)
 
-find_package(CLI11 QUIET)
-if(NOT CLI11_FOUND)
-  message(FATAL_ERROR "third_party: CLI11 is missing: apt-get install libcli11-dev")
+find_package(nlohmann_json 3.11 QUIET)
+if(NOT nlohmann_json_FOUND)
+  message(FATAL_ERROR "third_party: nlohmann-json is missing: apt-get install nlohmann-json3-dev")
 endif()
 
 if(BUILD_TESTING)

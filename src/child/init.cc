@@ -34,7 +34,8 @@ struct ExecArguments {
   Step step;  // written by the child, which shares our memory until it has executed
 };
 
-// execvp(3) over candidates that were listed beforehand. Returns only on failure.
+}  // namespace
+
 int ExecuteFirstCandidate(const FrozenPlan& plan) {
   int error = ENOENT;
   for (size_t i = 0; i < plan.candidate_count; ++i) {
@@ -61,6 +62,8 @@ int ExecuteFirstCandidate(const FrozenPlan& plan) {
   }
   return error;
 }
+
+namespace {
 
 // A Ctrl-Z that comes before the exec would stop this process while init sleeps until that very
 // exec, and nobody could tell of it. It is lost instead: exec undoes handlers.

@@ -15,6 +15,10 @@ struct StartedCommand {
   pid_t pid = -1;
 };
 
+// execvp(3) over candidates that were listed beforehand. Returns only on failure: the errno a shell
+// would report.
+int ExecuteFirstCandidate(const FrozenPlan& plan);
+
 // Forks and execs the command with `file_mode_mask` as its umask, in the foreground of a terminal
 // of its own if it has one. step.stage is kExec when no candidate could be executed: step.error
 // then is the errno a shell would report.

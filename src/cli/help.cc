@@ -1,11 +1,10 @@
 #include "cli/help.h"
 
-#include <algorithm>
-#include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "base/strings.h"
+#include "cli/option_table.h"
 
 namespace mini {
 namespace {
@@ -18,7 +17,7 @@ std::string Summary(Product product) {
                     ? "Runs a command in a sandbox, with no network unless -N shares the host's.\n"
                     : "Runs a command in a sandbox that reaches only what an allow-list names.\n",
                 "No root, no daemon, nothing to configure: what is not made writable here does\n"
-                "not change on the host.\n");
+                "not change on the host. `doctor` examines what this machine can do.\n");
 }
 
 std::string Footer(Product product) {
@@ -41,13 +40,15 @@ std::string Footer(Product product) {
 }
 
 // "  -w, --write PATH", "      --setenv NAME=VALUE"
-std::string NamesColumn(const CLI::Option& option) {
+std::string NamesColumn(const OptionEntry& option) {
   std::string names = "  ";
-  const std::vector<std::string>& short_names = option.get_snames();
-  names += short_names.empty() ? "    " : StrCat("-", short_names[0], ", ");
-  names += StrCat("--", option.get_lnames().at(0));
-  // Of a flag it is empty.
-  if (!option.get_option_text().empty()) names += StrCat(" ", option.get_option_text());
+  if (option.short_name != '\0') {
+    names += StrCat("-", option.short_name, ", ");
+  } else {
+    names += "    ";
+  }
+  names += StrCat("--", option.long_name);
+  if (option.TakesValue()) names += StrCat(" ", option.value);
   return names;
 }
 
@@ -63,34 +64,20 @@ std::string Row(std::string names, std::string_view description) {
   return row + '\n';
 }
 
-class Formatter : public CLI::FormatterBase {
- public:
-  explicit Formatter(Product product) : product_(product) {}
-
-  std::string make_help(const CLI::App* app, std::string, CLI::AppFormatMode) const override {
-    std::string help = StrCat(UsageLine(product_), "\n\n", Summary(product_));
-    for (const std::string& group : app->get_groups()) {
-      const auto options = app->get_options([&](const CLI::Option* option) {
-        return option->get_group() == group && !option->get_lnames().empty();
-      });
-      if (options.empty()) continue;
-      help += StrCat("\n", group, "\n");
-      for (const CLI::Option* option : options) {
-        help += Row(NamesColumn(*option), option->get_description());
-      }
-    }
-    help += Row("      @FILE", "options from FILE, one word a line");
-    return StrCat(help, "\n", Footer(product_));
-  }
-
- private:
-  Product product_;
-};
-
 }  // namespace
 
-std::shared_ptr<CLI::FormatterBase> HelpFormatter(Product product) {
-  return std::make_shared<Formatter>(product);
+std::string HelpText(Product product) {
+  std::string help = StrCat(UsageLine(product), "\n       ", ProductName(product),
+                            " doctor [--json]\n\n", Summary(product));
+  std::string_view group;
+  for (const OptionEntry& option : OptionTable()) {
+    if (!option.IsOfferedBy(product)) continue;
+    if (option.group != group) help += StrCat("\n", option.group, "\n");
+    group = option.group;
+    help += Row(NamesColumn(option), option.text);
+  }
+  help += Row("      @FILE", "options from FILE, one word a line");
+  return StrCat(help, "\n", Footer(product));
 }
 
 }  // namespace mini

@@ -1,17 +1,15 @@
-// What --help prints around and about the options.
+// The text of --help.
 #ifndef MINI_SANDBOX_CLI_HELP_H_
 #define MINI_SANDBOX_CLI_HELP_H_
 
-#include <CLI/App.hpp>
-#include <memory>
+#include <string>
 
 #include "cli/command_line.h"
 
 namespace mini {
 
-// Lays out an App's options in their groups, within 80 columns if the descriptions' lines keep
-// to 50.
-std::shared_ptr<CLI::FormatterBase> HelpFormatter(Product product);
+// Within 80 columns. The options are those of the table, in its order, under their groups.
+std::string HelpText(Product product);
 
 }  // namespace mini
 

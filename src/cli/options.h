@@ -1,10 +1,7 @@
-// The options of both programs: their names, what each does to the policy, the help.
+// What the options add up to.
 #ifndef MINI_SANDBOX_CLI_OPTIONS_H_
 #define MINI_SANDBOX_CLI_OPTIONS_H_
 
-#include <CLI/App.hpp>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,35 +17,31 @@ namespace mini {
 // Takes uses of options in the order given; then Finish().
 class Options {
  public:
-  explicit Options(Product product);
-  Options(const Options&) = delete;
-  Options& operator=(const Options&) = delete;
+  explicit Options(Product product) : product_(product) {}
 
   // The mistake says why where it is an option of the other program only.
   Result<bool> TakesValue(const std::string& name) const;
   Status Take(const OptionUse& use);
   // Whether --help or --version was among them: no command is needed then.
-  bool IsTextOnly() const { return help_ || version_; }
+  bool IsTextOnly() const { return text_only_ != TextOnly::kNone; }
   // Everything but the command.
   Result<CommandLine> Finish();
 
+  // --- What the entries of the table call ---
+
+  enum class TextOnly { kNone, kVersion, kHelp };
+
+  PolicyBuilder& builder() { return builder_; }
+  PathResolver& paths() { return paths_; }
+  CommandLine& line() { return line_; }
+  Status AddBind(Access access, std::string_view option, const std::string& path);
+  Status SetBindTarget(const std::string& path);
+  Status AddRulesFile(const std::string& path);
+  Status AddRule(const std::string& rule);
+  // --help wins over --version.
+  void AskForText(TextOnly text);
+
  private:
-  using Setter = std::function<Status(const std::string& value)>;
-  struct Description {
-    const char* names;
-    const char* value;  // what --help calls the value; null: the option takes none
-    const char* text;
-  };
-
-  void AddModes();
-  void AddFiles();
-  void AddNetwork();
-  void AddCommand();
-  void AddEnvironment();
-  void AddLimits();
-  void AddOther();
-  void Add(const char* group, Description description, Setter setter);
-
   // A path of the host that is to show. Kept until Finish(), since an -m may still follow.
   struct Bind {
     Access access;
@@ -56,19 +49,14 @@ class Options {
     std::optional<std::string> target;
     std::string place;
   };
-  Status SetBindTarget(const std::string& path);
   Status AddBinds();
-  Status AddRule(const std::string& rule);
   Status ReadRulesFiles();
 
   Product product_;
-  CLI::App app_;
-  std::map<const CLI::Option*, Setter> setters_;
   PathResolver paths_;
   PolicyBuilder builder_;
   CommandLine line_;
-  bool help_ = false;
-  bool version_ = false;
+  TextOnly text_only_ = TextOnly::kNone;
   std::string place_;  // of the option being taken
   std::vector<Bind> binds_;
   bool wants_target_ = false;  // the last -M of binds_, for which no -m came yet

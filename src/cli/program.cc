@@ -8,9 +8,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "doctor/doctor.h"
 #include "sandbox/sandbox.h"
 #include "supervise/outcome.h"
 
@@ -66,10 +68,25 @@ int Print(Product product, std::string_view text) {
   return Fail(product, SystemError(Stage::kProbe, errno, "write to standard output"));
 }
 
+// As the first word only: behind an option or "--" it is a command.
+bool AsksForDoctor(int argc, const char* const* argv) {
+  return argc > 1 && std::string_view(argv[1]) == "doctor";
+}
+
+int Examine(Product product, int argc, const char* const* argv) {
+  const Network network = product == Product::kTapbox ? Network::kStack : Network::kLoopback;
+  const Result<DoctorAnswer> answer =
+      RunDoctor(ProductName(product), network, {argv + 2, argv + argc});
+  if (!answer.ok()) return Fail(product, answer.status());
+  const int printed = Print(product, answer.value().text);
+  return printed != 0 ? printed : answer.value().exit_code;
+}
+
 }  // namespace
 
 int RunProgram(Product product, int argc, const char* const* argv) {
   if (const Status streams = OpenStandardStreams(); !streams.ok()) return Fail(product, streams);
+  if (AsksForDoctor(argc, argv)) return Examine(product, argc, argv);
   Result<CommandLine> line = ParseCommandLine(product, argc, argv);
   if (!line.ok()) return Fail(product, line.status());
   if (line->text_only) return Print(product, *line->text_only);

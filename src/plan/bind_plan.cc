@@ -98,11 +98,15 @@ Status PlanBind(const BindRequest& bind, MountDraft& draft) {
   return OkStatus();
 }
 
-Status CheckOverlay(const std::string& named, const std::string& path) {
+Status CheckOverlay(const std::string& named, const PathFact& fact) {
+  const std::string& path = fact.canonical;
   if (IsBelow(path, "/proc")) return Refused(named, "the sandbox has a /proc of its own");
   if (IsBelow(path, "/dev")) return Refused(named, "the sandbox has a /dev of its own");
   if (IsSameOrBelow(path, "/sys")) {
     return Refused(named, "what is in /sys belongs to the whole machine; -M shows it");
+  }
+  if (fact.kind != PathKind::kDirectory) {
+    return Refused(named, "not a directory, so it cannot be overlaid; -M shows it");
   }
   return OkStatus();
 }
@@ -128,7 +132,7 @@ Status PlanNamedOverlays(MountDraft& draft) {
     const PathFact& fact = draft.Fact(named);
     MINI_RETURN_IF_ERROR(CheckExists(Named("-k", named), fact, ""));
     if (IsOursAlready(fact.canonical, fact.canonical)) continue;
-    MINI_RETURN_IF_ERROR(CheckOverlay(Named("-k", named), fact.canonical));
+    MINI_RETURN_IF_ERROR(CheckOverlay(Named("-k", named), fact));
     paths.push_back(fact.canonical);
     draft.AddLinksOnTheWayTo(named);
   }
@@ -140,9 +144,11 @@ Status PlanNamedOverlays(MountDraft& draft) {
     const bool is_there = !last.empty() && IsSameOrBelow(path, last);
     if (is_there && !IsNamedBetween(last, path, draft)) continue;
     if (!AddOverlay(path, draft)) {
-      return Status(StatusCode::kUnsupported, Stage::kPlan,
-                    StrCat(Named("-k", path), ": mounts in it keep it from being overlaid"))
-          .WithHint("name directories in it that hold none, or show it read-only with -M");
+      // As where the kernel cannot: stricter than what was asked for, and said.
+      draft.AddBind(path, path, true, kReadOnly);
+      draft.Notice(StrCat(Named("-k", path),
+                          ": read-only inside, because mounts in it cannot be overlaid; name "
+                          "directories in it that hold none"));
     }
     last = path;
   }

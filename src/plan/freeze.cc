@@ -84,6 +84,18 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.writable_roots = arena->Vector(plan.writable_roots);
   frozen.writable_root_count = plan.writable_roots.size();
 
+  if (plan.degraded) {
+    auto* rules = arena->Array<FrozenPathRule>(plan.degraded->rules.size());
+    for (size_t i = 0; i < plan.degraded->rules.size(); ++i) {
+      const PathRule& rule = plan.degraded->rules[i];
+      rules[i] = {arena->String(rule.path), rule.rights};
+    }
+    frozen.path_rules = rules;
+    frozen.path_rule_count = plan.degraded->rules.size();
+    frozen.landlock_abi = plan.degraded->landlock_abi;
+    frozen.scratch_directory = arena->String(plan.degraded->scratch_directory);
+  }
+
   frozen.filter = filter.data();
   frozen.filter_size = filter.size();
 

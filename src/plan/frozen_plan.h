@@ -68,6 +68,18 @@ struct FrozenSysctl {
 
 enum class FrozenNetwork : uint8_t { kLoopback, kTap };
 
+// What landlock(7) allows below a path, in a run without namespaces.
+enum class PathRights : uint8_t {
+  kRead,    // reading and executing
+  kDevice,  // reading, writing and ioctl(2)
+  kWrite,   // everything
+};
+
+struct FrozenPathRule {
+  const char* path;
+  PathRights rights;
+};
+
 struct FrozenPlan {
   // Written to /proc/self/{uid,gid}_map.
   const char* uid_map;
@@ -89,6 +101,12 @@ struct FrozenPlan {
   // Paths inside, none below another, that may be written below.
   const char* const* writable_roots;
   size_t writable_root_count;
+
+  // Only without namespaces.
+  const FrozenPathRule* path_rules;
+  size_t path_rule_count;
+  int landlock_abi;
+  const char* scratch_directory;
 
   const sock_filter* filter;
   size_t filter_size;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,15 @@ struct DirectoryEntry {
 // What the names of directories begin with that runs make in the scratch directory of -d.
 inline constexpr std::string_view kScratchPrefix = "mini-sandbox-";
 
+// Only where namespaces are refused and the user allows to do without.
+struct DegradedFacts {
+  std::string refusal;            // what refuses them, for the user
+  int landlock_abi = 0;           // 0: none
+  std::string scratch_directory;  // fresh and empty; becomes TMPDIR
+  // The entries of the directories that DirectoriesAboveHidden() names, sorted.
+  std::map<std::string, std::vector<DirectoryEntry>, std::less<>> listings;
+};
+
 struct HostFacts {
   uid_t uid = 0;  // effective, as seen in this user namespace
   gid_t gid = 0;
@@ -70,6 +80,7 @@ struct HostFacts {
   std::vector<DirectoryEntry> root_entries;
   // Of the one directory that was asked about; true when its entries cannot be seen.
   bool listed_directory_is_empty = true;
+  std::optional<DegradedFacts> degraded;
   // The texts that shape name resolution inside; empty when unreadable.
   std::string resolv_conf;
   std::string hosts;

@@ -78,15 +78,29 @@ void PlanSecrets(MountDraft& draft) {
       const std::string& path = draft.Fact(JoinPath(home, name)).canonical;
       // Some lead to /dev/null, or to what a system keeps for everybody.
       if (path.empty() || IsSystemTree(path)) continue;
+      bool is_hidden = false;
+      bool is_named = false;
       for (const std::string& place : PlacesOf(path, Parts::kIncluded, draft)) {
-        const bool is_hidden = !IsSystemTree(place) && HideSecret(place, draft);
-        if (is_hidden && (hidden.empty() || hidden.back() != name)) hidden.push_back(name);
+        if (IsSystemTree(place)) continue;
+        HideSecret(place, draft) ? is_hidden = true : is_named = true;
       }
+      if (is_hidden && !is_named) hidden.push_back(name);
     }
   }
   if (hidden.empty()) return;
   draft.Notice(StrCat("what may hold credentials in HOME is hidden (", FirstOf(hidden),
                       "); -M PATH shows one"));
+}
+
+// A chroot or a container's root has one, and a bind of "/" to another place brings the host's own:
+// it tells about the host's processes.
+void PlanForeignProc(MountDraft& draft) {
+  for (const MountFact& mount : draft.facts.mounts) {
+    if (mount.filesystem != "proc") continue;
+    for (const std::string& place : PlacesOf(mount.mount_point, Parts::kLeftOut, draft)) {
+      if (!IsSameOrBelow(place, "/proc")) draft.AddMask(place);
+    }
+  }
 }
 
 void PlanNameFiles(MountDraft& draft) {

@@ -62,6 +62,7 @@ std::vector<std::string> PathsBehind(const std::string& path, const Policy& poli
 
 // mask_plan.cc: what of the host the command must not see as it is.
 void PlanSecrets(MountDraft& draft);
+void PlanForeignProc(MountDraft& draft);
 void PlanNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
 // Covers what lies there, wherever it shows.

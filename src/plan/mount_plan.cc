@@ -56,6 +56,7 @@ Status PlanMounts(const Policy& policy, const HostFacts& facts, Plan& plan) {
   MINI_RETURN_IF_ERROR(CheckScratchDirectory(draft));
   MINI_RETURN_IF_ERROR(HasEmptyRoot(policy) ? PlanInEmptyRoot(draft) : PlanInHostTree(draft));
   if (policy.network == Network::kStack) PlanNameFiles(draft);
+  PlanForeignProc(draft);
   PlanSockets(draft);
   MINI_RETURN_IF_ERROR(HideScratchDirectory(draft));
   draft.Emit();

@@ -58,7 +58,7 @@ std::vector<std::string> OverlayRoots(const Policy& policy, const HostFacts& fac
     const PathFact* fact = FindFact(path, facts);
     if (fact && !fact->canonical.empty()) roots.push_back(fact->canonical);
   }
-  if (policy.mode != Mode::kDefault) return roots;
+  if (HasEmptyRoot(policy)) return roots;
   roots.insert(roots.end(), facts.writable_system_directories.begin(),
                facts.writable_system_directories.end());
   std::string working_directory = WorkingDirectoryOf(policy, facts);

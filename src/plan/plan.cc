@@ -6,6 +6,7 @@
 
 #include "base/paths.h"
 #include "base/strings.h"
+#include "plan/degraded_plan.h"
 #include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
@@ -45,6 +46,12 @@ std::vector<Sysctl> NetworkSysctls(const HostFacts& facts) {
   };
 }
 
+// The name that programs look up first (tempfile, mktemp(1), compilers).
+void SetTemporaryDirectory(const std::string& directory, std::vector<std::string>& environment) {
+  std::erase_if(environment, [](const std::string& entry) { return entry.starts_with("TMPDIR="); });
+  environment.push_back(StrCat("TMPDIR=", directory));
+}
+
 // What a policy can ask for and this version does not carry out. Refused, never ignored.
 Status CheckAvailable(const Policy& policy) {
   const std::pair<bool, std::string_view> missing[] = {
@@ -55,7 +62,6 @@ Status CheckAvailable(const Policy& policy) {
       {!policy.environment.empty() || !policy.kept_variables.empty(), "changing the environment"},
       {policy.interrupt_terminates, "turning SIGINT into SIGTERM"},
       {policy.nesting == Nesting::kAllowed, "a sandbox in the sandbox"},
-      {policy.degraded == Degraded::kAllowed, "a sandbox without namespaces"},
   };
   for (const auto& [is_asked, what] : missing) {
     if (is_asked) {
@@ -65,9 +71,10 @@ Status CheckAvailable(const Policy& policy) {
   return OkStatus();
 }
 
-// The path and every directory above it but "/": which of them are symlinks decides what has to be
-// made where they do not show.
+// The path and every directory above it, below "/": which of them are symlinks decides what has to
+// be made where they do not show.
 void AddWayTo(std::string_view path, std::set<std::string>& paths) {
+  if (path == "/") paths.emplace(path);
   for (; path.size() > 1; path = path.substr(0, path.rfind('/'))) paths.emplace(path);
 }
 
@@ -77,13 +84,14 @@ bool HasEmptyRoot(const Policy& policy) {
   return policy.mode == Mode::kCustom || policy.mode == Mode::kHermetic;
 }
 
-std::vector<std::string> PathsToProbe(const Policy& policy) {
+std::vector<std::string> PathsToProbe(const Policy& policy, std::string_view home) {
   std::set<std::string> paths = {"/dev", "/proc"};
   std::vector<std::string_view> ours(PrivateDirectories().begin(), PrivateDirectories().end());
   if (policy.network == Network::kStack) ours.insert(ours.end(), {kResolvConf, kHosts});
   for (const std::string_view path : ours) {
     HasEmptyRoot(policy) ? AddWayTo(path, paths) : void(paths.emplace(path));
   }
+  if (HasEmptyRoot(policy) && IsAbsolutePath(home)) AddWayTo(NormalizePath(home), paths);
   for (const BindRequest& bind : policy.binds) {
     AddWayTo(bind.source, paths);
     AddWayTo(bind.target, paths);
@@ -112,10 +120,12 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.gid = facts.gid;
   plan.network = policy.network;
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(facts);
-  MINI_RETURN_IF_ERROR(PlanMounts(policy, facts, plan));
+  MINI_RETURN_IF_ERROR(facts.degraded ? PlanDegraded(policy, facts, plan)
+                                      : PlanMounts(policy, facts, plan));
   plan.argv = argv;
   plan.environment = facts.environment;
   plan.candidates = Candidates(argv[0], facts.environment);
+  if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;
   plan.time_limit = policy.time_limit;
   plan.kill_delay = policy.kill_delay;

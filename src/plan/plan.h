@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -35,6 +36,19 @@ struct Sysctl {
   std::string value;
 };
 
+// A run without namespaces: see degraded_plan.h.
+struct PathRule {
+  std::string path;
+  PathRights rights;
+  friend bool operator==(const PathRule&, const PathRule&) = default;
+};
+
+struct DegradedPlan {
+  int landlock_abi = 0;
+  std::string scratch_directory;
+  std::vector<PathRule> rules;  // all else cannot be opened
+};
+
 struct Plan {
   uid_t uid = 0;
   gid_t gid = 0;
@@ -54,6 +68,7 @@ struct Plan {
   bool terminal = false;  // the command gets a pseudo-terminal of the sandbox's own
   std::optional<std::chrono::milliseconds> time_limit;
   std::chrono::milliseconds kill_delay{0};
+  std::optional<DegradedPlan> degraded;  // then there are no namespaces and no mounts
   // What the user should know: one sentence each, for stderr.
   std::vector<std::string> notices;
 
@@ -69,8 +84,8 @@ inline constexpr const char* kSandboxResolver = "198.18.0.53";
 // Whether the sandbox starts from an empty root: custom and hermetic mode.
 bool HasEmptyRoot(const Policy& policy);
 
-// The paths whose PathFact MakePlan will look up.
-std::vector<std::string> PathsToProbe(const Policy& policy);
+// The paths whose PathFact MakePlan will look up. `home` is $HOME, as it is written.
+std::vector<std::string> PathsToProbe(const Policy& policy, std::string_view home);
 
 // The directories above the working directory that are overlaid if the caller may write there, the
 // topmost first. For facts that are complete but for `writable_parent` and `listings`.

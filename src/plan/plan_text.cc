@@ -156,6 +156,31 @@ std::string MountOp::ToString() const {
   return text;
 }
 
+namespace {
+
+std::string_view RightsName(PathRights rights) {
+  switch (rights) {
+    case PathRights::kRead:
+      return "read";
+    case PathRights::kDevice:
+      return "device";
+    case PathRights::kWrite:
+      return "write";
+  }
+  return "unknown";
+}
+
+// In place of namespaces, id maps, network and mounts.
+std::string DegradedText(const DegradedPlan& plan) {
+  std::string text = StrCat("no namespaces, landlock ", plan.landlock_abi, "\n");
+  for (const PathRule& rule : plan.rules) {
+    text += StrCat("allow ", RightsName(rule.rights), " ", Word(rule.path), "\n");
+  }
+  return text + "refuse sockets\n";
+}
+
+}  // namespace
+
 std::string Plan::ToString() const {
   std::string text = "namespaces user mount pid ipc uts cgroup net\n";
   text += StrCat("map uid ", uid, " gid ", gid, "\n");
@@ -167,6 +192,7 @@ std::string Plan::ToString() const {
     text += StrCat("sysctl ", sysctl.path, " ", Word(sysctl.value), "\n");
   }
   for (const MountOp& op : mounts) text += StrCat("mount ", op.ToString(), "\n");
+  if (degraded) text = DegradedText(*degraded);
   text += "write below";
   for (const std::string& root : writable_roots) text += StrCat(" ", Word(root));
   text += "\n";

@@ -86,12 +86,15 @@ void PlanPrivateHomes(const PrivatePaths& paths, MountDraft& draft) {
 }
 
 void PlanHomesNotNamed(MountDraft& draft) {
+  // $HOME often leads there through a symlink ("/home" to "/export/home").
+  for (const std::string_view variable : draft.facts.environment) {
+    if (variable.starts_with("HOME=/")) draft.AddLinksOnTheWayTo(NormalizePath(variable.substr(5)));
+  }
   for (const std::string& home : draft.facts.homes) {
     const Cover* cover = draft.CoverAtOrAbove(home);
-    if (!cover ||
-        (cover->target != home && cover->may_make_points() && cover->kind != CoverKind::kOverlay)) {
-      draft.AddPrivate(home, 0700);
-    }
+    const bool is_in_a_fresh_one =
+        cover && cover->target != home && cover->may_make_points() && !cover->shows_host();
+    if (!cover || is_in_a_fresh_one) draft.AddPrivate(home, 0700);
   }
 }
 

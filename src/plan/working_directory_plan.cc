@@ -50,17 +50,35 @@ std::vector<std::string> PartsOfHomes(const std::string& path, const HostFacts& 
   return parts;
 }
 
+Status RefuseToWorkAmongCredentials(const std::string& path) {
+  return Status(StatusCode::kInvalidArgument, Stage::kPlan,
+                StrCat("the working directory ", path, " holds credentials"))
+      .WithHint(StrCat("run from another directory, or open it with -w ", path));
+}
+
+// Whether a name for credentials in a home is a symlink that leads there, or above. Known in the
+// modes in which HOME shows.
+bool IsWhereASecretLies(const std::string& path, const MountDraft& draft) {
+  const auto secrets = SecretsOfHome();
+  return std::any_of(
+      draft.facts.homes.begin(), draft.facts.homes.end(), [&](const std::string& home) {
+        return std::any_of(secrets.begin(), secrets.end(), [&](std::string_view name) {
+          const std::string& place = draft.Fact(JoinPath(home, name)).canonical;
+          return !place.empty() && !IsSystemTree(place) && IsSameOrBelow(path, place);
+        });
+      });
+}
+
 // The secrets below the working directory; an error when it is one itself.
 Result<std::vector<std::string>> SecretsInWorkingDirectory(const MountDraft& draft) {
   const std::string& path = draft.working_directory;
+  if (IsWhereASecretLies(path, draft)) return RefuseToWorkAmongCredentials(path);
   std::vector<std::string> secrets;
   for (const std::string& part : PartsOfHomes(path, draft.facts)) {
     for (const std::string_view name : SecretsOfHome()) {
       const std::string secret = JoinPath("/", name);
       if (!part.empty() && IsSameOrBelow(part, secret)) {
-        return Status(StatusCode::kInvalidArgument, Stage::kPlan,
-                      StrCat("the working directory ", path, " holds credentials"))
-            .WithHint(StrCat("run from another directory, or open it with -w ", path));
+        return RefuseToWorkAmongCredentials(path);
       }
       if (IsBelow(secret, part.empty() ? "/" : part)) {
         secrets.push_back(path + secret.substr(part.size()));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
@@ -14,6 +15,7 @@
 #include "netstack/dns/dns_server.h"
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
+#include "sandbox/degraded_run.h"
 #include "sandbox/stack_thread.h"
 #include "supervise/child_process.h"
 #include "supervise/signals.h"
@@ -40,7 +42,9 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   options.root_entries = HasEmptyRoot(policy);
   options.listed_directory = policy.root_directory;
   options.resolver_files = policy.network == Network::kStack;
-  MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(PathsToProbe(policy), options));
+  const char* home = getenv("HOME");
+  const std::vector<std::string> paths = PathsToProbe(policy, home ? home : "");
+  MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(paths, options));
   const auto is_directory = [&](std::string_view path) {
     return facts.paths.find(path)->second.kind == PathKind::kDirectory;
   };
@@ -152,13 +156,21 @@ Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts
 }  // namespace
 
 Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv) {
-  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(policy));
+  MINI_ASSIGN_OR_RETURN(HostFacts facts, ProbeHost(policy));
+  if (policy.degraded == Degraded::kAllowed) {
+    if (const auto refusal = FindRefusal()) {
+      AddDegradedFacts(*refusal, "/tmp/mini-sandbox-XXXXXX", facts);
+    }
+  }
   return MakePlan(policy, facts, argv);
 }
 
 Result<Outcome> Run(RunRequest request) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
   MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  if (request.policy.degraded == Degraded::kAllowed) {
+    if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal);
+  }
   MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
   const SupervisorSignals signals(plan.terminal ? JobControl::kRelayed : JobControl::kShared);
   const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), signals.original_mask());

@@ -12,7 +12,7 @@ using child::ChildStage;
 constexpr const char* kRestricted =
     "unprivileged user namespaces are restricted here: on Ubuntu an AppArmor profile must allow "
     "them (sysctl kernel.apparmor_restrict_unprivileged_userns); in a container its seccomp or "
-    "AppArmor profile must";
+    "AppArmor profile must; run mini-sandbox doctor or mini-tapbox doctor";
 
 std::string HintForTap(int error_number) {
   switch (error_number) {
@@ -35,7 +35,11 @@ std::string HintForMount(const MountOp& op, int error_number) {
   }
   if (error_number == EPERM || error_number == EACCES) {
     if (op.kind == MountOpKind::kNewFilesystem && op.data == "proc") {
-      return "/proc is not fully visible here, as in a container that masks parts of it";
+      // The kernel's mount_too_revealing(); a copy of the host's /proc would show its processes.
+      return "parts of /proc are covered here, as in a container, and then the kernel refuses a "
+             "new "
+             "one: start the container with docker's --security-opt systempaths=unconfined or "
+             "podman's --security-opt unmask=ALL; run mini-sandbox doctor or mini-tapbox doctor";
     }
     return kRestricted;
   }

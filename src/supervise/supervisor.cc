@@ -231,6 +231,9 @@ Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
   if (plan_.time_limit) deadline_ = steady_clock::now() + *plan_.time_limit;
   Result<Outcome> outcome = RunUntilEnd(signal_descriptor.get());
   terminal_.reset();
+  // Who did not take the command's output may be the reader of our messages, too.
+  pollfd reader = {STDERR_FILENO, POLLOUT, 0};
+  if (delivery_given_up_ && poll(&reader, 1, 0) == 0) return outcome;
   for (const std::string& notice : said_later_) on_notice_(notice);
   return outcome;
 }

@@ -16,10 +16,14 @@ std::string HintFor(int error_number) {
     case EPERM:
       return "this machine or container does not let you make user namespaces "
              "(sysctl kernel.unprivileged_userns_clone, a container's seccomp profile, or a "
-             "chroot)";
+             "chroot); run mini-sandbox doctor or mini-tapbox doctor";
+    case ENOSYS:
+      return "a seccomp filter, of a container or of a sandbox around this one, refuses it, or "
+             "Linux is older than 5.12; run mini-sandbox doctor or mini-tapbox doctor";
     case ENOSPC:
     case EUSERS:
-      return "the limit on user namespaces is reached (sysctl user.max_user_namespaces)";
+      return "the limit on user namespaces is reached (sysctl user.max_user_namespaces); run "
+             "mini-sandbox doctor or mini-tapbox doctor";
     case EINVAL:
       return "this kernel lacks a namespace that the sandbox needs (CONFIG_USER_NS, CONFIG_PID_NS, "
              "CONFIG_NET_NS)";

@@ -280,9 +280,10 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
   for (const std::string& home : facts.homes) {
     for (const std::string_view name : options.below_homes) {
       std::string path = JoinPath(home, name);
-      MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
-      if (fact.kind == PathKind::kMissing) continue;
-      facts.paths.insert_or_assign(std::move(path), std::move(fact));
+      Result<PathFact> fact = ReadPathFact(path);
+      // What cannot even be looked at (below a dead FUSE mount: ENOTCONN) nobody else reads.
+      if (!fact.ok() || fact->kind == PathKind::kMissing) continue;
+      facts.paths.insert_or_assign(std::move(path), *std::move(fact));
     }
   }
   for (const std::string_view directory : options.system_directories) {

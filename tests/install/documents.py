@@ -204,7 +204,9 @@ class Completion(DocumentsTest):
                 ("mini-sandbox", "-x busyb", ["-x", "busybox"]),
                 ("mini-sandbox", "-x -- busyb", ["-x", "--", "busybox"]),
                 ("mini-sandbox", "-x cat rul", ["-x", "cat", "rules-file"]),
-                ("mini-sandbox", "-x cat --wri", ["-x", "cat", "--wri"])):
+                ("mini-sandbox", "-x cat --wri", ["-x", "cat", "--wri"]),
+                ("mini-sandbox", "docto", ["doctor"]),
+                ("mini-tapbox", "doctor --js", ["doctor", "--json"])):
             with self.subTest(f"{program} {line}"):
                 words = terminal.complete(f"{program} {line}")
                 self.assertEqual(words, [program, *completed])
@@ -213,6 +215,24 @@ class Completion(DocumentsTest):
         file = installed("share/bash-completion/completions/mini-sandbox")
         self.check(Terminal(["bash", "--norc", "--noprofile", "-i"],
                             f"bind 'set bell-style none'; source {file}"))
+
+    def test_bash_completes_the_arguments_of_the_command(self):
+        library = pathlib.Path("/usr/share/bash-completion/bash_completion")
+        if not library.exists():
+            if IN_CI:
+                self.fail("bash-completion is not installed")
+            self.skipTest("bash-completion is not installed")
+        file = installed("share/bash-completion/completions/mini-sandbox")
+        terminal = Terminal(["bash", "--norc", "--noprofile", "-i"],
+                            f"bind 'set bell-style none'; source {library}; source {file}")
+        self.addCleanup(terminal.close)
+        # The words that bash counts are more than these: it splits at = : and @.
+        for words in (["mini-sandbox", "-x", "-T", "5", "kill"],
+                      ["mini-sandbox", "-x", "--write=/tmp", "--", "kill"],
+                      ["mini-sandbox", "@file", "kill"],
+                      ["mini-tapbox", "-x", "--allow", "tcp/a.example:80", "kill"]):
+            with self.subTest(words):
+                self.assertEqual(terminal.complete(" ".join([*words, "-TER"])), [*words, "-TERM"])
 
     def test_zsh_completes(self):
         self.need("zsh")
@@ -231,7 +251,9 @@ class Completion(DocumentsTest):
                                 ("mini-tapbox --unsetenv SESAM", "SESAME_X"),
                                 ("mini-tapbox -x busyb", "busybox"),
                                 ("mini-tapbox -x cat rul", "rules-file"),
-                                ("mini-tapbox -x cat --wri", None)):
+                                ("mini-tapbox -x cat --wri", None),
+                                ("mini-tapbox docto", "doctor"),
+                                ("mini-tapbox doctor --js", "--json")):
             with self.subTest(line):
                 told = output_of("fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
                                  file, line, cwd=self.directory,
@@ -254,6 +276,58 @@ class Tree(DocumentsTest):
             "man/man5/mini-tapbox-rules.5",
             "zsh/site-functions/_mini-sandbox",
         ])
+
+
+class SecurityDocument(DocumentsTest):
+    """docs/security.md names files, functions and tests."""
+
+    def setUp(self):
+        self.text = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
+
+    @staticmethod
+    def known_tests():
+        """Suite.Name of the C++ tests; module.Class and module.Class.test of the Python ones."""
+        found = set()
+        for path in REPOSITORY.glob("tests/*/*_test.cc"):
+            source = path.read_text(encoding="utf-8")
+            for suite, name in re.findall(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", source,
+                                          re.MULTILINE):
+                found.add(f"{suite}.{name}")
+        for path in REPOSITORY.glob("tests/integration/test_*.py"):
+            case = None
+            for line in path.read_text(encoding="utf-8").splitlines():
+                if match := re.match(r"class (\w+)", line):
+                    case = f"{path.stem}.{match[1]}"
+                    found.add(case)
+                elif match := re.match(r"    def (test_\w+)", line):
+                    found.add(f"{case}.{match[1]}")
+        return found
+
+    def test_every_invariant_has_code_and_tests(self):
+        sections = re.split(r"^## ", self.text, flags=re.MULTILINE)[1:]
+        self.assertEqual([section.split(".")[0] for section in sections],
+                         [str(number) for number in range(1, 13)])
+        for section in sections:
+            with self.subTest(section.split("\n")[0]):
+                self.assertRegex(section, r"(?m)^- `(src|netstack)/")
+                self.assertRegex(section, r"(?m)^Tests: `")
+
+    def test_every_test_that_it_names_exists(self):
+        named = [name for paragraph in re.findall(r"^Tests: (.*?)(?:\n\n|\Z)", self.text,
+                                                  re.MULTILINE | re.DOTALL)
+                 for name in re.findall(r"`(\w+(?:\.\w+){1,2})`", paragraph)]
+        self.assertGreater(len(named), 60)
+        self.assertEqual(sorted(set(named) - self.known_tests()), [])
+
+    def test_every_file_and_function_that_it_names_exists(self):
+        path = None
+        for word in re.findall(r"`([^`]+)`", self.text):
+            if re.fullmatch(r"(src|netstack|tests)/[\w/]+\.(cc|h|py)", word):
+                path = REPOSITORY / word
+                self.assertTrue(path.is_file(), word)
+            elif re.fullmatch(r"[A-Z][a-z][A-Za-z0-9]*|_[a-z_]+", word):
+                self.assertTrue(re.search(rf"\b{word}\b", path.read_text(encoding="utf-8")),
+                                f"{path} has no {word}")
 
 
 if __name__ == "__main__":

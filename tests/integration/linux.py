@@ -107,3 +107,56 @@ def descendants_of(pid):
             found.append(child)
             pending.append(child)
     return found
+
+
+class _SockFilter(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte),
+                ("k", ctypes.c_uint)]
+
+
+class _SockFprog(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_SockFilter))]
+
+
+_CALLS = {"x86_64": {"clone": 56, "unshare": 272, "clone3": 435, "landlock_create_ruleset": 444},
+          "aarch64": {"clone": 220, "unshare": 97, "clone3": 435, "landlock_create_ruleset": 444}}
+
+
+def refuse_calls(refusals):
+    """A seccomp filter as a container's: {"clone3": errno}. Of clone, only new user namespaces."""
+    load, jump_equal, jump_set, answer = 0x20, 0x15, 0x45, 0x06  # bpf(4)'s classic machine
+    allow, refuse = 0x7fff0000, 0x00050000
+    numbers = _CALLS[os.uname().machine]
+    code = []
+    for name, error in refusals.items():
+        code.append((load, 0, 0, 0))  # the number of the call
+        if name == "clone":
+            code.append((jump_equal, 0, 3, numbers[name]))
+            code.append((load, 0, 0, 16))  # the lower half of its flags
+            code.append((jump_set, 0, 1, CLONE_NEWUSER))
+        else:
+            code.append((jump_equal, 0, 1, numbers[name]))
+        code.append((answer, 0, 0, refuse | error))
+    code.append((answer, 0, 0, allow))
+    program = _SockFprog(len(code), (_SockFilter * len(code))(*code))
+    pr_set_no_new_privs, pr_set_seccomp, mode_filter = 38, 22, 2
+    _check(_libc.prctl(pr_set_no_new_privs, ctypes.c_ulong(1), 0, 0, 0), "prctl")
+    _check(_libc.prctl(pr_set_seccomp, ctypes.c_ulong(mode_filter), ctypes.byref(program), 0, 0),
+           "prctl")
+
+
+def forbid_user_namespaces():
+    """In a user namespace of our own, whose limit on further ones is 0 (namespaces(7))."""
+    enter_user_namespace(0, 0)
+    with open("/proc/sys/user/max_user_namespaces", "w", encoding="ascii") as file:
+        file.write("0")
+
+
+def in_a_mount_namespace(change):
+    """Calls `change`, which mounts, where the host does not see it."""
+    def enter():
+        enter_user_namespace(os.getuid(), os.getgid())
+        unshare(CLONE_NEWNS)
+        change()
+
+    return enter

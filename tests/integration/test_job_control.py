@@ -1,10 +1,6 @@
 """A shell's job control over a sandbox: stopped and continued on a terminal of its own."""
-import os
-import select
-import subprocess
-import time
-
 import harness
+from terminals import ShellOnTerminal
 
 
 class JobControl(harness.SandboxTest):
@@ -12,45 +8,9 @@ class JobControl(harness.SandboxTest):
 
     def setUp(self):
         super().setUp()
-        self.main, side = os.openpty()
-        self.addCleanup(os.close, self.main)
-        if harness.stage.root():
-            os.fchown(side, self.identity.uid, -1)
-
-        def take_terminal():
-            os.setsid()
-            os.close(os.open(os.ttyname(0), os.O_RDWR))  # the first opened becomes the controlling
-
-        self.seen = ""
-        self.shell = harness.start(["bash", "--norc", "-i"], identity=self.identity, cwd=self.work,
-                                   before_exec=take_terminal, stdin=side, stdout=side,
-                                   stderr=subprocess.STDOUT)
-        os.close(side)
-        self.addCleanup(self._end_shell)
-        self.type("PS1='READY> '\n")
-        self.expect("READY> ", after="READY> '")
-
-    def _end_shell(self):
-        harness.kill_family(self.shell.pid)
-        self.shell.wait()
-        harness.stage.started.discard(self.shell.pid)
-
-    def type(self, text):
-        os.write(self.main, text.encode())
-
-    def expect(self, text, after=None, seconds=10):
-        """Reads until `text` (behind `after`) has come, and drops what came up to it."""
-        deadline = time.monotonic() + seconds
-        while True:
-            start = self.seen.find(after) + len(after) if after and after in self.seen else 0
-            found = self.seen.find(text, start)
-            if found >= 0 and (not after or after in self.seen):
-                self.seen = self.seen[found + len(text):]
-                return
-            left = deadline - time.monotonic()
-            self.assertGreater(left, 0, f"{text!r} did not come; seen: {self.seen!r}")
-            if select.select([self.main], [], [], left)[0]:
-                self.seen += os.read(self.main, 65536).decode("utf-8", "replace")
+        self.shell = ShellOnTerminal(self)
+        self.type = self.shell.type
+        self.expect = self.shell.expect
 
     def run_in_sandbox(self, script):
         self.type(f"{self.binary} -x -- sh -c '{script}'\n")
@@ -72,7 +32,7 @@ class JobControl(harness.SandboxTest):
         self.type("fg\n")
         self.expect("over-42")  # and not "Stopped" again
         self.expect("READY> ")
-        self.assertNotIn("Stopped", self.seen)
+        self.assertNotIn("Stopped", self.shell.seen)
 
     def test_ctrl_c_ends_it_and_leaves_the_shell(self):
         # From the program that is to be ended: a shell that is just starting one loses a Ctrl-C.

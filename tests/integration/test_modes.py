@@ -7,6 +7,8 @@ import shutil
 
 import harness
 import host_services
+import linux
+import tapbox
 import test_escapes
 import test_filesystem
 import test_privileges
@@ -94,6 +96,7 @@ every_mode(NothingChangesThatIsNamed, [HermeticMode, CustomMode])
 every_mode(test_filesystem.PrivateDirectories, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_filesystem.Mounts, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_filesystem.CredentialsInHome, [ReadOnlyMode])
+every_mode(test_filesystem.WorkDirectory, [ReadOnlyMode])
 every_mode(test_escapes.ReadOnlyParts, [ReadOnlyMode, HermeticMode, CustomMode])
 every_mode(test_privileges.Privileges, [ReadOnlyMode, HermeticMode, CustomMode])
 del NothingChangesBesideHome, NothingChangesThatIsNamed
@@ -135,8 +138,8 @@ class ReadOnly(harness.SandboxTest):
         os.symlink(kept_elsewhere / "pgpass", self.in_home(".pgpass"))
         os.symlink(self.home / ".ssh", self.work / "link")
         second = self.make_directory(self.scratch / "second-home")
-        harness.linux.mount(str(self.home), str(second), flags=harness.linux.MS_BIND)
-        self.addCleanup(harness.linux.umount_lazily, str(second))
+        linux.mount(str(self.home), str(second), flags=linux.MS_BIND)
+        self.addCleanup(linux.umount_lazily, str(second))
         outcome = self.shell('cat link/* "$1"/.netrc "$1"/.ssh/* "$2" /proc/self/root"$1"/.netrc; '
                              'cat /proc/1/root$HOME/.netrc', str(second),
                              str(kept_elsewhere / "pgpass"))
@@ -286,14 +289,18 @@ class Hermetic(HermeticMode, harness.SandboxTest):
 @harness.as_root_too
 class Custom(CustomMode, harness.SandboxTest):
     def test_the_command_line_of_today(self):
-        options = ["-o", self.root_directory(), "-k", "/etc", "-k", "/lib", "-k", "/lib64", "-k",
-                   "/usr", "-k", "/bin", "-M", "/var", "-M", "/opt"]
+        scratch = self.make_directory(self.scratch / "scratch")
+        options = ["-o", self.root_directory(), "-d", str(scratch), "-k", "/etc", "-k", "/lib", "-k",
+                   "/lib64", "-k", "/usr", "-k", "/bin", "-M", "/var", "-M", "/opt"]
         before = harness.snapshot("/etc")
         outcome = self.sandbox("/bin/bash", "-c", "pwd; cat /etc/hostname; rm -f /etc/passwd; "
-                               "echo $BASH; mkdir /var/new /new", options=options)
-        self.assertEqual([outcome.lines()[0], outcome.lines()[-1]], ["/", "/bin/bash"], outcome)
+                               "echo x > /etc/new && cat /etc/new; echo $BASH; mkdir /var/new /new",
+                               options=options)
+        self.assertEqual([outcome.lines()[0], *outcome.lines()[-2:]], ["/", "x", "/bin/bash"],
+                         outcome)
         self.assertEqual(harness.differences(before, harness.snapshot("/etc")), [])
         self.assertEqual(outcome.err.count("mkdir: "), 2, outcome)
+        self.assertEqual(os.listdir(scratch), [])
 
     def test_an_overlay_takes_changes_that_are_gone_afterwards(self):
         tree = self.make_directory(self.scratch / "tree")
@@ -378,3 +385,33 @@ class Contradictions(harness.SandboxTest):
     def test_a_path_both_writable_and_read_only_is_a_mistake(self):
         outcome = self.shell("echo ran", options=("-w", str(self.work), "-M", str(self.work)))
         self.assert_setup_error(outcome, 2, f"-w {self.work}", "-M")
+
+
+@harness.as_root_too
+class ForeignProc(HermeticMode, harness.SandboxTest):
+    def test_of_a_chroot_or_of_the_host_shows_no_process_of_the_host(self):
+        chroot = self.make_directory(self.scratch / "chroot")
+        self.make_directory(chroot / "proc")
+        linux.mount("/proc", str(chroot / "proc"), flags=linux.MS_BIND | linux.MS_REC)
+        self.addCleanup(linux.umount_lazily, str(chroot / "proc"))
+        for options in ((), ("-x",), (*self.options, "-M", str(chroot)),
+                        (*self.options, "-M", "/", "-m", "/host")):
+            with self.subTest(options=options):
+                outcome = self.shell('ls -d /host/proc/1 "$1/proc/1" "/host$1/proc/1"; echo done',
+                                     str(chroot), options=options)
+                self.assertEqual(outcome.out, "done\n", outcome)
+
+
+class TapboxInEveryMode(tapbox.TapboxTest):
+    def test_resolves_and_connects_by_the_rules(self):
+        root = self.make_directory(self.scratch / "root")
+        system = [word for path in SYSTEM if path != "/etc" for word in ("-M", path)]
+        for mode in ((), ("-h", str(root), *system, "-w", str(self.work)),
+                     ("-o", str(root), *system, "-M", "/etc", "-w", str(self.work))):
+            with self.subTest(mode=mode):
+                outcome = self.shell("cat /etc/resolv.conf; getent hosts allowed.example | wc -l; "
+                                     "getent hosts refused.example || echo refused",
+                                     options=(*mode, "--allow", "allowed.example"))
+                self.assertEqual(outcome.lines()[0], "nameserver 198.18.0.53", outcome)
+                self.assertEqual(outcome.lines()[-2:], ["1", "refused"], outcome)
+                self.assertEqual(len(outcome.verdicts()), 1, outcome)

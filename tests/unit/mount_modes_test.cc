@@ -1,6 +1,7 @@
 // The file-system modes beside -x: read-only, custom (-o), hermetic (-h); and -e, which every mode
 // has.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <initializer_list>
@@ -109,6 +110,12 @@ TEST(ReadOnlyMode, HidesCredentialsUnderEveryNameThatAMountGivesThem) {
   EXPECT_EQ(Count(plan, "mask /mnt/homes/u/.ssh by"), 1);
   EXPECT_EQ(Count(plan, "mask /mnt/homes/u/.netrc by"), 1);
   EXPECT_EQ(Count(plan, "mask /srv/keys by"), 1);
+  // The one that is named is not said to be hidden, because it is so under its other names.
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.AddReadOnly("/home/u/.ssh", std::nullopt).ok());
+  const Plan named = MustPlan(*builder.Build(), facts);
+  EXPECT_EQ(Count(named, "mask /mnt/homes/u/.ssh by"), 1);
+  EXPECT_FALSE(HasNotice(named, ".ssh"));
 }
 
 TEST(ReadOnlyMode, HidesCredentialsWhereASymlinkLeadsToThem) {
@@ -119,6 +126,8 @@ TEST(ReadOnlyMode, HidesCredentialsWhereASymlinkLeadsToThem) {
   ASSERT_TRUE(AttachOn(plan, "/home/u/dotfiles"));
   EXPECT_GT(Position(plan, "mask /home/u/dotfiles/ssh by"),
             AttachOn(plan, "/home/u/dotfiles") - plan.mounts.data());
+  facts.working_directory = "/home/u/dotfiles/ssh/keys";
+  EXPECT_NE(MessageOf(Policy(), facts).find("holds credentials"), std::string::npos);
 }
 
 TEST(ReadOnlyMode, LeavesAloneWhatIsNoSecretButWhereASymlinkOfThatNameLeads) {
@@ -160,6 +169,35 @@ TEST(ReadOnlyMode, TreatsTheWorkingDirectoryAsTheDefaultModeDoes) {
   EXPECT_EQ(Count(home, "mask /home/u/.ssh by"), 1) << "once, not once for each reason";
   facts.working_directory = "/home/u/.ssh";
   EXPECT_NE(MessageOf(Policy(), facts).find("holds credentials"), std::string::npos);
+}
+
+TEST(ReadOnlyMode, SplitsAHomeWithAMountInItWhereTheCommandWorksInIt) {
+  HostFacts facts = MergedDesktop();
+  facts.working_directory = "/home/u";
+  facts.mounts.push_back({254, 3, "/", "/home/u/mnt", "ext4"});
+  using Kind = DirectoryEntry::Kind;
+  facts.listings["/home/u"] = {
+      {Kind::kDirectory, ".ssh", ""}, {Kind::kDirectory, "mnt", ""}, {Kind::kDirectory, "src", ""}};
+  EXPECT_EQ(DirectoriesToList(Policy(), facts), std::vector<std::string>{"/home/u"});
+  const Plan plan = MustPlan(Policy(), facts);
+  EXPECT_EQ(Count(plan, "overlay /home/u/src "), 1);
+  EXPECT_EQ(Count(plan, "/home/u/.ssh lower"), 0);
+  EXPECT_NE(CloneOf(plan, "/home/u/mnt")->attributes & 1, 0u);
+}
+
+TEST(BindsOfKernelFilesystems, AreTakenForGrantedInEveryMode) {
+  PolicyBuilder by_default;
+  ASSERT_TRUE(by_default.SetDefaultMode().ok());
+  PolicyBuilder hermetic = Hermetic({});
+  PolicyBuilder read_only;
+  for (PolicyBuilder* builder : {&by_default, &hermetic, &read_only}) {
+    ASSERT_TRUE(builder->AddReadOnly("/proc", std::nullopt).ok());
+    ASSERT_TRUE(builder->AddReadOnly("/dev", std::nullopt).ok());
+    const Plan plan = MustPlan(*builder->Build(), MergedDesktop());
+    EXPECT_FALSE(CloneOf(plan, "/proc"));
+    EXPECT_FALSE(CloneOf(plan, "/dev"));
+    EXPECT_EQ(Count(plan, "attach #1 on /proc"), 1);
+  }
 }
 
 TEST(EmptyRoot, HoldsOnlyWhatIsNamed) {
@@ -284,6 +322,25 @@ TEST(EmptyRoot, ShowsHomeAsFarAsItIsNamedWithoutItsCredentials) {
   EXPECT_EQ(Count(below, "mask /home/u"), 0);
 }
 
+TEST(EmptyRoot, HasHomeUnderTheNameThatTheVariableHas) {
+  HostFacts facts = MergedDesktop();
+  facts.homes = {"/export/home/u"};
+  facts.paths["/home"] = Directory("/export/home");
+  facts.paths["/home/u"] = Directory("/export/home/u");
+  const Plan plan = MustPlan(*Hermetic({"/usr"}).Build(), facts);
+  EXPECT_TRUE(AttachOn(plan, "/export/home/u"));
+  EXPECT_GE(Position(plan, "make-symlink /home to /export/home"), 0);
+}
+
+TEST(EmptyRoot, HidesCredentialsInAnOverlayUnlessTheyAreNamed) {
+  const Plan home = MustPlan(*Custom({"/home"}).Build(), MergedDesktop());
+  EXPECT_GE(Position(home, "mask /home/u/.ssh by empty"), 0);
+  const Plan named = MustPlan(*Custom({"/home/u/.ssh"}).Build(), MergedDesktop());
+  EXPECT_EQ(Count(named, "overlay /home/u/.ssh "), 1);
+  EXPECT_EQ(Count(named, "mask "), 0);
+  EXPECT_TRUE(AttachOn(named, "/home/u")) << "in a HOME that is empty otherwise";
+}
+
 TEST(EmptyRoot, HidesCredentialsBelowABindToAnotherPlace) {
   PolicyBuilder builder = Hermetic({});
   ASSERT_TRUE(builder.AddReadOnly("/home", "/mnt").ok());
@@ -327,6 +384,27 @@ TEST(EmptyRoot, TakesProcAndDevForGrantedAndSysReadOnly) {
   }
 }
 
+TEST(ForeignProc, IsHiddenInEveryModeWhereverItShows) {
+  HostFacts facts = MergedDesktop();
+  facts.mounts.push_back({0, 22, "/", "/srv/chroot/proc", "proc"});
+  facts.paths["/"] = Directory("/");
+  facts.paths["/srv/chroot"] = Directory("/srv/chroot");
+  PolicyBuilder by_default;
+  ASSERT_TRUE(by_default.SetDefaultMode().ok());
+  PolicyBuilder hermetic = Hermetic({"/srv/chroot"});
+  PolicyBuilder read_only;
+  for (PolicyBuilder* builder : {&by_default, &hermetic, &read_only}) {
+    const Plan plan = MustPlan(*builder->Build(), facts);
+    EXPECT_EQ(Count(plan, "mask /srv/chroot/proc by empty"), 1);
+    EXPECT_EQ(Count(plan, "mask /proc"), 0);
+  }
+  PolicyBuilder elsewhere = Hermetic({});
+  ASSERT_TRUE(elsewhere.AddReadOnly("/", "/host").ok());
+  const Plan plan = MustPlan(*elsewhere.Build(), facts);
+  EXPECT_EQ(Count(plan, "mask /host/proc by empty"), 1);
+  EXPECT_EQ(Count(plan, "mask /host/srv/chroot/proc by empty"), 1);
+}
+
 TEST(CustomMode, OverlaysWhatIsNamedAndNothingElse) {
   HostFacts facts = MergedDesktop();
   facts.writable_system_directories = {"/opt", "/var"};
@@ -355,11 +433,23 @@ TEST(CustomMode, HasTheHostsTreeOnlyAsLongAsOverlaysAreMade) {
   EXPECT_EQ(Position(MustPlan(*Custom({}).Build(), MergedDesktop()), "detach"), -1);
 }
 
+TEST(CustomMode, ShowsReadOnlyWhatCannotBeOverlaidForTheMountsInIt) {
+  HostFacts facts = MergedDesktop();
+  facts.mounts.push_back({254, 7, "/", "/opt/disk", "ext4"});  // and nothing is known beside it
+  const Plan plan = MustPlan(*Custom({"/opt", "/etc"}).Build(), facts);
+  EXPECT_EQ(Count(plan, "overlay /"), 1);
+  ASSERT_TRUE(CloneOf(plan, "/opt"));
+  EXPECT_NE(CloneOf(plan, "/opt")->attributes & 1, 0u);
+  EXPECT_TRUE(HasNotice(plan, "-k /opt: read-only inside"));
+}
+
 TEST(CustomMode, NamesWhatCannotBeOverlaid) {
   HostFacts facts = MergedDesktop();
   EXPECT_EQ(MessageOf(*Custom({"/none"}).Build(), facts), "-k /none: no such file or directory");
   EXPECT_EQ(MessageOf(*Custom({"/sys"}).Build(), facts),
             "-k /sys: what is in /sys belongs to the whole machine; -M shows it");
+  EXPECT_EQ(MessageOf(*Custom({"/home/u/.netrc"}).Build(), facts),
+            "-k /home/u/.netrc: not a directory, so it cannot be overlaid; -M shows it");
 }
 
 TEST(EmptyDirectory, CoversADirectoryOfTheHost) {
@@ -473,12 +563,120 @@ TEST(Binds, BelowASymlinkInAPrivateDirectoryGetTheDirectoriesAboveIt) {
   EXPECT_LT(directory, Position(plan, "make-symlink /home/u/a/link to /data/real"));
 }
 
+// Every mode with every set of these: binds above, on, below and beside HOME and the working
+// directory, writable or not, here or elsewhere, and empty directories.
+struct Wish {
+  const char* source;
+  const char* target;  // "-w": writable; "-e": an empty directory; "-k": an overlay
+};
+constexpr Wish kWishes[] = {{"/usr", nullptr},      {"/home", nullptr}, {"/home/u", "-w"},
+                            {"/home/u/.ssh", "/k"}, {"/", "/host"},     {"/opt", "-e"},
+                            {"/home/u/src", "-e"},  {"/etc", "-k"},     {"/var", "/usr/new"}};
+
+bool Add(const Wish& wish, PolicyBuilder& builder) {
+  const std::string_view target = wish.target ? wish.target : wish.source;
+  if (target == "-w") return builder.AddWritable(wish.source).ok();
+  if (target == "-e") return builder.AddEmptyDirectory(wish.source).ok();
+  if (target == "-k") return builder.AddOverlay(wish.source).ok();
+  return builder.AddReadOnly(wish.source, target).ok();
+}
+
+Status SetMode(Mode mode, PolicyBuilder& builder) {
+  switch (mode) {
+    case Mode::kReadOnly:
+      return builder.SetReadOnlyMode();
+    case Mode::kDefault:
+      return builder.SetDefaultMode();
+    case Mode::kCustom:
+      return builder.SetCustomMode("/r");
+    case Mode::kHermetic:
+      return builder.SetHermeticMode("/r");
+  }
+  return OkStatus();
+}
+
+// What holds for every plan.
+void ExpectSound(const Plan& plan, const Policy& policy, const HostFacts& facts) {
+  std::vector<std::string> attached;
+  std::vector<bool> made(static_cast<size_t>(plan.slot_count));
+  for (const MountOp& op : plan.mounts) {
+    if (op.kind == MountOpKind::kCloneTree && (op.attributes & MOUNT_ATTR_RDONLY) == 0) {
+      const bool is_named =
+          std::any_of(policy.binds.begin(), policy.binds.end(), [&](const BindRequest& bind) {
+            return bind.access == Access::kWritable && bind.source == op.source;
+          });
+      EXPECT_TRUE(is_named || (!HasEmptyRoot(policy) && op.source == facts.working_directory))
+          << op.ToString() << " is writable";
+    }
+    if (op.kind != MountOpKind::kAttach) {
+      if (op.slot >= 0) made.at(static_cast<size_t>(op.slot)) = true;
+      continue;
+    }
+    EXPECT_TRUE(made.at(static_cast<size_t>(op.slot))) << op.ToString();
+    if (op.target == "/proc" || op.target == "/dev") continue;
+    for (const std::string& earlier : attached) {
+      EXPECT_FALSE(earlier.starts_with(op.target + "/")) << op.target << " hides " << earlier;
+    }
+    attached.push_back(op.target);
+  }
+  const auto names = [&](std::string_view source, std::string_view target) {
+    return std::any_of(policy.binds.begin(), policy.binds.end(), [&](const BindRequest& bind) {
+      return bind.source == source && bind.target == target;
+    });
+  };
+  const bool is_default = policy.mode == Mode::kDefault;
+  const bool shows_home =
+      !HasEmptyRoot(policy) || names("/home", "/home") || names("/home/u", "/home/u");
+  if (shows_home && !is_default) {
+    EXPECT_EQ(Count(plan, "mask /home/u/.ssh by empty"), 1);
+  }
+  if (names("/", "/host")) {
+    EXPECT_EQ(Count(plan, "mask /host/home/u/.ssh by empty"), is_default ? 0 : 1);
+    EXPECT_EQ(Count(plan, "mask /host/proc by empty"), 1);
+  }
+  if (is_default && !names("/home/u", "/home/u")) {
+    EXPECT_EQ(Count(plan, " on /home/u"), 1 + Count(plan, " on /home/u/"));
+  }
+  if (HasEmptyRoot(policy)) {
+    EXPECT_EQ(plan.mounts.back().ToString(), "set-attributes / [ro]");
+  }
+}
+
+TEST(EveryMode, GivesSoundPlansForEverySetOfWishes) {
+  HostFacts facts = MergedDesktop();
+  facts.paths["/"] = Directory("/");
+  facts.paths["/home/u/src"] = Directory("/home/u/src");
+  constexpr unsigned kSets = 1u << std::size(kWishes);
+  for (const Mode mode : {Mode::kReadOnly, Mode::kDefault, Mode::kCustom, Mode::kHermetic}) {
+    for (unsigned set = 0; set < kSets; ++set) {
+      PolicyBuilder builder;
+      ASSERT_TRUE(SetMode(mode, builder).ok());
+      for (size_t i = 0; i < std::size(kWishes); ++i) {
+        ASSERT_TRUE((set >> i & 1) == 0 || Add(kWishes[i], builder));
+      }
+      const Result<Policy> policy = builder.Build();
+      if (!policy.ok()) continue;  // -k in another mode than custom
+      const Result<Plan> plan = MakePlan(*policy, facts, {"true"});
+      ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+      ExpectSound(*plan, *policy, facts);
+      ASSERT_FALSE(HasFailure()) << "mode " << static_cast<int>(mode) << " set " << set << "\n"
+                                 << plan->ToString();
+    }
+  }
+}
+
 TEST(PathsToProbe, HasEveryDirectoryOnTheWayOnce) {
   PolicyBuilder builder = Hermetic({"/usr/share/x", "/usr/share/y"});
-  const std::vector<std::string> paths = PathsToProbe(*builder.Build());
-  for (const char* path : {"/usr", "/usr/share", "/usr/share/x", "/usr/share/y", "/r", "/var"}) {
+  const std::vector<std::string> paths = PathsToProbe(*builder.Build(), "/export/home/u");
+  for (const char* path :
+       {"/usr", "/usr/share", "/usr/share/x", "/usr/share/y", "/r", "/var", "/export/home"}) {
     EXPECT_EQ(std::count(paths.begin(), paths.end(), path), 1) << path;
   }
+  EXPECT_EQ(std::count(paths.begin(), paths.end(), "/"), 0);
+  PolicyBuilder whole = Hermetic({});
+  ASSERT_TRUE(whole.AddReadOnly("/", "/host").ok());
+  const std::vector<std::string> with_root = PathsToProbe(*whole.Build(), "");
+  EXPECT_EQ(std::count(with_root.begin(), with_root.end(), "/"), 1);
 }
 
 }  // namespace

@@ -323,6 +323,16 @@ TEST(MakePlan, TriesTheDirectoriesOfPathInOrder) {
   EXPECT_EQ(plan->candidates, std::vector<std::string>{"./x"});
 }
 
+TEST(MakePlan, GivesTheCommandATerminalOnlyWhenAsked) {
+  EXPECT_FALSE(MustPlan(DefaultPolicy(), Desktop()).terminal);
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
+  builder.SetTerminal(true);
+  const Plan plan = MustPlan(*builder.Build(), Desktop());
+  EXPECT_TRUE(plan.terminal);
+  EXPECT_NE(plan.ToString().find("\nterminal of its own\n"), std::string::npos);
+}
+
 TEST(MakePlan, PlansAThousandBindsAndMounts) {
   HostFacts facts = Desktop();
   PolicyBuilder builder;

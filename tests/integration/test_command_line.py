@@ -1,0 +1,77 @@
+"""What contradicts itself on the command line, and options from files."""
+
+import harness
+import tapbox
+
+
+@harness.as_root_too
+class Mistakes(harness.SandboxTest):
+    def assert_mistake(self, options, *parts, program=None):
+        outcome = self.sandbox("touch", "ran", options=options, program=program)
+        self.assert_code(outcome, 2)
+        self.assertEqual(outcome.out, "", outcome)
+        sentence, usage = outcome.err.splitlines()
+        name = program or self.program
+        self.assertTrue(sentence.startswith(f"{name}: "), outcome)
+        for part in parts:
+            self.assertIn(part, sentence)
+        self.assertEqual(usage, f"usage: {name} [mode] [options] [--] command [args] "
+                                "(--help for more)")
+        self.assertFalse((self.work / "ran").exists())
+
+    def test_what_excludes_each_other(self):
+        root = self.make_directory(self.work / "root")
+        for options, parts in (
+                (("-x", "-h", root), ("-x, -o and -h", "only one")),
+                (("-x", "-o", root), ("-x, -o and -h", "only one")),
+                (("-o", root, "-h", root), ("-x, -o and -h", "only one")),
+                (("-x", "-k", root), ("-k", "-o ROOT")),
+                (("-k", root), ("-k", "-o ROOT")),
+                (("-d", root), ("-d", "-x or -o ROOT")),
+                (("-x", "-R", "-U"), ("-R and -U", "exclude")),
+                (("-x", "-n", "-N"), ("-n and -N", "exclude")),
+                (("-x", "-m", root), ("-m", "-M")),
+                (("-x", "--scratch-size", "0"), ("scratch size",)),
+                (("-x", "--scratch-size", "4 GB"), ("--scratch-size 4 GB", "512M")),
+                (("-x", "--setenv", "NAME"), ("--setenv NAME", "NAME=VALUE")),
+                (("-x", "--allow", "example.com"), ("--allow", "mini-tapbox"))):
+            with self.subTest(options[:2]):
+                self.assert_mistake(tuple(map(str, options)), *parts)
+
+    def test_what_only_mini_sandbox_has(self):
+        self.require("mini-tapbox")
+        for option in ("-n", "-N", "--allow-degraded"):
+            with self.subTest(option):
+                self.assert_mistake(("-x", option), option, "run mini-sandbox",
+                                    program="mini-tapbox")
+
+    def test_a_line_of_an_options_file(self):
+        self.make_file(self.work / "options", "-x\n-T\nsoon\n")
+        self.assert_mistake(("@options",), "options:2: ", "-T soon")
+        self.make_file(self.work / "options", "-x\n@options\n")
+        self.assert_mistake(("@options",), "options:2: ", "includes itself")
+
+
+@harness.as_root_too
+class OptionsFile(tapbox.TapboxTest):
+    def test_carries_options_of_every_kind(self):
+        self.make_directory(self.work / "a b")
+        self.make_file(self.work / "more", "-W\r\na b\r\n")
+        self.make_file(self.work / "options",
+                       "# comment\n\n-x\n--allow\nallowed.example\n-w\n\"a b\"\n@more\n-T 20\n")
+        outcome = self.shell("echo kept > file; wget -qO- http://allowed.example/ >/dev/null && "
+                             "echo reached", options=("@options",))
+        self.assert_code(outcome, 0)
+        self.assertEqual(outcome.out, "reached\n", outcome)
+        self.assertEqual((self.work / "a b" / "file").read_text(), "kept\n")
+
+
+class UnreadableOptionsFile(tapbox.TapboxTest):
+    """As an ordinary user: root reads anything."""
+
+    def test_is_an_error(self):
+        self.make_file(self.work / "options", "-x\n", mode=0)
+        outcome = self.shell("touch ran", options=("@options",))
+        self.assert_code(outcome, 2)
+        self.assertIn("open options: Permission denied", outcome.err)
+        self.assertFalse((self.work / "ran").exists())
