@@ -10,6 +10,11 @@ import time
 import harness
 
 
+def environment_without_history(identity):
+    """For interactive programs outside of a sandbox, which write what was typed to HOME."""
+    return {**identity.environment(), "HISTFILE": "", "LESSHISTFILE": "-"}
+
+
 class ShellOnTerminal:
     """An interactive shell in a session of its own; what it and its jobs print is read here."""
 
@@ -29,6 +34,7 @@ class ShellOnTerminal:
 
         self.seen = ""
         self.shell = harness.start(["bash", "--norc", "-i"], identity=test.identity, cwd=test.work,
+                                   env=environment_without_history(test.identity),
                                    before_exec=take_terminal, stdin=self.side, stdout=self.side,
                                    stderr=subprocess.STDOUT)
         test.addCleanup(self._end)
@@ -91,7 +97,8 @@ class Tmux:
         directory = test.make_directory(test.scratch / "tmux", 0o700)
         self.socket = directory / "socket"
         self.server = harness.start(["tmux", "-S", self.socket, "-f", "/dev/null", "-D"],
-                                    identity=test.identity, cwd=test.work)
+                                    identity=test.identity, cwd=test.work,
+                                    env=environment_without_history(test.identity))
         test.addCleanup(self._end)
         harness.wait_until(self.socket.exists, 10, "tmux makes its socket")
         self.tell("new-session", "-d", "-x", str(self.COLUMNS), "-y", str(self.ROWS),

@@ -400,7 +400,7 @@ class Programs(TerminalTest):
         text = "\u00fcber ".join("word" for _ in range(30))
         for name, start in (("plain", self.without_sandbox), ("sandboxed", self.line)):
             with self.subTest(name):
-                self.tmux.run("clear; " + start("vim", "-u", "NONE", "-N", "-n", "file"))
+                self.tmux.run("clear; " + start("vim", "-u", "NONE", "-N", "-n", "-i", "NONE", "file"))
                 self.tmux.wait_for(lambda screen: '"file"' in screen and "~" in screen, "vim")
                 self.tmux.type("i" + text, "Escape")
                 self.tmux.wait_for(lambda screen: "INSERT" not in screen and "word" in screen,
@@ -417,7 +417,7 @@ class Programs(TerminalTest):
         self.assertEqual(screens[0], screens[1])
 
     def test_vim_is_left_with_ctrl_z_and_found_again(self):
-        self.tmux.run(self.line("vim", "-u", "NONE", "-N", "-n", "file"))
+        self.tmux.run(self.line("vim", "-u", "NONE", "-N", "-n", "-i", "NONE", "file"))
         self.tmux.wait_until_shown('"file"')
         self.tmux.type("ifirst", "Escape")
         self.tmux.wait_until_shown("first")
