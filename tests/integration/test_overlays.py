@@ -222,6 +222,46 @@ class Workload(harness.SandboxTest):
         return path
 
 
+@harness.as_root_too
+class WorkloadOnOtherFileSystems(Workload):
+    needs_root = True  # to mount an image
+
+    def on(self, kind, *options):
+        image = self.scratch / "image"
+        with open(image, "wb") as file:
+            file.truncate(400 << 20)
+        disk = self.scratch / "disk"
+        disk.mkdir()
+        for command in ([f"mkfs.{kind}", "-q", image], ["mount", "-o", "loop", image, disk]):
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
+            self.assertEqual(made.returncode, 0, made)
+        self.addCleanup(linux.umount_lazily, str(disk))
+        self.give(disk)
+        self.scratch = disk
+        self.assert_same(*options)
+
+    def with_upper_there(self, kind):
+        self.on(kind, "-d", str(self.scratch / "disk"))
+        self.assertEqual([name for name in os.listdir(self.scratch) if "mini" in name], [])
+
+    def test_is_the_same_over_xfs(self):
+        self.on("xfs")
+
+    def test_is_the_same_over_btrfs(self):
+        self.on("btrfs")
+
+    def test_is_the_same_with_the_upper_on_xfs(self):
+        self.with_upper_there("xfs")
+
+    def test_is_the_same_with_the_upper_on_btrfs(self):
+        self.with_upper_there("btrfs")
+
+    # The class above runs these.
+    test_is_the_same_in_an_overlay_as_on_disk = None
+    test_is_the_same_with_the_upper_on_disk = None
+    test_is_the_same_over_another_overlay = None
+
+
 class OtherOwners(harness.SandboxTest):
     needs_root = True  # to make what belongs to somebody else
 
