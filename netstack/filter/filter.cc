@@ -96,7 +96,11 @@ std::string RefusalEvent::ToString() const {
   }
   if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
   text += StrCat(": ", ReasonText(reason));
-  if (!remedy.empty()) text += StrCat("; to allow it: --allow ", remedy);
+  if (!remedy.empty()) {
+    text += StrCat(
+        closes_others ? "; to allow it and nothing else: --allow " : "; to allow it: --allow ",
+        remedy);
+  }
   return text;
 }
 
@@ -255,6 +259,7 @@ bool Filter::State::IsNews(std::string key) {
 
 void Filter::State::Report(RefusalEvent event, const Verdict& verdict) const {
   event.reason = verdict.reason;
+  event.closes_others = open_mode();
   if (verdict.rule && IsRefusal(*verdict.rule)) {
     event.refused_by =
         StrCat("\"", verdict.rule->ToString(), "\" (", EscapeForTerminal(verdict.rule->source), ":",

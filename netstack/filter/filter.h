@@ -49,8 +49,9 @@ struct RefusalEvent {
   Endpoint destination;                // kFlow
   std::optional<IpAddress> left_out;   // kName: set if the name is allowed, but not this address
   Reason reason = Reason::kNoRule;
-  std::string remedy;      // the allow-list line that would allow it; empty where none can
-  std::string refused_by;  // the "!" rule and its place, where one decided
+  std::string remedy;          // the allow-list line that would allow it; empty where none can
+  bool closes_others = false;  // open mode: with any line at all, everything else is refused
+  std::string refused_by;      // the "!" rule and its place, where one decided
 
   std::string ToString() const;
 };

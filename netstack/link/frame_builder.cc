@@ -166,27 +166,6 @@ size_t BuildUnreachable(std::span<uint8_t> out, const MacAddress& sandbox_mac, U
   return writer.position();
 }
 
-size_t BuildEchoReplyHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
-                             const IpAddress& source, const IpAddress& destination,
-                             uint16_t identifier, uint16_t sequence,
-                             std::span<const uint8_t> payload) {
-  const bool v4 = source.is_v4();
-  ByteWriter writer(out);
-  WriteLinkHeader(writer, sandbox_mac, EtherTypeOf(source), Offload{});
-  WriteIpHeader(out, writer, source, destination, v4 ? kProtocolIcmp : kProtocolIcmpv6,
-                kIcmpHeaderSize + payload.size());
-  const size_t message = writer.position();
-  writer.U8(v4 ? 0 : 129);
-  writer.U8(0);
-  writer.U16(0);
-  writer.U16(identifier);
-  writer.U16(sequence);
-  // The header has an even length, so the payload's sum can be added to it.
-  FillIcmpChecksum(out.subspan(message, kIcmpHeaderSize), source, destination,
-                   ChecksumAdd(0, payload), payload.size());
-  return writer.position();
-}
-
 size_t BuildArpReply(std::span<uint8_t> out, const MacAddress& sandbox_mac, const Packet& request) {
   ByteWriter writer(out);
   WriteLinkHeader(writer, sandbox_mac, kEtherTypeArp, Offload{});

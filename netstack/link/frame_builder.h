@@ -56,12 +56,6 @@ size_t BuildUnreachable(std::span<uint8_t> out, const MacAddress& sandbox_mac, U
                         const IpAddress& source, const IpAddress& destination,
                         std::span<const uint8_t> ip_packet);
 
-// Everything before the echo's payload, and the checksum over both.
-size_t BuildEchoReplyHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
-                             const IpAddress& source, const IpAddress& destination,
-                             uint16_t identifier, uint16_t sequence,
-                             std::span<const uint8_t> payload);
-
 size_t BuildArpReply(std::span<uint8_t> out, const MacAddress& sandbox_mac, const Packet& request);
 size_t BuildNeighbourAdvertisement(std::span<uint8_t> out, const MacAddress& sandbox_mac,
                                    const Packet& solicitation);

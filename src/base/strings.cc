@@ -36,18 +36,54 @@ std::string AsciiLower(std::string_view text) {
   return lower;
 }
 
+namespace {
+
+// The length of the UTF-8 sequence (RFC 3629) that `text` begins with if it is a character that
+// shows as such; 0 for anything else, characters that reorder or break a line among it.
+size_t PrintableSequence(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const size_t length = byte(0) < 0xc2   ? 0
+                        : byte(0) < 0xe0 ? 2
+                        : byte(0) < 0xf0 ? 3
+                        : byte(0) < 0xf5 ? 4
+                                         : 0;
+  if (length == 0 || length > text.size()) return 0;
+  uint32_t character = byte(0) & (0x7fu >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    character = character << 6 | (byte(i) & 0x3f);
+  }
+  static constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const auto within = [&](uint32_t first, uint32_t last) {
+    return character >= first && character <= last;
+  };
+  const bool is_sound =
+      character >= kSmallest[length] && character <= 0x10ffff && !within(0xd800, 0xdfff);
+  const bool is_control = within(0x80, 0x9f) || character == 0x061c || within(0x200b, 0x200f) ||
+                          within(0x2028, 0x202e) || within(0x2060, 0x206f) || character == 0xfeff ||
+                          within(0xe0000, 0xe007f);
+  return is_sound && !is_control ? length : 0;
+}
+
+}  // namespace
+
 std::string EscapeForTerminal(std::string_view text, size_t max_bytes) {
   static constexpr char kHex[] = "0123456789abcdef";
+  const std::string_view shown = text.substr(0, max_bytes);
   std::string out;
-  for (const char c : text.substr(0, max_bytes)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f) {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    } else {
-      out += c;
+  for (size_t i = 0; i < shown.size();) {
+    const auto byte = static_cast<unsigned char>(shown[i]);
+    const bool is_ascii = byte >= 0x20 && byte < 0x7f;
+    const size_t length = is_ascii ? 1 : byte < 0x80 ? 0 : PrintableSequence(shown.substr(i));
+    if (length > 0) {
+      out += shown.substr(i, length);
+      i += length;
+      continue;
     }
+    out += "\\x";
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+    ++i;
   }
   if (text.size() > max_bytes) out += "...";
   return out;

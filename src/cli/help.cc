@@ -26,7 +26,7 @@ std::string Footer(Product product) {
            "no sandbox could be set up; 126 the command cannot be executed; 127 not found.\n"
            "\n"
            "Example: build what you do not trust, in this directory and nowhere else\n"
-           "  mini-sandbox -x -M ~/.gitconfig -- make test\n";
+           "  mini-sandbox -x -T 600 -- make test\n";
   }
   return "A rule: example.com, *.example.com, 192.0.2.7, 2001:db8::/32, any of these with\n"
          ":443 or :8000-8010, or ! in front to refuse. Without -F and --allow the command\n"

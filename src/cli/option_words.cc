@@ -44,7 +44,9 @@ Result<bool> SplitShortOptions(std::string_view word, const TakesValue& takes_va
 }  // namespace
 
 Status MissingValue(std::string_view word) {
-  return Mistake(StrCat(EscapeForTerminal(word), ": a value is missing"));
+  Status missing = Mistake(StrCat(EscapeForTerminal(word), ": a value is missing"));
+  if (word != "-h") return missing;
+  return std::move(missing).WithHint("it names the root of hermetic mode; for help: --help");
 }
 
 Status AtPlace(std::string_view place, Status error) {
@@ -78,7 +80,10 @@ Result<SplitWords> SplitOptionsFromCommand(std::vector<std::string> words,
     MINI_ASSIGN_OR_RETURN(const bool waits, SplitOptionWord(word, takes_value, split.options));
     if (!waits) continue;
     // "--" is far more often a forgotten value than a file of that name ("./--").
-    if (i == words.size() || words[i] == "--") return MissingValue(word);
+    // Behind -h it is the help that was meant.
+    if (i == words.size() || words[i] == "--" || (word == "-h" && words[i].starts_with('-'))) {
+      return MissingValue(word);
+    }
     split.options.back().value = std::move(words[i++]);
   }
   if (i < words.size() && words[i] == "--") ++i;

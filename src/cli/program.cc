@@ -36,10 +36,12 @@ const char* EndOfLine(int fd) {
   return tcgetattr(fd, &settings) == 0 && (settings.c_oflag & OPOST) == 0 ? "\r\n" : "\n";
 }
 
-// One write(2) a line, so that lines of the stack's thread and of this one do not mix.
+// One write(2) a line, so that lines of the stack's thread and of this one do not mix. Sentences
+// name paths, which somebody hostile may have made: none reaches the terminal as it is.
 void Say(Product product, std::string_view sentence) {
   (void)WriteAll(STDERR_FILENO,
-                 StrCat(ProductName(product), ": ", sentence, EndOfLine(STDERR_FILENO)));
+                 StrCat(ProductName(product), ": ", EscapeForTerminal(sentence, sentence.size()),
+                        EndOfLine(STDERR_FILENO)));
 }
 
 // A standard stream that the caller closed would be given to the next file that is opened, and then

@@ -261,7 +261,6 @@ Finding Cgroup(const std::string& program, const Machine& machine) {
       finding.meaning = "our own cgroup (version 2) is ours to divide: limits can be set in it";
       break;
     case CgroupAccess::kReadOnly:
-      finding.health = Health::kFails;
       finding.meaning =
           "our own cgroup (version 2) is not delegated to us. No option needs that; limits on "
           "memory or CPU can be set from outside";

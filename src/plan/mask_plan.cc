@@ -68,10 +68,10 @@ void PlanNameFile(const char* path, std::string text, MountDraft& draft) {
 
 }  // namespace
 
-// In -x, HOME itself is hidden. In the other modes it shows, in whole or as far as it is named.
+// In -x, HOME is hidden but for what the user's binds show. In the other modes it shows, in whole
+// or as far as it is named.
 void PlanSecrets(MountDraft& draft) {
   for (const std::string& place : draft.secrets_in_working_directory) HideSecret(place, draft);
-  if (draft.policy.mode == Mode::kDefault) return;
   std::vector<std::string_view> hidden;
   for (const std::string& home : draft.facts.homes) {
     for (const std::string_view name : SecretsOfHome()) {
@@ -84,7 +84,9 @@ void PlanSecrets(MountDraft& draft) {
         if (IsSystemTree(place)) continue;
         HideSecret(place, draft) ? is_hidden = true : is_named = true;
       }
-      if (is_hidden && !is_named) hidden.push_back(name);
+      // What was typed to shells is hidden, and no reason for a line on every run.
+      const bool is_history = name.find("history") != std::string_view::npos;
+      if (is_hidden && !is_named && !is_history) hidden.push_back(name);
     }
   }
   if (hidden.empty()) return;

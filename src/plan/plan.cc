@@ -137,6 +137,12 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (!plan.removed_variables.empty()) {
     plan.notices.push_back(RemovedVariablesNotice(plan.removed_variables));
   }
+  // PWD (POSIX, environ) is where the caller is; another place needs another value.
+  if (plan.working_directory != facts.working_directory) {
+    for (std::string& entry : plan.environment) {
+      if (entry.starts_with("PWD=")) entry = StrCat("PWD=", plan.working_directory);
+    }
+  }
   plan.candidates = Candidates(argv[0], plan.environment);
   if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;

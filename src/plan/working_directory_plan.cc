@@ -177,7 +177,11 @@ Status PlanStart(MountDraft& draft) {
   if (ShowsDirectory(path, draft)) {
     draft.working_directory = path;
     const bool is_private = cover && cover->target == path && cover->kind == CoverKind::kPrivate;
-    if (is_private && !named) draft.Notice(PrivateDirectoryNotice(path));
+    if (is_private && !named) {
+      draft.Notice(StrCat("the working directory ", path,
+                          " is private and empty inside; -w PATH shows what you need of it, and "
+                          "-M PATH without writing to it"));
+    }
   } else if (named) {
     return Status(StatusCode::kNotFound, Stage::kPlan,
                   StrCat("-W ", EscapeForTerminal(*named), ": no such directory inside"))

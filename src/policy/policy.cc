@@ -151,6 +151,10 @@ Status PolicyBuilder::UnsetVariable(std::string_view name) {
 
 Status PolicyBuilder::KeepVariable(std::string_view name) {
   MINI_ASSIGN_OR_RETURN(std::string checked, CheckedVariable("--keep-env", name));
+  if (checked.find('*') != std::string::npos) {
+    return Contradiction(StrCat("--keep-env ", EscapeForTerminal(checked),
+                                ": takes one variable by its whole name"));
+  }
   policy_.kept_variables.push_back(std::move(checked));
   return OkStatus();
 }

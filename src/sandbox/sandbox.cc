@@ -36,11 +36,10 @@ namespace {
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
   options.may_hang = MayHang;
-  if (policy.mode == Mode::kDefault) {
-    options.system_directories = SystemWriteDirectories();
-  } else {
-    options.below_homes = SecretsOfHome();
-  }
+  const bool is_default = policy.mode == Mode::kDefault;
+  if (is_default) options.system_directories = SystemWriteDirectories();
+  // -x shows of HOME what binds show, and nothing else.
+  if (!is_default || !policy.binds.empty()) options.below_homes = SecretsOfHome();
   options.root_entries = HasEmptyRoot(policy);
   options.listed_directory = policy.root_directory;
   options.resolver_files = UsesNameFiles(policy.network);

@@ -51,6 +51,15 @@ std::string HintForMount(const MountOp& op, int error_number) {
   return "";
 }
 
+std::string NotFoundHint(std::string_view command) {
+  return StrCat(
+      command.find('/') == std::string_view::npos
+          ? "the command was not found in PATH inside the sandbox"
+          : "the command, or the interpreter it names, is not there inside the sandbox",
+      "; what does not show (HOME with -x, all that is not named with -h and -o) is shown "
+      "by -M DIRECTORY");
+}
+
 }  // namespace
 
 Status StatusFor(const child::Report& report, const Plan& plan) {
@@ -110,10 +119,7 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kExec:
       if (error == ENOENT || error == ENOTDIR) {
         return SystemError(Stage::kExec, error, EscapeForTerminal(plan.argv.at(0)))
-            .WithHint(plan.argv[0].find('/') == std::string::npos
-                          ? "the command was not found in PATH inside the sandbox"
-                          : "the command, or the interpreter it names, is not there inside the "
-                            "sandbox");
+            .WithHint(NotFoundHint(plan.argv[0]));
       }
       return SystemError(Stage::kExec, error,
                          StrCat("execute ", EscapeForTerminal(plan.argv.at(0))));

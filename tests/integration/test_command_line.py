@@ -53,6 +53,30 @@ class Mistakes(harness.SandboxTest):
 
 
 @harness.as_root_too
+class HostileNames(harness.SandboxTest):
+    """A command may leave such a directory behind, and somebody start the next run in it."""
+
+    NAME = "a\033]0;title\007\nmini-sandbox: a line of its own\u202e"
+
+    def assert_harmless(self, options, **more):
+        outcome = self.sandbox("true", options=tuple(map(str, options)), **more)
+        self.assertIn("\\x1b]0;title\\x07\\x0amini-sandbox: a line", outcome.err)
+        self.assertNotIn("\033", outcome.err)
+        self.assertNotIn("\u202e", outcome.err)
+        for line in outcome.err.splitlines():
+            self.assertFalse(line.startswith("mini-sandbox: a line"), outcome)
+
+    def test_do_not_reach_the_terminal(self):
+        place = self.make_directory(self.work / self.NAME)
+        root = self.make_directory(self.work / "root")
+        self.assert_harmless(("-h", root, "-M", "/usr"), cwd=place)  # a notice
+        self.assert_harmless(("-x", "-W", place / "none"))
+        self.assert_harmless(("-x", "-M", place / "none"))
+        self.assert_harmless(("-x", "-d", place / "none"))
+        self.assert_harmless(("-x", "-D", place / "none/log"))
+
+
+@harness.as_root_too
 class OptionsFile(tapbox.TapboxTest):
     def test_carries_options_of_every_kind(self):
         self.make_directory(self.work / "a b")

@@ -278,7 +278,8 @@ class CredentialsInHome(harness.SandboxTest):
         ".config/heroku/netrc", ".databrickscfg", ".env", ".msmtprc", ".oci/config",
         ".terraformrc")
 
-    def test_are_hidden_where_home_is_the_work_directory(self):
+    def setUp(self):
+        super().setUp()
         for place in self.PLACES:
             top = self.home / place.split("/", maxsplit=1)[0]
             if not top.exists():
@@ -289,8 +290,25 @@ class CredentialsInHome(harness.SandboxTest):
                 if not path.exists():
                     self.make_directory(path)
             self.make_file(self.home / place, f"{harness.SECRET} {place}\n")
+
+    def test_are_hidden_where_home_is_the_work_directory(self):
         outcome = self.shell(f"grep -rhs {harness.SECRET} .; echo done", cwd=self.home)
         self.assertEqual(outcome.out, "done\n", outcome)
+
+    def test_are_hidden_below_a_bind_that_does_not_name_them(self):
+        for options in (("-w", self.home), ("-M", self.home), ("-M", self.home / ".config"),
+                        ("-M", self.home.parent, "-m", "/mnt")):
+            with self.subTest(options):
+                outcome = self.shell(f"grep -rhs {harness.SECRET} ~ /mnt/{self.home.name}; "
+                                     "echo done",
+                                     options=("-x", *map(str, options)))
+                self.assertEqual(outcome.out, "done\n", outcome)
+                self.assertIn("credentials in HOME is hidden", outcome.err)
+
+    def test_show_when_they_are_named(self):
+        outcome = self.shell("cat ~/.ssh/id_rsa ~/.netrc",
+                             options=("-x", "-w", str(self.home), "-M", str(self.home / ".ssh")))
+        self.assertEqual(outcome.out, f"{harness.SECRET} .ssh/id_rsa\n", outcome)
 
 
 @harness.as_root_too

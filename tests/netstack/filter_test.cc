@@ -442,6 +442,15 @@ TEST(Filter, ReportsEachRefusalOnce) {
             "refused tcp 192.0.2.7:80: no rule names it; to allow it: --allow 192.0.2.7");
 }
 
+TEST(Filter, SaysThatALineClosesAllElseInOpenMode) {
+  Gate open(std::nullopt);
+  (void)open.Tcp("10.0.0.1", 80);
+  ASSERT_EQ(open.refusals.size(), 1u);
+  EXPECT_NE(open.refusals[0].ToString().find("; to allow it and nothing else: --allow 10.0.0.1"),
+            std::string::npos)
+      << open.refusals[0].ToString();
+}
+
 TEST(Filter, AFloodOfRefusalsIsRememberedWithinBounds) {
   Gate gate("a.example\n");
   for (int port = 1; port <= 10000; ++port)

@@ -202,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"b\xc3\xbc"
          "cher.example",
          "2: expected ASCII: write an international name in its xn-- form (as `idn2 NAME` prints "
-         "it), found \"\\xc3\\xbccher.example\""},
+         "it), found \"\u00fccher.example\""},
         {"\xff\xfe",
          "1: expected ASCII: write an international name in its xn-- form (as `idn2 NAME` prints "
          "it), found \"\\xff\\xfe\""},

@@ -76,6 +76,16 @@ TEST(Strings, ParseDecimalTakesTheWholeText) {
 
 TEST(Strings, EscapeLeavesNoControlCharacter) {
   EXPECT_EQ(EscapeForTerminal("a\x1b[31m"), "a\\x1b[31m");
+  EXPECT_EQ(EscapeForTerminal("a\nmini-sandbox: b\x7f"), "a\\x0amini-sandbox: b\\x7f");
+  EXPECT_EQ(EscapeForTerminal("\u00fcber \u65e5\u672c \U0001f600"),
+            "\u00fcber \u65e5\u672c \U0001f600");
+  // Controls of the second set, overlong forms, surrogates, halves, and what reorders a line.
+  EXPECT_EQ(EscapeForTerminal("\xc2\x9b"), "\\xc2\\x9b");
+  EXPECT_EQ(EscapeForTerminal("\xc0\x9b\xe0\x80\x9b"), "\\xc0\\x9b\\xe0\\x80\\x9b");
+  EXPECT_EQ(EscapeForTerminal("\xed\xa0\x80"), "\\xed\\xa0\\x80");
+  EXPECT_EQ(EscapeForTerminal("\xf5\x80\x80\x80\xe2\x82"), "\\xf5\\x80\\x80\\x80\\xe2\\x82");
+  EXPECT_EQ(EscapeForTerminal("\u202e\u2066"), "\\xe2\\x80\\xae\\xe2\\x81\\xa6");
+  EXPECT_EQ(EscapeForTerminal("\u00fc\u00fc", 3), "\u00fc\\xc3...");
   EXPECT_EQ(EscapeForTerminal("abcdef", 3), "abc...");
 }
 

@@ -625,13 +625,13 @@ void ExpectSound(const Plan& plan, const Policy& policy, const HostFacts& facts)
     });
   };
   const bool is_default = policy.mode == Mode::kDefault;
-  const bool shows_home =
-      !HasEmptyRoot(policy) || names("/home", "/home") || names("/home/u", "/home/u");
-  if (shows_home && !is_default) {
+  const bool shows_home = names("/home/u", "/home/u") ||
+                          (!is_default && (!HasEmptyRoot(policy) || names("/home", "/home")));
+  if (shows_home) {
     EXPECT_EQ(Count(plan, "mask /home/u/.ssh by empty"), 1);
   }
   if (names("/", "/host")) {
-    EXPECT_EQ(Count(plan, "mask /host/home/u/.ssh by empty"), is_default ? 0 : 1);
+    EXPECT_EQ(Count(plan, "mask /host/home/u/.ssh by empty"), 1);
     EXPECT_EQ(Count(plan, "mask /host/proc by empty"), 1);
   }
   if (is_default && !names("/home/u", "/home/u")) {

@@ -60,6 +60,7 @@ TEST(PolicyBuilder, TakesOnlyWhatCanNameAVariable) {
   EXPECT_FALSE(builder.SetVariable("A", std::string_view("x\0y", 3)).ok());
   EXPECT_FALSE(builder.UnsetVariable("").ok());
   EXPECT_FALSE(builder.KeepVariable("A=").ok());
+  EXPECT_FALSE(builder.KeepVariable("AWS_*").ok());
   ASSERT_TRUE(builder.SetVariable("A", "").ok());
   ASSERT_TRUE(builder.UnsetVariable("B").ok());
   const auto policy = builder.Build();
