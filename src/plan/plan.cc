@@ -12,6 +12,7 @@
 #include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
+#include "plan/planted_links.h"
 
 namespace mini {
 namespace {
@@ -52,6 +53,13 @@ std::vector<Sysctl> NetworkSysctls(gid_t gid) {
       // icmp(7): lets ping work without a raw socket. Only this group exists inside.
       {"/proc/sys/net/ipv4/ping_group_range", StrCat(gid, " ", gid)},
   };
+}
+
+// Who makes a cgroup namespace may mount the cgroup file systems of the host, and where the run's
+// group is delegated, or the caller is root, kill and freeze what is in it, us included. This limit
+// holds in every namespace below, whatever is written there (namespaces(7), user/).
+Sysctl NoCgroupNamespaces() {
+  return {"/proc/sys/user/max_cgroup_namespaces", "0", /*is_required=*/true};
 }
 
 // Of all invariants these are the ones that -N gives up: the user should know.
@@ -120,6 +128,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (argv.empty() || argv[0].empty()) {
     return InvalidArgument(Stage::kArguments, "no command was given");
   }
+  MINI_RETURN_IF_ERROR(CheckPlantedLinks(policy, facts));
   Plan plan;
   plan.uid = {IdInside(policy.identity, facts.uid), facts.uid};
   plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
@@ -127,6 +136,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.network = policy.network;
   plan.nesting = policy.nesting;
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(plan.gid.inside);
+  if (policy.nesting == Nesting::kAllowed) plan.sysctls.push_back(NoCgroupNamespaces());
   if (policy.network == Network::kHost) plan.notices.push_back(HostNetworkNotice(facts));
   MINI_RETURN_IF_ERROR(facts.degraded ? PlanDegraded(policy, facts, plan)
                                       : PlanMounts(policy, facts, plan));

@@ -500,6 +500,40 @@ TEST(MakePlan, ShowsTheTunDeviceForNestingWhereTheHostHasIt) {
   EXPECT_EQ(Position(MustPlan(DefaultPolicy(), facts), "net/tun"), -1);
 }
 
+TEST(MakePlan, RefusesLinksOutOfTheWorkingDirectoryThatACommandMayHaveMade) {
+  const auto plan = [](std::vector<std::string> writable, const std::string& here) {
+    PolicyBuilder builder;
+    EXPECT_TRUE(builder.SetDefaultMode().ok());
+    for (const std::string& path : writable) EXPECT_TRUE(builder.AddWritable(path).ok());
+    HostFacts facts = Desktop();
+    facts.working_directory = here;
+    facts.paths["/home/u/project"] = Directory("/home/u/project");
+    facts.paths["/home/u/project/far"] = Directory("/data/far");
+    facts.paths["/home/u/project/near"] = Directory("/home/u/project/real");
+    facts.paths["/data"] = Directory("/data");
+    return MakePlan(*builder.Build(), facts, {"true"});
+  };
+  const auto refused = plan({"/home/u/project/far"}, "/home/u/project");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().hint(), "if it is meant: -w /data/far");
+  EXPECT_TRUE(plan({"/home/u/project/near"}, "/home/u/project").ok());
+  EXPECT_TRUE(plan({"/home/u/project/far", "/data"}, "/home/u/project").ok()) << "it is meant";
+  // Nothing is written through to HOME as working directory, so nobody has planted it there.
+  EXPECT_TRUE(plan({"/home/u/project/far"}, "/home/u").ok());
+}
+
+TEST(MakePlan, TellsTheCommandWhereItStarts) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
+  ASSERT_TRUE(builder.SetWorkingDirectory("/data").ok());
+  HostFacts facts = Desktop();
+  facts.environment = {"PWD=/home/u/project", "OLDPWD=/"};
+  facts.paths["/data"] = Directory("/data");
+  const auto plan = MakePlan(*builder.Build(), facts, {"true"});
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_EQ(plan->environment, (std::vector<std::string>{"PWD=/data", "OLDPWD=/"}));
+}
+
 TEST(Freeze, LetsOnlyARootInsideMapItselfFurtherDown) {
   sigset_t mask;
   sigemptyset(&mask);
