@@ -1,5 +1,6 @@
 #include "plan/plan.h"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -60,6 +61,25 @@ std::vector<Sysctl> NetworkSysctls(gid_t gid) {
 // holds in every namespace below, whatever is written there (namespaces(7), user/).
 Sysctl NoCgroupNamespaces() {
   return {"/proc/sys/user/max_cgroup_namespaces", "0", /*is_required=*/true};
+}
+
+// TMPDIR often names a directory in the host's /tmp or in HOME (pam_tmpdir(8)): inside, that is not
+// there or may not be written, and programs then fail where they would have taken /tmp.
+void DropUselessTemporaryDirectory(const Policy& policy, Plan& plan) {
+  const auto is_set_by_user = [](const EnvironmentChange& change) {
+    return change.name == "TMPDIR";
+  };
+  if (std::any_of(policy.environment.begin(), policy.environment.end(), is_set_by_user)) return;
+  const auto is_useful = [&](std::string_view path) {
+    if (path == "/tmp" || path == "/var/tmp" || path == "/dev/shm") return true;
+    if (IsSameOrBelow(path, plan.working_directory)) return true;
+    return std::any_of(policy.binds.begin(), policy.binds.end(), [&](const BindRequest& bind) {
+      return bind.access == Access::kWritable && IsSameOrBelow(path, bind.target);
+    });
+  };
+  std::erase_if(plan.environment, [&](const std::string& entry) {
+    return entry.starts_with("TMPDIR=/") && !is_useful(NormalizePath(entry.substr(7)));
+  });
 }
 
 // Of all invariants these are the ones that -N gives up: the user should know.
@@ -153,6 +173,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
       if (entry.starts_with("PWD=")) entry = StrCat("PWD=", plan.working_directory);
     }
   }
+  DropUselessTemporaryDirectory(policy, plan);
   plan.candidates = Candidates(argv[0], plan.environment);
   if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;

@@ -522,6 +522,31 @@ TEST(MakePlan, RefusesLinksOutOfTheWorkingDirectoryThatACommandMayHaveMade) {
   EXPECT_TRUE(plan({"/home/u/project/far"}, "/home/u").ok());
 }
 
+TEST(MakePlan, LeavesOutATemporaryDirectoryThatIsNotThereInside) {
+  const auto environment = [](const std::string& value, auto set_up) {
+    PolicyBuilder builder;
+    EXPECT_TRUE(builder.SetDefaultMode().ok());
+    set_up(builder);
+    HostFacts facts = Desktop();
+    facts.environment = {"TMPDIR=" + value};
+    facts.paths["/data"] = Directory("/data");
+    return MustPlan(*builder.Build(), facts).environment;
+  };
+  const auto plain = [](PolicyBuilder&) {};
+  using Strings = std::vector<std::string>;
+  for (const char* useless : {"/tmp/user/1000", "/home/u/tmp", "/data", "/run/user/1000/tmp"}) {
+    EXPECT_EQ(environment(useless, plain), Strings()) << useless;
+  }
+  for (const char* useful : {"/tmp", "/tmp/", "/home/u/project/tmp", "relative"}) {
+    EXPECT_EQ(environment(useful, plain), Strings{std::string("TMPDIR=") + useful}) << useful;
+  }
+  EXPECT_EQ(
+      environment("/data", [](auto& builder) { EXPECT_TRUE(builder.AddWritable("/data").ok()); }),
+      Strings{"TMPDIR=/data"});
+  EXPECT_EQ(environment("/x", [](auto& b) { EXPECT_TRUE(b.SetVariable("TMPDIR", "/y").ok()); }),
+            Strings{"TMPDIR=/y"});
+}
+
 TEST(MakePlan, TellsTheCommandWhereItStarts) {
   PolicyBuilder builder;
   ASSERT_TRUE(builder.SetDefaultMode().ok());
