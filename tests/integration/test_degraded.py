@@ -263,8 +263,10 @@ class Useful(DegradedTest):
 
 
 class Ends(DegradedTest):
-    DAEMONS = ("setsid sleep 77 & (setsid sh -c 'setsid sleep 78 & sleep 79') & "
-               "trap '' TERM; echo $TMPDIR; ")
+    # Told from those of another run by how long they would sleep.
+    SECONDS = [str(10_000_000 + 10 * os.getpid() + i) for i in range(3)]
+    DAEMONS = ("setsid sleep {} & (setsid sh -c 'setsid sleep {} & sleep {}') & "
+               "trap '' TERM; echo $TMPDIR; ").format(*SECONDS)
 
     def daemons(self):
         found = []
@@ -273,7 +275,7 @@ class Ends(DegradedTest):
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if words[:1] == [b"sleep"] and words[1] in (b"77", b"78", b"79"):
+            if words[:1] == [b"sleep"] and words[1].decode() in self.SECONDS:
                 found.append(int(pid))
         return found
 
