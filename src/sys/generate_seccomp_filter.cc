@@ -5,7 +5,8 @@
 // Theory of operation. The filter is the last of several walls: the command has no capability, so
 // most of what is refused here the kernel refuses as well. The filter takes the code behind these
 // calls away from the command (most local exploits of the kernel went through a few of them), and
-// it closes what no capability guards: TIOCSTI, keyrings, leases, nested user namespaces, io_uring.
+// it closes what no capability guards: TIOCSTI, keyrings, leases, set-user-ID bits, nested user
+// namespaces, io_uring.
 //
 // All else is allowed: a sandbox for any program cannot know the calls of tomorrow's libc. What is
 // refused gets an errno that programs know how to live with; only the calling convention of an
@@ -15,7 +16,8 @@
 // a filter costs time: for its cache of calls that are always allowed, the kernel runs the program
 // once for every call number of every architecture it serves (kernel/seccomp.c,
 // seccomp_cache_prepare). So the numbers are cut into intervals of equal treatment, and an optimal
-// binary search tree over them, weighted by how many calls an interval holds, keeps that sum small.
+// binary search tree over them, weighted by how many calls an interval holds, keeps that sum small,
+// and the way to calls that no cache answers short.
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -25,6 +27,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -130,8 +133,8 @@ void RefuseMounts(Refusals& refusals) {
   refusals.Treat(kOpenTreeAttr, {ReturnErrno(EPERM)});
 }
 
-Code RefuseFlags(uint32_t flags) {
-  return {LoadArgument(0), Jump(BPF_JSET, flags, 0, 1), ReturnErrno(EPERM), Allow()};
+Code RefuseFlags(uint32_t flags, size_t argument = 0) {
+  return {LoadArgument(argument), Jump(BPF_JSET, flags, 0, 1), ReturnErrno(EPERM), Allow()};
 }
 
 // Entering a namespace is no part of making a sandbox.
@@ -186,6 +189,33 @@ void RefuseLeases(Refusals& refusals) {
   const Code code = {LoadArgument(1), Jump(BPF_JEQ, F_SETLEASE, 0, 1), ReturnErrno(EPERM), Allow()};
   refusals.Treat("fcntl", code);
   refusals.Treat("fcntl64", code);  // of 32-bit programs
+}
+
+// What the command leaves in the working directory is there outside as well, where a set-user-ID
+// program of the caller's would run with the caller's rights for whoever starts it. So no call
+// gives a file that bit. (Set-group-ID stays: on directories it is how trees are shared.)
+// fchmodat2(2) is newer than libseccomp 2.5 and has this number everywhere.
+void RefuseSetUserId(Refusals& refusals, Kind kind) {
+  constexpr uint32_t kFchmodat2 = 452;
+  for (const char* call : {"chmod", "fchmod", "creat", "mknod"}) {
+    refusals.Treat(call, RefuseFlags(S_ISUID, 1));
+  }
+  for (const char* call : {"fchmodat", "mknodat"}) refusals.Treat(call, RefuseFlags(S_ISUID, 2));
+  refusals.Treat(kFchmodat2, RefuseFlags(S_ISUID, 2));
+
+  // Without these flags the mode is whatever was in the register (open(2)). O_TMPFILE holds
+  // O_DIRECTORY too, whose value differs between conventions; the bit of its own does not.
+  constexpr uint32_t kCreates = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
+  const auto creating = [](size_t flags, size_t mode) -> Code {
+    return {LoadArgument(flags), Jump(BPF_JSET, kCreates, 0, 3),
+            LoadArgument(mode),  Jump(BPF_JSET, S_ISUID, 0, 1),
+            ReturnErrno(EPERM),  Allow()};
+  };
+  refusals.Treat("open", creating(1, 2));
+  refusals.Treat("openat", creating(2, 3));
+  // openat2(2) has its mode in memory. Programs fall back to openat(2), but not the sandbox that a
+  // nested command may make.
+  if (kind == Kind::kClosed) refusals.Refuse(ENOSYS, {"openat2"});
 }
 
 // Large parts of the kernel with a history of flaws, which few programs need and most of these can
@@ -243,6 +273,7 @@ Refusals RefusalsFor(uint32_t arch, Kind kind) {
   RefuseTerminalTakeover(refusals);
   RefusePrioritiesOfOwnGroup(refusals);
   RefuseLeases(refusals);
+  RefuseSetUserId(refusals, kind);
   RefuseAttackSurface(refusals);
   RefuseAdministration(refusals);
   RefuseSocketFamilies(refusals);
@@ -253,7 +284,7 @@ Refusals RefusalsFor(uint32_t arch, Kind kind) {
 
 struct Interval {
   uint32_t first;  // up to the next interval's first
-  size_t weight;   // how many calls exist in it, at least 1
+  size_t weight;   // how many calls exist in it, at least 1; more where it runs often
   Code code;
 };
 
@@ -278,10 +309,13 @@ std::vector<Interval> Intervals(const Refusals& refusals) {
   constexpr uint32_t kX32 = 0x40000000;
   if (refusals.arch() == SCMP_ARCH_X86_64) append(kX32, {ReturnErrno(ENOSYS)});
 
+  // What is decided by arguments is not in the kernel's cache: the program runs at every such call.
+  constexpr size_t kUncached = 8;
   for (size_t i = 0; i < intervals.size(); ++i) {
     const uint32_t end = i + 1 < intervals.size() ? intervals[i + 1].first : kCallsInUse;
     const uint32_t last = std::min(end, kCallsInUse);
     if (last > intervals[i].first) intervals[i].weight = last - intervals[i].first;
+    if (intervals[i].code.size() > 1) intervals[i].weight *= kUncached;
   }
   return intervals;
 }

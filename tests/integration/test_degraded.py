@@ -129,6 +129,29 @@ class Hostile(DegradedTest):
                    if not path.startswith(str(self.work))]
         self.assertEqual(changed, [])
 
+    def test_no_file_becomes_set_user_id(self):
+        for script in ("open('f', 'w'); os.chmod('f', 0o4755)",
+                       "os.fchmod(os.open('f', os.O_CREAT | os.O_RDWR), 0o6755)",
+                       "os.open('g', os.O_CREAT | os.O_WRONLY, 0o4755)"):
+            self.assert_refused(script, answer=("EPERM",))
+        for entry in os.scandir(self.work):
+            self.assertEqual(entry.stat().st_mode & 0o4000, 0, entry.name)
+
+    def test_no_path_leads_to_files_of_the_supervisor(self):
+        """Its working directory is the command's own: what changed would show there."""
+        before = os.stat(self.work).st_mode
+        self.assert_refused("os.symlink('/proc/self', 'self'); os.chmod('self/cwd', 0o777)",
+                            answer=("ELOOP",))
+        for path in ("/proc/../proc/self/cwd", "//proc/self/cwd", "/proc//self/cwd",
+                     "/proc/./thread-self/cwd", "/dev/fd/0", "/dev/fd/3", "//proc/self/fd/3",
+                     "/proc/self/cwd/self/cwd", "/proc/self/../self/cwd", "/dev/stdin",
+                     "/proc/self/task/../cwd", "../../../../../../proc/self/cwd"):
+            self.assert_refused("os.chmod(sys.argv[1], 0o777)", path,
+                                answer=("ELOOP", "ENOENT", "EPERM"))
+            self.assert_refused("os.utime(sys.argv[1], (1, 1))", path,
+                                answer=("ELOOP", "ENOENT", "EPERM"))
+        self.assertEqual(os.stat(self.work).st_mode, before)
+
     def test_secrets_cannot_be_read(self):
         for name in (".degraded-secret", "degraded-secret"):
             secret = self.make_file(self.in_home(name), harness.SECRET)
@@ -221,6 +244,18 @@ class Useful(DegradedTest):
         entry = os.stat(self.work / "f")
         self.assertEqual((entry.st_mode & 0o777, entry.st_atime, entry.st_mtime), (0o750, 7, 8))
         self.assertEqual(os.lstat(self.work / "l").st_mtime, 9)
+
+    def test_the_command_s_own_descriptors_and_directory_are_meant_below_proc(self):
+        outcome = self.python(
+            "import os\nopen('f', 'w').close()\nos.mkdir('d')\nos.chdir('d')\n"
+            "open('g', 'w').close()\nfd = os.open('../f', os.O_RDONLY)\n"
+            "os.chmod(f'/proc/self/fd/{fd}', 0o751)\nos.chmod('/proc/self/cwd', 0o711)\n"
+            "os.chmod('/proc/thread-self/cwd//g', 0o640)\nos.utime('/proc/self/cwd/', (5, 6))\n")
+        self.assert_code(outcome, 0)
+        self.assertEqual(os.stat(self.work / "f").st_mode & 0o777, 0o751)
+        self.assertEqual(os.stat(self.work / "d").st_mode & 0o777, 0o711)
+        self.assertEqual(os.stat(self.work / "d").st_mtime, 6)
+        self.assertEqual(os.stat(self.work / "d" / "g").st_mode & 0o777, 0o640)
 
     def test_a_compiler_and_make_work(self):
         self.make_file(self.work / "a.c", "int main(void) { return 7; }\n")

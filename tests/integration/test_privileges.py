@@ -130,6 +130,69 @@ class Setuid(harness.SandboxTest):
                          f"egid: {user.gid}\n", outcome)
 
 
+# Every way from Python to a file with a mode; a line for each that did not raise EPERM.
+MAKE_SET_USER_ID = """
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+
+def call(number, *arguments):
+    if libc.syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), 'call')
+
+def attempt(name, action, expected=errno.EPERM):
+    try:
+        action()
+    except OSError as error:
+        if error.errno != expected:
+            print(name, error)
+    else:
+        print(name, 'done')
+
+open('file', 'w').close()
+file = os.open('file', os.O_RDWR)
+how = (ctypes.c_uint64 * 3)(os.O_CREAT | os.O_WRONLY, 0o4755, 0)
+attempt('chmod', lambda: os.chmod('file', 0o4755))
+attempt('chmod 6755', lambda: os.chmod('file', 0o6755))
+attempt('fchmod', lambda: os.fchmod(file, 0o4755))
+attempt('fchmodat', lambda: os.chmod('file', 0o4755, dir_fd=os.open('.', os.O_RDONLY)))
+attempt('fchmodat2', lambda: call(452, -100, b'file', 0o4755, 0))
+attempt('open', lambda: os.open('opened', os.O_CREAT | os.O_WRONLY, 0o4755))
+attempt('O_TMPFILE', lambda: os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o4755))
+attempt('openat2', lambda: call(437, -100, b'opened2', how, ctypes.sizeof(how)), errno.ENOSYS)
+attempt('mknod', lambda: os.mknod('made', 0o104755))
+attempt('mkfifo', lambda: os.mkfifo('fifo', 0o4644))
+os.chmod('file', 0o2755)
+print('rest of the modes')
+"""
+
+
+@harness.as_root_too
+class MadeSetuid(harness.SandboxTest):
+    """The bit would be there outside as well, for other users to start the file by."""
+
+    def assert_none_made(self, outcome):
+        self.assert_code(outcome, 0)
+        self.assertEqual(outcome.out, "rest of the modes\n", outcome)
+        for entry in os.scandir(self.work):
+            self.assertEqual(entry.stat(follow_symlinks=False).st_mode & 0o4000, 0, entry.name)
+        self.assertEqual((self.work / "file").stat().st_mode & 0o7777, 0o2755)
+
+    def test_no_file_is_made_set_user_id(self):
+        self.assert_none_made(self.sandbox(harness.PYTHON, "-c", MAKE_SET_USER_ID))
+
+    def test_none_is_copied(self):
+        program = self.work / "original"
+        shutil.copy("/bin/true", program)
+        if harness.stage.root():
+            os.chown(program, self.identity.uid, self.identity.gid)
+        os.chmod(program, 0o4755)
+        self.shell("cp -p original copy; install -m 4755 original installed")
+        for path in (self.work / "copy", self.work / "installed"):
+            if path.exists():
+                self.assertEqual(path.stat().st_mode & 0o4000, 0, path)
+        self.assertTrue((self.work / "copy").exists())
+
+
 class NoNesting(harness.SandboxTest):
     def test_a_user_namespace_cannot_be_made_by_a_program_of_the_host(self):
         outcome = self.sandbox("unshare", "-Ur", "id", "-u")

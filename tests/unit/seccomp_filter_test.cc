@@ -22,6 +22,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -86,17 +88,20 @@ Verdict Interpret(std::span<const sock_filter> program, const seccomp_data& data
 }
 
 Verdict AskProgram(std::span<const sock_filter> program, uint32_t arch, uint32_t number,
-                   uint64_t arg0 = 0, uint64_t arg1 = 0) {
+                   uint64_t arg0 = 0, uint64_t arg1 = 0, uint64_t arg2 = 0, uint64_t arg3 = 0) {
   seccomp_data data{};
   data.arch = arch;
   data.nr = static_cast<int>(number);
   data.args[0] = arg0;
   data.args[1] = arg1;
+  data.args[2] = arg2;
+  data.args[3] = arg3;
   return Interpret(program, data);
 }
 
-Verdict Ask(uint32_t arch, uint32_t number, uint64_t arg0 = 0, uint64_t arg1 = 0) {
-  return AskProgram(CommandFilter(), arch, number, arg0, arg1);
+Verdict Ask(uint32_t arch, uint32_t number, uint64_t arg0 = 0, uint64_t arg1 = 0, uint64_t arg2 = 0,
+            uint64_t arg3 = 0) {
+  return AskProgram(CommandFilter(), arch, number, arg0, arg1, arg2, arg3);
 }
 
 constexpr int kIoprioWhoProcess = 1;  // linux/ioprio.h, which older kernels do not export
@@ -170,6 +175,73 @@ TEST(SeccompProgram, OfFcntlOnlySettingALeaseIsRefused) {
     EXPECT_EQ(Ask(kNative, SYS_fcntl, 0, command).action,
               command == F_SETLEASE ? Errno(EPERM) : uint32_t{SECCOMP_RET_ALLOW})
         << command;
+  }
+}
+
+// A call that gives a file a mode; `mode` is the argument's index. Where `flags` is not -1, only
+// with O_CREAT or O_TMPFILE in that argument is there a mode.
+struct ModeCall {
+  uint32_t number;
+  size_t mode;
+  int flags = -1;
+};
+
+void ExpectNoSetUserId(uint32_t arch, std::initializer_list<ModeCall> calls) {
+  for (const std::span<const sock_filter> program : {CommandFilter(), NestingCommandFilter()}) {
+    for (const ModeCall& call : calls) {
+      const auto answer = [&](uint64_t mode, uint64_t flags) {
+        uint64_t arguments[4] = {UINT64_MAX, 0, 0, 0};
+        if (call.flags >= 0) arguments[call.flags] = flags;
+        arguments[call.mode] = mode;
+        return AskProgram(program, arch, call.number, arguments[0], arguments[1], arguments[2],
+                          arguments[3])
+            .action;
+      };
+      const uint64_t upper = uint64_t{1} << 32;
+      for (const uint64_t flags :
+           {uint64_t{O_CREAT} | O_WRONLY, uint64_t{O_TMPFILE} | O_RDWR, upper | O_CREAT | O_EXCL}) {
+        for (const uint64_t mode : {04755u, 04000u, 06755u, 0104644u}) {
+          EXPECT_EQ(answer(mode, flags), Errno(EPERM)) << call.number << ' ' << mode;
+          EXPECT_EQ(answer(upper | mode, flags), Errno(EPERM)) << call.number << ' ' << mode;
+        }
+        for (const uint64_t mode : {0u, 0755u, 02755u, 01777u, 03777u, 0010644u}) {
+          EXPECT_EQ(answer(mode, flags), SECCOMP_RET_ALLOW) << call.number << ' ' << mode;
+        }
+      }
+      if (call.flags < 0) continue;
+      for (const uint64_t flags : {O_RDONLY, O_WRONLY | O_TRUNC, O_PATH | O_NOFOLLOW, O_DIRECTORY,
+                                   O_RDONLY | O_DIRECTORY | O_CLOEXEC}) {
+        EXPECT_EQ(answer(UINT64_MAX, flags), SECCOMP_RET_ALLOW) << "no mode: " << call.number;
+      }
+    }
+  }
+}
+
+constexpr uint32_t kFchmodat2 = 452;  // newer than the oldest headers we build with
+
+TEST(SeccompProgram, NoCallMakesAFileSetUserId) {
+  ExpectNoSetUserId(
+      kNative,
+      {{SYS_fchmod, 1}, {SYS_fchmodat, 2}, {kFchmodat2, 2}, {SYS_mknodat, 2}, {SYS_openat, 3, 2}});
+#if defined(__x86_64__)
+  ExpectNoSetUserId(kNative, {{SYS_chmod, 1}, {SYS_creat, 1}, {SYS_mknod, 1}, {SYS_open, 2, 1}});
+  ExpectNoSetUserId(AUDIT_ARCH_I386, {{15 /* chmod */, 1},
+                                      {94 /* fchmod */, 1},
+                                      {306 /* fchmodat */, 2},
+                                      {kFchmodat2, 2},
+                                      {8 /* creat */, 1},
+                                      {14 /* mknod */, 1},
+                                      {297 /* mknodat */, 2},
+                                      {5 /* open */, 2, 1},
+                                      {295 /* openat */, 3, 2}});
+#endif
+}
+
+TEST(SeccompProgram, OnlyANestingCommandHasOpenat2) {
+  for (const uint32_t arch : {kNative, uint32_t{AUDIT_ARCH_I386}}) {
+    if (arch == AUDIT_ARCH_I386 && kNative != AUDIT_ARCH_X86_64) continue;
+    EXPECT_EQ(Ask(arch, SYS_openat2).action, Errno(ENOSYS));  // 437 everywhere
+    EXPECT_EQ(AskProgram(NestingCommandFilter(), arch, SYS_openat2).action, SECCOMP_RET_ALLOW);
   }
 }
 
@@ -263,17 +335,26 @@ TEST(NestingProgram, DiffersInNothingElse) {
     const uint32_t calls[] = {
         SYS_mount,         SYS_umount2,    SYS_pivot_root, SYS_chroot,    SYS_fsopen,
         SYS_fsconfig,      SYS_fsmount,    SYS_fspick,     SYS_clone3,    SYS_clone,
-        SYS_mount_setattr, SYS_move_mount, SYS_unshare,    SYS_open_tree, 467};
+        SYS_mount_setattr, SYS_move_mount, SYS_unshare,    SYS_open_tree, 467,
+        SYS_openat2};
     return std::find(std::begin(calls), std::end(calls), number) != std::end(calls);
   };
   // Arguments that are refused where arguments are looked at.
-  const uint64_t arguments[][2] = {{0, 0},          {0, TIOCSTI},   {AF_VSOCK, 0},
-                                   {0, F_SETLEASE}, {PRIO_PGRP, 0}, {kIoprioWhoPgrp, 0}};
+  const uint64_t arguments[][4] = {{0, 0},
+                                   {0, TIOCSTI},
+                                   {AF_VSOCK, 0},
+                                   {0, F_SETLEASE},
+                                   {PRIO_PGRP, 0},
+                                   {kIoprioWhoPgrp, 0},
+                                   {0, 04755},
+                                   {0, 0, 04755},
+                                   {0, O_CREAT, 04755},
+                                   {0, 0, O_CREAT, 04755}};
   for (uint32_t number = 0; number < 600; ++number) {
     if (is_let_through(number)) continue;
-    for (const auto& [arg0, arg1] : arguments) {
-      EXPECT_EQ(AskProgram(NestingCommandFilter(), kNative, number, arg0, arg1).action,
-                Ask(kNative, number, arg0, arg1).action)
+    for (const auto& [a, b, c, d] : arguments) {
+      EXPECT_EQ(AskProgram(NestingCommandFilter(), kNative, number, a, b, c, d).action,
+                Ask(kNative, number, a, b, c, d).action)
           << number;
     }
   }
@@ -407,6 +488,14 @@ TEST(CommandFilter, RefusesLeases) {
   }
   EXPECT_EQ(UnderFilter(As::kCaller, SYS_fcntl, kBad, F_GETLEASE), "EBADF");
   EXPECT_EQ(UnderFilter(As::kCaller, SYS_fcntl, kBad, F_SETLK), "EBADF");
+}
+
+TEST(CommandFilter, MakesNoFileSetUserId) {
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_fchmod, kBad, 04755), "EPERM");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_fchmod, kBad, 02755), "EBADF") << "the control";
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_openat, kBad, kBad, O_CREAT, 04755), "EPERM");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_openat, kBad, kBad, O_RDONLY, 04755), "EFAULT");
+  EXPECT_EQ(UnderFilter(As::kCaller, SYS_openat2, kBad), "ENOSYS");
 }
 
 TEST(CommandFilter, Clone3FallsBack) {
