@@ -38,12 +38,12 @@ int OpenInOwnProc(const char* path) {
   return fd;
 }
 
-// These settings make things faster or let ping work: where they cannot be had the user is told.
+// Most settings make things faster or let ping work: where they cannot be had the user is told.
 Step WriteSysctl(const FrozenSysctl& sysctl, uint32_t index, const Control& control) {
   int fd = open(sysctl.path, O_WRONLY | O_CLOEXEC);
   if (fd < 0 && errno == EROFS) {
     fd = OpenInOwnProc(sysctl.path);
-    if (fd < 0) {
+    if (fd < 0 && !sysctl.is_required) {
       control.ReportDegraded(ChildStage::kSysctl, index, EROFS);
       return Done();
     }
@@ -69,11 +69,17 @@ Step OpenTap(const Control& control) {
 }  // namespace
 
 Step SetUpNetwork(const FrozenPlan& plan, const Control& control) {
-  if (plan.network == FrozenNetwork::kUntouched) return Done();
-  if (plan.network == FrozenNetwork::kLoopback) return BringLoopbackUp();
   for (uint32_t index = 0; index < plan.sysctl_count; ++index) {
     const Step step = WriteSysctl(plan.sysctls[index], index, control);
     if (!step.ok()) return step;
+  }
+  switch (plan.network) {
+    case FrozenNetwork::kUntouched:
+      return Done();
+    case FrozenNetwork::kLoopback:
+      return BringLoopbackUp();
+    case FrozenNetwork::kTap:
+      break;
   }
   return OpenTap(control);
 }

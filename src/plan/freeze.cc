@@ -87,7 +87,8 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   auto* sysctls = arena->Array<FrozenSysctl>(plan.sysctls.size());
   for (size_t i = 0; i < plan.sysctls.size(); ++i) {
     const Sysctl& sysctl = plan.sysctls[i];
-    sysctls[i] = {arena->String(sysctl.path), arena->String(sysctl.value), sysctl.value.size()};
+    sysctls[i] = {sysctl.is_required, arena->String(sysctl.path), arena->String(sysctl.value),
+                  sysctl.value.size()};
   }
   frozen.sysctls = sysctls;
   frozen.sysctl_count = plan.sysctls.size();

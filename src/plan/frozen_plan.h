@@ -61,6 +61,7 @@ struct FrozenMountOp {
 };
 
 struct FrozenSysctl {
+  bool is_required;
   const char* path;
   const char* value;
   size_t value_size;

@@ -1,5 +1,6 @@
 #include "plan/plan.h"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "plan/mount_parts.h"
 #include "plan/mount_plan.h"
 #include "plan/name_files.h"
+#include "plan/planted_links.h"
 
 namespace mini {
 namespace {
@@ -52,6 +54,32 @@ std::vector<Sysctl> NetworkSysctls(gid_t gid) {
       // icmp(7): lets ping work without a raw socket. Only this group exists inside.
       {"/proc/sys/net/ipv4/ping_group_range", StrCat(gid, " ", gid)},
   };
+}
+
+// Who makes a cgroup namespace may mount the cgroup file systems of the host, and where the run's
+// group is delegated, or the caller is root, kill and freeze what is in it, us included. This limit
+// holds in every namespace below, whatever is written there (namespaces(7), user/).
+Sysctl NoCgroupNamespaces() {
+  return {"/proc/sys/user/max_cgroup_namespaces", "0", /*is_required=*/true};
+}
+
+// TMPDIR often names a directory in the host's /tmp or in HOME (pam_tmpdir(8)): inside, that is not
+// there or may not be written, and programs then fail where they would have taken /tmp.
+void DropUselessTemporaryDirectory(const Policy& policy, Plan& plan) {
+  const auto is_set_by_user = [](const EnvironmentChange& change) {
+    return change.name == "TMPDIR";
+  };
+  if (std::any_of(policy.environment.begin(), policy.environment.end(), is_set_by_user)) return;
+  const auto is_useful = [&](std::string_view path) {
+    if (path == "/tmp" || path == "/var/tmp" || path == "/dev/shm") return true;
+    if (IsSameOrBelow(path, plan.working_directory)) return true;
+    return std::any_of(policy.binds.begin(), policy.binds.end(), [&](const BindRequest& bind) {
+      return bind.access == Access::kWritable && IsSameOrBelow(path, bind.target);
+    });
+  };
+  std::erase_if(plan.environment, [&](const std::string& entry) {
+    return entry.starts_with("TMPDIR=/") && !is_useful(NormalizePath(entry.substr(7)));
+  });
 }
 
 // Of all invariants these are the ones that -N gives up: the user should know.
@@ -120,6 +148,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (argv.empty() || argv[0].empty()) {
     return InvalidArgument(Stage::kArguments, "no command was given");
   }
+  MINI_RETURN_IF_ERROR(CheckPlantedLinks(policy, facts));
   Plan plan;
   plan.uid = {IdInside(policy.identity, facts.uid), facts.uid};
   plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
@@ -127,6 +156,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.network = policy.network;
   plan.nesting = policy.nesting;
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(plan.gid.inside);
+  if (policy.nesting == Nesting::kAllowed) plan.sysctls.push_back(NoCgroupNamespaces());
   if (policy.network == Network::kHost) plan.notices.push_back(HostNetworkNotice(facts));
   MINI_RETURN_IF_ERROR(facts.degraded ? PlanDegraded(policy, facts, plan)
                                       : PlanMounts(policy, facts, plan));
@@ -143,6 +173,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
       if (entry.starts_with("PWD=")) entry = StrCat("PWD=", plan.working_directory);
     }
   }
+  DropUselessTemporaryDirectory(policy, plan);
   plan.candidates = Candidates(argv[0], plan.environment);
   if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;

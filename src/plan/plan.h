@@ -34,6 +34,7 @@ struct MountOp {
 struct Sysctl {
   std::string path;
   std::string value;
+  bool is_required = false;  // the run ends where it cannot be set; else the user is told
 };
 
 // What is mapped to the caller's only id: the number inside, and outside.

@@ -10,6 +10,9 @@ namespace {
 
 using child::ChildStage;
 
+constexpr const char* kNestedOnce =
+    "the sandbox around this one has a read-only /proc; what the host's root starts can be nested "
+    "once";
 constexpr const char* kRestricted =
     "unprivileged user namespaces are restricted here: on Ubuntu an AppArmor profile must allow "
     "them (sysctl kernel.apparmor_restrict_unprivileged_userns); in a container its seccomp or "
@@ -70,9 +73,7 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kIdMaps:
       if (error == EROFS) {
         return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
-            .WithHint(
-                "the sandbox around this one has a read-only /proc; what the host's root "
-                "starts can be nested once");
+            .WithHint(kNestedOnce);
       }
       return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
           .WithHint(error == EPERM || error == EACCES ? kRestricted : "");
@@ -86,7 +87,8 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
       return SystemError(Stage::kNetwork, error, "open a netlink socket");
     case ChildStage::kSysctl:
       return SystemError(Stage::kNetwork, error,
-                         StrCat("write ", plan.sysctls.at(report.index).path));
+                         StrCat("write ", plan.sysctls.at(report.index).path))
+          .WithHint(plan.sysctls[report.index].is_required ? kNestedOnce : "");
     case ChildStage::kStreams:
       return SystemError(Stage::kMounts, error,
                          StrCat("protect the file behind descriptor ", report.index))

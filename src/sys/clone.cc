@@ -55,7 +55,13 @@ Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry
   if (network == NetworkNamespace::kNew) arguments.flags |= CLONE_NEWNET;
   arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
-  const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+  auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+  if (pid < 0 && errno == ENOSPC) {
+    // Within a sandbox that was started with --nested there are no cgroup namespaces. Without one
+    // the command sees the name of its group, and may mount none of that file system.
+    arguments.flags &= ~uint64_t{CLONE_NEWCGROUP};
+    pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
+  }
   if (pid == 0) {
     entry(argument);
     _exit(125);

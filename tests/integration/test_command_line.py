@@ -1,5 +1,7 @@
 """What contradicts itself on the command line, and options from files."""
 
+import os
+
 import harness
 import tapbox
 
@@ -74,6 +76,38 @@ class HostileNames(harness.SandboxTest):
         self.assert_harmless(("-x", "-M", place / "none"))
         self.assert_harmless(("-x", "-d", place / "none"))
         self.assert_harmless(("-x", "-D", place / "none/log"))
+
+
+@harness.as_root_too
+class PlantedLinks(harness.SandboxTest):
+    def test_are_not_followed_to_where_the_user_did_not_point(self):
+        elsewhere = self.make_directory(self.scratch / "elsewhere")
+        self.make_file(elsewhere / "file", harness.SECRET)
+        # As the same command line is run twice.
+        self.make_directory(self.make_directory(self.work / "t") / "build")
+        first = self.shell(f"mv t t2; mkdir t; ln -s {elsewhere} t/build",
+                           options=("-x", "-w", "t/build"))
+        self.assert_code(first, 0)
+        before = harness.snapshot(elsewhere)
+        for option in ("-w", "-M", "-W", "-e"):
+            with self.subTest(option):
+                outcome = self.shell(f"echo x > t/build/x; cat {elsewhere}/file file",
+                                     options=("-x", option, "t/build"))
+                self.assert_setup_error(outcome, 125, f"{option} ", "leads to",
+                                        f"if it is meant: {option} {elsewhere}")
+                self.assertNotIn(harness.SECRET, outcome.out)
+        self.assertEqual(harness.differences(before, harness.snapshot(elsewhere)), [])
+
+    def test_are_followed_within_the_working_directory_and_where_meant(self):
+        elsewhere = self.make_directory(self.scratch / "elsewhere")
+        self.make_directory(self.work / "real")
+        os.symlink("real", self.work / "near")
+        os.symlink(elsewhere, self.work / "far")
+        outcome = self.shell("echo x > near/x; echo y > far/y",
+                             options=("-x", "-w", "near", "-w", "far", "-w", str(elsewhere)))
+        self.assert_code(outcome, 0)
+        self.assertEqual((self.work / "real/x").read_text(), "x\n")
+        self.assertEqual((elsewhere / "y").read_text(), "y\n")
 
 
 @harness.as_root_too

@@ -98,6 +98,25 @@ class DebugLogOfTapbox(DebugLog):
         self.assertRegex(self.log.read_text(), r"notice: refused tcp 203\.0\.113\.9:80")
 
 
+@harness.as_root_too
+class PlantedLog(harness.SandboxTest):
+    """What a command may have left in the working directory."""
+
+    def test_does_not_lead_elsewhere(self):
+        elsewhere = self.make_directory(self.scratch / "elsewhere")
+        precious = self.make_file(elsewhere / "run.log", "precious\n")
+        os.symlink(elsewhere, self.work / "logs")
+        os.symlink(precious, self.work / "log")
+        os.link(precious, self.work / "hard")
+        for log, why in (("logs/run.log", "a symlink leads there"), ("log", "a symlink leads there"),
+                         (self.work / "logs/run.log", "a symlink leads there"),
+                         ("hard", "not a regular file of yours with one name")):
+            with self.subTest(log):
+                outcome = self.sandbox("true", options=("-x", "-D", str(log)))
+                self.assert_setup_error(outcome, 125, why)
+        self.assertEqual(precious.read_text(), "precious\n")
+
+
 class SomebodyElsesLog(harness.SandboxTest):
     needs_root = True  # to have somebody else
 

@@ -172,6 +172,19 @@ class Undoing(NestingTest):
             "(: > /tmp/p/sysrq-trigger) 2>/dev/null && echo opened sysrq; echo tried")
         self.assertEqual(outcome.out, "tried\n", outcome)
 
+    def test_no_file_system_of_cgroups_can_be_mounted(self):
+        # Who mounts it writes cgroup.kill and cgroup.freeze of the run's own group: as root always,
+        # as a user where it is delegated.
+        mount = ("mkdir -p /tmp/c; for t in cgroup2 'cgroup -o freezer' 'cgroup -o none,name=systemd'; "
+                 "do mount -t $t c /tmp/c 2>/dev/null && echo mounted $t; done; echo tried")
+        self.assertEqual(self.sandbox(*OWN_NAMESPACES, "sh", "-c", mount).out, "tried\n")
+        for raise_limit in ("true", "echo 9 > /proc/sys/user/max_cgroup_namespaces"):
+            outcome = self.sandbox("unshare", "-Ur", "sh", "-c",
+                                   f"({raise_limit}) 2>/dev/null; unshare -UrmC sh -c \"$1\"", "sh",
+                                   mount)
+            self.assertEqual(outcome.out, "", outcome)
+            self.assertIn("unshare failed: No space left", outcome.err)
+
     def test_namespaces_cannot_be_entered(self):
         outcome = self.sandbox("unshare", "-Ur", "nsenter", "-t", "1", "-m", "true")
         self.assertNotEqual(outcome.code, 0)

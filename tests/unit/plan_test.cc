@@ -500,6 +500,65 @@ TEST(MakePlan, ShowsTheTunDeviceForNestingWhereTheHostHasIt) {
   EXPECT_EQ(Position(MustPlan(DefaultPolicy(), facts), "net/tun"), -1);
 }
 
+TEST(MakePlan, RefusesLinksOutOfTheWorkingDirectoryThatACommandMayHaveMade) {
+  const auto plan = [](std::vector<std::string> writable, const std::string& here) {
+    PolicyBuilder builder;
+    EXPECT_TRUE(builder.SetDefaultMode().ok());
+    for (const std::string& path : writable) EXPECT_TRUE(builder.AddWritable(path).ok());
+    HostFacts facts = Desktop();
+    facts.working_directory = here;
+    facts.paths["/home/u/project"] = Directory("/home/u/project");
+    facts.paths["/home/u/project/far"] = Directory("/data/far");
+    facts.paths["/home/u/project/near"] = Directory("/home/u/project/real");
+    facts.paths["/data"] = Directory("/data");
+    return MakePlan(*builder.Build(), facts, {"true"});
+  };
+  const auto refused = plan({"/home/u/project/far"}, "/home/u/project");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().hint(), "if it is meant: -w /data/far");
+  EXPECT_TRUE(plan({"/home/u/project/near"}, "/home/u/project").ok());
+  EXPECT_TRUE(plan({"/home/u/project/far", "/data"}, "/home/u/project").ok()) << "it is meant";
+  // Nothing is written through to HOME as working directory, so nobody has planted it there.
+  EXPECT_TRUE(plan({"/home/u/project/far"}, "/home/u").ok());
+}
+
+TEST(MakePlan, LeavesOutATemporaryDirectoryThatIsNotThereInside) {
+  const auto environment = [](const std::string& value, auto set_up) {
+    PolicyBuilder builder;
+    EXPECT_TRUE(builder.SetDefaultMode().ok());
+    set_up(builder);
+    HostFacts facts = Desktop();
+    facts.environment = {"TMPDIR=" + value};
+    facts.paths["/data"] = Directory("/data");
+    return MustPlan(*builder.Build(), facts).environment;
+  };
+  const auto plain = [](PolicyBuilder&) {};
+  using Strings = std::vector<std::string>;
+  for (const char* useless : {"/tmp/user/1000", "/home/u/tmp", "/data", "/run/user/1000/tmp"}) {
+    EXPECT_EQ(environment(useless, plain), Strings()) << useless;
+  }
+  for (const char* useful : {"/tmp", "/tmp/", "/home/u/project/tmp", "relative"}) {
+    EXPECT_EQ(environment(useful, plain), Strings{std::string("TMPDIR=") + useful}) << useful;
+  }
+  EXPECT_EQ(
+      environment("/data", [](auto& builder) { EXPECT_TRUE(builder.AddWritable("/data").ok()); }),
+      Strings{"TMPDIR=/data"});
+  EXPECT_EQ(environment("/x", [](auto& b) { EXPECT_TRUE(b.SetVariable("TMPDIR", "/y").ok()); }),
+            Strings{"TMPDIR=/y"});
+}
+
+TEST(MakePlan, TellsTheCommandWhereItStarts) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
+  ASSERT_TRUE(builder.SetWorkingDirectory("/data").ok());
+  HostFacts facts = Desktop();
+  facts.environment = {"PWD=/home/u/project", "OLDPWD=/"};
+  facts.paths["/data"] = Directory("/data");
+  const auto plan = MakePlan(*builder.Build(), facts, {"true"});
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  EXPECT_EQ(plan->environment, (std::vector<std::string>{"PWD=/data", "OLDPWD=/"}));
+}
+
 TEST(Freeze, LetsOnlyARootInsideMapItselfFurtherDown) {
   sigset_t mask;
   sigemptyset(&mask);
