@@ -9,6 +9,7 @@
 // The command holds no descriptor of the user's terminal.
 #include "supervise/terminal.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -25,6 +26,11 @@ namespace {
 // A program that stops has its screen put in order first, which takes a moment; one that writes
 // without end, or a reader that takes nothing, may not keep the user from their shell.
 constexpr milliseconds kLongestFarewell{500};
+
+bool IsHungUp(int terminal) {
+  pollfd polled = {terminal, 0, 0};  // POLLHUP comes unasked
+  return poll(&polled, 1, 0) > 0 && (polled.revents & POLLHUP) != 0;
+}
 
 }  // namespace
 
@@ -52,7 +58,9 @@ Terminal::Terminal(UniqueFd main_side, const Streams& streams)
 
 void Terminal::Attach() {
   if (terminals_[0] >= 0) {
-    if (!IsInForeground(input_)) StopJob(SIGTTIN);
+    // Not when the terminal has gone: its shell is about to end, and might no longer see that we
+    // have stopped; nobody would continue us.
+    if (!IsInForeground(input_) && !IsHungUp(input_)) StopJob(SIGTTIN);
     const bool in_foreground = IsInForeground(input_);
     if (in_foreground) raw_mode_.Enter();
     relay_.PauseInput(!in_foreground);
@@ -100,14 +108,7 @@ int Terminal::PollTimeout() const {
 void Terminal::SignalForeground(int signal) { (void)ioctl(relay_.main_side(), TIOCSIG, signal); }
 
 bool Terminal::FollowHangUp() {
-  pollfd polled[3];
-  std::transform(terminals_.begin(), terminals_.end(), polled, [](int stream) {
-    return pollfd{stream, 0, 0};  // POLLHUP comes unasked
-  });
-  (void)poll(polled, std::size(polled), 0);
-  const bool is_gone = std::any_of(std::begin(polled), std::end(polled), [](const pollfd& stream) {
-    return (stream.revents & POLLHUP) != 0;
-  });
+  const bool is_gone = std::any_of(terminals_.begin(), terminals_.end(), IsHungUp);
   if (is_gone) relay_.HangUp();
   return is_gone;
 }
