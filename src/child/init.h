@@ -25,8 +25,8 @@ int ExecuteFirstCandidate(const FrozenPlan& plan);
 StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
 
 // Reaps everything, passes signals from outside on to `command` (those of a terminal to its process
-// group, when it has a session of its own), and when that ends, ends all the
-// rest, reports its status and exits. All signals are blocked on entry.
+// group, when it has a session of its own), and when that ends, ends all the rest, reports its
+// status and exits. All signals are blocked on entry.
 [[noreturn]] void RunInit(const FrozenPlan& plan, pid_t command, const Control& control);
 
 }  // namespace mini::child

@@ -8,12 +8,10 @@
 #include "base/paths.h"
 #include "base/strings.h"
 #include "plan/host_layout.h"
+#include "plan/kernel_filesystems.h"
 
 namespace mini {
 namespace {
-
-constexpr const char* kDevices[] = {"/dev/full", "/dev/null",    "/dev/random",
-                                    "/dev/tty",  "/dev/urandom", "/dev/zero"};
 
 Status CheckPossible(const Policy& policy, const HostFacts& facts) {
   const bool moves = std::any_of(policy.binds.begin(), policy.binds.end(),
@@ -86,7 +84,7 @@ class DegradedPlanner {
     plan_.degraded->landlock_abi = facts_.degraded->landlock_abi;
     plan_.degraded->scratch_directory = facts_.degraded->scratch_directory;
     AllowAllBut("/");
-    for (const char* device : kDevices) Allow(device, PathRights::kDevice);
+    for (const char* name : kDeviceNodes) Allow(JoinPath("/dev", name), PathRights::kDevice);
     MINI_RETURN_IF_ERROR(PlanBinds());
     MINI_RETURN_IF_ERROR(PlanWorkingDirectory());
     AllowWriting(facts_.degraded->scratch_directory);

@@ -10,8 +10,6 @@
 namespace mini {
 namespace {
 
-constexpr std::array<const char*, 6> kDeviceNodes = {"full", "null",    "random",
-                                                     "tty",  "urandom", "zero"};
 constexpr std::array<std::array<const char*, 2>, 6> kDeviceLinks = {
     {{"core", "/proc/kcore"},
      {"fd", "/proc/self/fd"},

@@ -16,6 +16,8 @@ struct KernelFilesystems {
   std::vector<MountOp> sealed;  // when nothing more is made in /dev
 };
 
+// What a command needs of /dev, by their names there: no device of a disk, a user or an input.
+inline constexpr const char* kDeviceNodes[] = {"full", "null", "random", "tty", "urandom", "zero"};
 inline constexpr const char* kTunDevice = "/dev/net/tun";
 enum class TunDevice { kHidden, kShown };
 

@@ -95,7 +95,9 @@ class MountDraft {
   MountOp ScratchFile(std::string name, std::string text, mode_t mode) const;
   void MakeScratch();
 
-  // A fresh directory on `target`; returns its name in the scratch file system.
+  // The fresh directory `name` of the scratch file system on `target`.
+  void AddFresh(const std::string& target, const std::string& name, mode_t mode, CoverKind kind);
+  // The same under a name of its own, which is returned.
   std::string AddPrivate(const std::string& target, mode_t mode);
   // The same for a directory that the user named.
   void AddEmpty(const std::string& target);
@@ -129,7 +131,6 @@ class MountDraft {
   void Emit();
 
  private:
-  void AddFresh(const std::string& target, const std::string& name, mode_t mode, CoverKind kind);
   void AddMaskBy(const std::string& target, const std::string& directory, CoverKind kind);
   void LendHostTree();
   void EmitCovers();

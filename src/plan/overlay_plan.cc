@@ -134,21 +134,10 @@ class OverlayPlanner {
   void AddSplit(const std::string& directory) {
     const std::string name = draft_.NewScratchName("split");
     const int lower = OpenLower(MountOpKind::kOpenLower, directory);
-    const int slot = draft_.NewSlot();
-    std::vector<MountOp>& scratch = draft_.phases.scratch;
-    scratch.push_back(draft_.ScratchDirectory(name, 0755));
-    scratch.push_back({.kind = MountOpKind::kCopyMode,
-                       .source = JoinPath(draft_.plan.scratch_point, name),
-                       .lower_slot = lower});
-    draft_.AddCover({directory,
-                     KindOf(directory),
-                     true,
-                     true,
-                     {{.kind = MountOpKind::kCloneScratch,
-                       .source = name,
-                       .slot = slot,
-                       .attributes = kUntrusted},
-                      Attach(slot, directory)}});
+    draft_.AddFresh(directory, name, 0755, KindOf(directory));
+    draft_.phases.scratch.push_back({.kind = MountOpKind::kCopyMode,
+                                     .source = JoinPath(draft_.plan.scratch_point, name),
+                                     .lower_slot = lower});
     const bool is_of_runs =
         !scratch_.empty() && scratch_ == JoinPath(directory, draft_.facts.scratch_name);
     for (const DirectoryEntry& entry : *EntriesOf(directory)) {

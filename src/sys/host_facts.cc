@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/landlock.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "base/paths.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "sys/landlock_version.h"
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
@@ -151,9 +151,8 @@ std::vector<std::string> ReadEnvironment() {
 
 // landlock(7): the scopes came with ABI 6. child/landlock.cc uses what is found here.
 bool LandlockScopesAbstractSockets() {
-  constexpr long kAbiWithScopes = 6;
-  return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >=
-         kAbiWithScopes;
+  constexpr int kAbiWithScopes = 6;
+  return ReadLandlockVersion() >= kAbiWithScopes;
 }
 
 Result<DirectoryEntry> ReadEntry(int directory, const std::string& path, const dirent& raw) {

@@ -13,21 +13,11 @@
 #include <string>
 
 #include "attempt.h"
-
-// Not from <sys/mount.h>: it and <linux/mount.h> define the same names.
-extern "C" {
-int mount(const char* source, const char* target, const char* type, unsigned long flags,
-          const void* data) noexcept;
-int umount2(const char* target, int flags) noexcept;
-}
+#include "mount_calls.h"
 
 namespace mini::probe {
 namespace {
 
-constexpr unsigned long kRemount = 32;  // MS_REMOUNT
-constexpr unsigned long kBind = 4096;   // MS_BIND
-constexpr unsigned long kMove = 8192;   // MS_MOVE
-constexpr int kDetach = 2;              // MNT_DETACH
 constexpr const char* kElsewhere = "/tmp/elsewhere";
 constexpr const char* kElsewhereFile = "/tmp/elsewhere-file";
 

@@ -7,20 +7,10 @@
 #include <cerrno>
 
 #include "attempt.h"
-
-// Not from <sys/mount.h>: it and <linux/mount.h> define the same names.
-extern "C" {
-int mount(const char* source, const char* target, const char* type, unsigned long flags,
-          const void* data) noexcept;
-int umount2(const char* target, int flags) noexcept;
-}
+#include "mount_calls.h"
 
 namespace mini::probe {
 namespace {
-
-constexpr unsigned long kRemount = 32;  // MS_REMOUNT
-constexpr unsigned long kBind = 4096;   // MS_BIND
-constexpr int kDetach = 2;              // MNT_DETACH
 
 int MountTmpfs() { return ErrnoOf(mount("none", "/tmp", "tmpfs", 0, nullptr)); }
 int MountBind() { return ErrnoOf(mount("/", "/tmp", nullptr, kBind, nullptr)); }
