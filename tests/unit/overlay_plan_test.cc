@@ -3,26 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "base/paths.h"
 #include "plan/host_layout.h"
 #include "plan/plan.h"
+#include "tests/unit/plan_fixtures.h"
 
 namespace mini {
 namespace {
-
-using Kind = DirectoryEntry::Kind;
-
-DirectoryEntry Folder(std::string name) { return {Kind::kDirectory, std::move(name), ""}; }
-DirectoryEntry Plain(std::string name) { return {Kind::kOther, std::move(name), ""}; }
-DirectoryEntry Link(std::string name, std::string target) {
-  return {Kind::kSymlink, std::move(name), std::move(target)};
-}
-
-PathFact Directory(std::string canonical) { return {PathKind::kDirectory, std::move(canonical)}; }
 
 // User 1000 of a server, in a project outside of HOME.
 HostFacts Server() {
@@ -45,12 +33,6 @@ void Mount(HostFacts& facts, std::string point, std::string type) {
   facts.mounts.push_back({0, minor, "/", std::move(point), std::move(type)});
 }
 
-Policy DefaultPolicy() {
-  PolicyBuilder builder;
-  EXPECT_TRUE(builder.SetDefaultMode().ok());
-  return std::move(*builder.Build());
-}
-
 Policy OnDisk(const std::string& directory) {
   PolicyBuilder builder;
   EXPECT_TRUE(builder.SetDefaultMode().ok());
@@ -58,22 +40,7 @@ Policy OnDisk(const std::string& directory) {
   return std::move(*builder.Build());
 }
 
-Plan MustPlan(const Policy& policy, const HostFacts& facts) {
-  Result<Plan> plan = MakePlan(policy, facts, {"true"});
-  EXPECT_TRUE(plan.ok()) << plan.status().ToString();
-  return plan.ok() ? std::move(*plan) : Plan();
-}
-
 Plan MustPlan(const HostFacts& facts) { return MustPlan(DefaultPolicy(), facts); }
-
-void ExpectGolden(const std::string& name, const Plan& plan) {
-  const std::string path = std::string(MINI_GOLDEN_DIR "/") + name + ".plan";
-  if (std::getenv("UPDATE_GOLDEN")) std::ofstream(path) << plan.ToString();
-  std::ifstream file(path);
-  std::stringstream golden;
-  golden << file.rdbuf();
-  EXPECT_EQ(plan.ToString(), golden.str()) << path;
-}
 
 std::vector<std::string> Overlays(const Plan& plan) {
   std::vector<std::string> paths;
@@ -108,9 +75,9 @@ HostFacts HomeWithAMount() {
   HostFacts facts = Server();
   facts.working_directory = "/home/u";
   Mount(facts, "/home/u/media/disk", "ext4");
-  facts.listings["/home/u"] = {Folder(".ssh"),  Plain(".netrc"), Plain(".bashrc"),
-                               Folder("media"), Folder("src"),   Link("latest", "src/today")};
-  facts.listings["/home/u/media"] = {Folder("disk"), Folder("music")};
+  facts.listings["/home/u"] = {Entry(".ssh"),  Plain(".netrc"), Plain(".bashrc"),
+                               Entry("media"), Entry("src"),    Link("latest", "src/today")};
+  facts.listings["/home/u/media"] = {Entry("disk"), Entry("music")};
   return facts;
 }
 
@@ -157,7 +124,7 @@ TEST(Split, TouchesNothingThatMayHang) {
   for (const char* type : {"nfs4", "autofs", "fuse.sshfs", "fuse", "cifs", "9p"}) {
     HostFacts facts = HomeWithAMount();
     Mount(facts, "/home/u/media/net", type);
-    facts.listings["/home/u/media"].push_back(Folder("net"));
+    facts.listings["/home/u/media"].push_back(Entry("net"));
     EXPECT_TRUE(MayHang("/home/u/media/net/below", facts.mounts)) << type;
     const Plan plan = MustPlan(facts);
     for (const std::string& path : PathsTouched(plan)) {
@@ -186,7 +153,7 @@ TEST(Split, AsksForNothingOnAFileSystemThatMayHang) {
 TEST(Split, ADirectoryWithTooManyEntriesStaysReadOnlyAndIsNamed) {
   HostFacts facts = HomeWithAMount();
   for (size_t i = 0; i < kMaxSplitEntries; ++i) {
-    facts.listings["/home/u/media"].push_back(Folder("album" + std::to_string(i)));
+    facts.listings["/home/u/media"].push_back(Entry("album" + std::to_string(i)));
   }
   const Plan plan = MustPlan(facts);
   EXPECT_EQ(Overlays(plan), Paths{"/home/u/src"});
@@ -198,8 +165,8 @@ TEST(Split, NeedsNoMoreOverlaysThanItsLimitHoweverDeepTheMountLies) {
   facts.working_directory = "/home/u";
   std::string path = "/home/u";
   for (int depth = 0; depth < 8; ++depth) {
-    for (int i = 0; i < 40; ++i) facts.listings[path].push_back(Folder("d" + std::to_string(i)));
-    facts.listings[path].push_back(Folder("way"));
+    for (int i = 0; i < 40; ++i) facts.listings[path].push_back(Entry("d" + std::to_string(i)));
+    facts.listings[path].push_back(Entry("way"));
     path += "/way";
   }
   Mount(facts, path, "ext4");
@@ -219,7 +186,7 @@ TEST(Split, PrivateDirectoriesAreNotShownFirst) {
   facts.homes = {"/root"};
   facts.writable_system_directories = {"/var"};
   Mount(facts, "/var/tmp", "tmpfs");
-  facts.listings["/var"] = {Folder("lib"), Folder("tmp")};
+  facts.listings["/var"] = {Entry("lib"), Entry("tmp")};
   const Plan plan = MustPlan(facts);
   EXPECT_EQ(Overlays(plan), Paths{"/var/lib"});
   EXPECT_FALSE(Step(plan, "clone-tree /var/tmp"));
@@ -276,7 +243,7 @@ TEST(Parents, InAMountBelowASystemDirectoryAreOverlaidBesideIt) {
   facts.working_directory = "/srv/disk/a/b";
   facts.writable_system_directories = {"/srv"};
   Mount(facts, "/srv/disk", "ext4");
-  facts.listings["/srv"] = {Folder("disk"), Folder("www")};
+  facts.listings["/srv"] = {Entry("disk"), Entry("www")};
   facts.writable_parent = "/srv/disk";
   EXPECT_EQ(Overlays(MustPlan(facts)), (Paths{"/srv/www", "/srv/disk"}));
 }
@@ -315,13 +282,13 @@ TEST(Parents, WhereTheTopmostCannotBeOverlaidTheNextIs) {
   HostFacts facts = Server();
   facts.writable_parent = "/proj";
   Mount(facts, "/proj/net", "nfs");
-  facts.listings["/proj"] = {Folder("a"), Folder("net")};
+  facts.listings["/proj"] = {Entry("a"), Entry("net")};
   const Plan plan = MustPlan(facts);
   EXPECT_EQ(Overlays(plan), Paths{"/proj/a"});
   EXPECT_TRUE(plan.notices.empty());
 
   Mount(facts, "/proj/a/net", "nfs");
-  facts.listings["/proj/a"] = {Folder("b"), Folder("net")};
+  facts.listings["/proj/a"] = {Entry("b"), Entry("net")};
   EXPECT_EQ(MustPlan(facts).notices,
             Paths{"/proj is read-only inside, because mounts in it cannot be overlaid"});
 }
@@ -330,7 +297,7 @@ TEST(Parents, AWorkingDirectoryThatIsAMountIsBoundNotOverlaid) {
   HostFacts facts = Server();
   facts.writable_parent = "/proj/a";
   Mount(facts, "/proj/a/b", "ext4");
-  facts.listings["/proj/a"] = {Folder("b"), Folder("c")};
+  facts.listings["/proj/a"] = {Entry("b"), Entry("c")};
   const Plan plan = MustPlan(facts);
   EXPECT_EQ(Overlays(plan), Paths{"/proj/a/c"});
   const MountOp* bind = Step(plan, "clone-tree /proj/a/b ");
@@ -366,7 +333,7 @@ TEST(ScratchDirectory, IsNotMadeWhenNothingIsOverlaid) {
 TEST(ScratchDirectory, IsNeverPartOfALower) {
   HostFacts facts = WithScratch("/proj/scratch");
   EXPECT_EQ(DirectoriesToList(OnDisk("/proj/scratch"), facts), (Paths{"/proj", "/proj/scratch"}));
-  facts.listings["/proj"] = {Folder("a"), Folder("scratch")};
+  facts.listings["/proj"] = {Entry("a"), Entry("scratch")};
   facts.listings["/proj/scratch"] = {};
   const Plan plan = MustPlan(OnDisk("/proj/scratch"), facts);
   EXPECT_EQ(Overlays(plan), Paths{"/proj/a"});

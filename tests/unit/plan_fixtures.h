@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -61,6 +62,26 @@ inline HostFacts Desktop() {
   return facts;
 }
 
+// The desktop, with merged /usr, a directory for -o and -h, and some credentials.
+inline HostFacts MergedDesktop() {
+  HostFacts facts = Desktop();
+  using Kind = DirectoryEntry::Kind;
+  facts.root_entries = {{Kind::kSymlink, "bin", "usr/bin"},     {Kind::kDirectory, "etc", ""},
+                        {Kind::kDirectory, "home", ""},         {Kind::kSymlink, "lib", "usr/lib"},
+                        {Kind::kSymlink, "lib64", "usr/lib64"}, {Kind::kSymlink, "old", "/lib64"},
+                        {Kind::kSymlink, "data", "mnt/data"},   {Kind::kDirectory, "usr", ""}};
+  for (const char* path : {"/usr", "/usr/bin", "/etc", "/var", "/opt", "/home", "/home/u",
+                           "/home/u/project", "/sys", "/r"}) {
+    facts.paths[path] = Directory(path);
+  }
+  facts.paths["/bin"] = Directory("/usr/bin");
+  facts.paths["/lib"] = Directory("/usr/lib");
+  facts.paths["/lib64"] = Directory("/usr/lib64");
+  facts.paths["/home/u/.ssh"] = Directory("/home/u/.ssh");
+  facts.paths["/home/u/.netrc"] = File("/home/u/.netrc");
+  return facts;
+}
+
 inline Policy DefaultPolicy() {
   PolicyBuilder builder;
   EXPECT_TRUE(builder.SetDefaultMode().ok());
@@ -102,6 +123,13 @@ inline const MountOp* CloneOf(const Plan& plan, std::string_view source) {
     if (op.kind == MountOpKind::kCloneTree && op.source == source) return &op;
   }
   return nullptr;
+}
+
+// How many steps have this text.
+inline int Count(const Plan& plan, std::string_view text) {
+  return static_cast<int>(std::count_if(
+      plan.mounts.begin(), plan.mounts.end(),
+      [&](const MountOp& op) { return op.ToString().find(text) != std::string::npos; }));
 }
 
 }  // namespace mini
