@@ -20,6 +20,7 @@
 #include "plan/degraded_plan.h"
 #include "plan/freeze.h"
 #include "sandbox/attribute_calls.h"
+#include "sandbox/start_child.h"
 #include "sandbox/trial.h"
 #include "supervise/child_process.h"
 #include "supervise/signals.h"
@@ -99,20 +100,16 @@ Status CheckStreams() {
 }
 
 Result<ChildProcess> Start(const FrozenPlan& frozen, const std::vector<sock_filter>& filter) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return SystemError(Stage::kClone, errno, "make the control socket");
-  }
-  UniqueFd supervisor(ends[0]);
-  const UniqueFd child(ends[1]);
-  const child::DegradedArguments arguments = {&frozen,        filter.data(), filter.size(),
-                                              &RemoveScratch, child.get(),   supervisor.get()};
+  MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
+  const child::DegradedArguments arguments = {
+      &frozen,        filter.data(),       filter.size(),
+      &RemoveScratch, control.child.get(), control.supervisor.get()};
   const pid_t pid = fork();
   if (pid == 0) child::RunDegradedChild(arguments);
   if (pid < 0) return SystemError(Stage::kClone, errno, "start the sandbox's first process");
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd.valid()) return SystemError(Stage::kClone, errno, "watch the sandbox's process");
-  return ChildProcess(std::move(pidfd), std::move(supervisor));
+  return ChildProcess(std::move(pidfd), std::move(control.supervisor));
 }
 
 }  // namespace

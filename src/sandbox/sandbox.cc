@@ -1,23 +1,21 @@
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 
 #include "base/strings.h"
-#include "child/child.h"
 #include "netstack/dns/dns_server.h"
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
 #include "sandbox/degraded_run.h"
 #include "sandbox/stack_thread.h"
+#include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/signals.h"
@@ -82,29 +80,8 @@ Status CheckStandardStreams() {
   return OkStatus();
 }
 
-struct ControlSockets {
-  UniqueFd supervisor;
-  UniqueFd child;
-};
-
-Result<ControlSockets> MakeControlSockets() {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return SystemError(Stage::kClone, errno, "make the control socket");
-  }
-  return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
-Result<ChildProcess> StartChild(const Plan& plan, const FrozenPlan& frozen) {
-  MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
-  child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
-  MINI_ASSIGN_OR_RETURN(
-      ClonedProcess cloned,
-      CloneIntoNamespaces(
-          plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew,
-          [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
-          &arguments));
-  return ChildProcess(std::move(cloned.pidfd), std::move(control.supervisor));
+NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
+  return plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew;
 }
 
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
@@ -206,7 +183,7 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
     scratch.emplace(std::move(made));
   }
   Enter("clone", log);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(plan, frozen.get()));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get(), NetworkNamespaceOf(plan)));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice);
   supervisor.WriteTo(log);

@@ -2,42 +2,19 @@
 
 #include <signal.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
-#include "child/child.h"
 #include "plan/freeze.h"
 #include "plan/mount_ops.h"
-#include "supervise/child_process.h"
+#include "sandbox/start_child.h"
 #include "supervise/report_text.h"
-#include "sys/clone.h"
 #include "sys/seccomp_filter.h"
 #include "sys/tap.h"
 
 namespace mini {
-namespace {
-
-Result<ChildProcess> Start(const FrozenPlan& frozen) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return SystemError(Stage::kClone, errno, "make the control socket");
-  }
-  UniqueFd supervisor(ends[0]);
-  const UniqueFd child(ends[1]);
-  child::ChildArguments arguments = {&frozen, child.get(), supervisor.get()};
-  MINI_ASSIGN_OR_RETURN(
-      ClonedProcess cloned,
-      CloneIntoNamespaces(
-          NetworkNamespace::kNew,
-          [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
-          &arguments));
-  return ChildProcess(std::move(cloned.pidfd), std::move(supervisor));
-}
-
-}  // namespace
 
 bool WasSetUp(const Status& status) {
   return status.stage() == Stage::kExec && status.error_number() == ENOENT;
@@ -52,7 +29,7 @@ Status TryPlan(Plan plan, int& overlay_error) {
   sigset_t mask;
   sigprocmask(SIG_BLOCK, nullptr, &mask);
   const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), mask);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, Start(frozen.get()));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get(), NetworkNamespace::kNew));
   for (;;) {
     MINI_ASSIGN_OR_RETURN(auto received, child.ReceiveReport());
     if (!received) break;

@@ -1,0 +1,32 @@
+#include "sandbox/start_child.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "child/child.h"
+
+namespace mini {
+
+Result<ControlSockets> MakeControlSockets() {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return SystemError(Stage::kClone, errno, "make the control socket");
+  }
+  return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<ChildProcess> StartChild(const FrozenPlan& frozen, NetworkNamespace network) {
+  MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
+  child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
+  MINI_ASSIGN_OR_RETURN(
+      ClonedProcess cloned,
+      CloneIntoNamespaces(
+          network,
+          [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
+          &arguments));
+  return ChildProcess(std::move(cloned.pidfd), std::move(control.supervisor));
+}
+
+}  // namespace mini

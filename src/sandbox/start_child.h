@@ -1,0 +1,26 @@
+// The first process of a sandbox, and the socket between it and its supervisor.
+#ifndef MINI_SANDBOX_SANDBOX_START_CHILD_H_
+#define MINI_SANDBOX_SANDBOX_START_CHILD_H_
+
+#include "base/status.h"
+#include "base/unique_fd.h"
+#include "plan/frozen_plan.h"
+#include "supervise/child_process.h"
+#include "sys/clone.h"
+
+namespace mini {
+
+struct ControlSockets {
+  UniqueFd supervisor;
+  UniqueFd child;
+};
+
+Result<ControlSockets> MakeControlSockets();
+
+// Clones it into its namespaces, where it begins to carry out the plan. `frozen` has to live until
+// then: the child runs on a copy of this process's memory, which should have one thread.
+Result<ChildProcess> StartChild(const FrozenPlan& frozen, NetworkNamespace network);
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_SANDBOX_START_CHILD_H_
