@@ -23,6 +23,7 @@
 #include "sys/clone.h"
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
+#include "sys/resolver_files.h"
 #include "sys/route_probe.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
@@ -84,6 +85,12 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
   return plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew;
 }
 
+netstack::ResolverConfig ResolverConfigOf(const ResolverFiles& files) {
+  netstack::ResolverConfig config = netstack::ParseResolvConf(files.resolv_conf());
+  config.hosts = netstack::ParseHosts(files.hosts());
+  return config;
+}
+
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
                                                 Tap tap) {
   netstack::StackOptions options;
@@ -100,11 +107,11 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
-  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
-  options.resolver.servers = std::move(resolv_conf.servers);
-  options.resolver.timeout = resolv_conf.timeout;
-  options.resolver.attempts = resolv_conf.attempts;
-  options.resolver.hosts = netstack::ParseHosts(facts.hosts);
+  const auto files = std::make_shared<ResolverFiles>(facts.resolv_conf, facts.hosts);
+  options.resolver = ResolverConfigOf(*files);
+  options.resolver.reread = [files] {
+    return files->ReadIfChanged() ? std::optional(ResolverConfigOf(*files)) : std::nullopt;
+  };
   return options;
 }
 
