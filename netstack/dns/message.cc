@@ -175,12 +175,12 @@ bool AddEdns(ares_dns_record_t* record, const Answer& answer) {
                              option.size()) == ARES_SUCCESS;
 }
 
-enum class Records { kAll, kNoneTruncated };
+enum class Completeness { kWhole, kTruncated };
 
-std::vector<uint8_t> Write(const Query& query, const Answer& answer, Records records) {
+std::vector<uint8_t> Write(const Query& query, const Answer& answer, Completeness completeness) {
   unsigned flags = ARES_FLAG_QR | ARES_FLAG_RA;
   if (query.recursion_desired) flags |= ARES_FLAG_RD;
-  if (records == Records::kNoneTruncated) flags |= ARES_FLAG_TC;
+  if (completeness == Completeness::kTruncated) flags |= ARES_FLAG_TC;
   ares_dns_record_t* created = nullptr;
   if (ares_dns_record_create(&created, query.id, static_cast<uint16_t>(flags), ARES_OPCODE_QUERY,
                              static_cast<ares_dns_rcode_t>(answer.rcode)) != ARES_SUCCESS) {
@@ -193,10 +193,12 @@ std::vector<uint8_t> Write(const Query& query, const Answer& answer, Records rec
                                 static_cast<ares_dns_class_t>(query.qclass)) != ARES_SUCCESS) {
     return {};
   }
-  if (records == Records::kAll && !AddAnswer(created, query, answer)) return {};
+  if (!AddAnswer(created, query, answer)) return {};
   const bool negative =
       answer.rcode == Rcode::kNxDomain || (answer.rcode == Rcode::kNoError && !HasRecords(answer));
-  if (negative && answer.ttl.count() > 0 && !AddSoa(created, query, answer)) return {};
+  if (negative && answer.ttl.count() > 0 && completeness == Completeness::kWhole &&
+      !AddSoa(created, query, answer))
+    return {};
   if (query.has_edns && !AddEdns(created, answer)) return {};
   unsigned char* buffer = nullptr;
   size_t size = 0;
@@ -204,6 +206,20 @@ std::vector<uint8_t> Write(const Query& query, const Answer& answer, Records rec
   std::vector<uint8_t> message(buffer, buffer + size);
   ares_free_string(buffer);
   return message;
+}
+
+// With as many addresses as fit: musl up to 1.2.3 takes what there is, and does not ask again over
+// TCP. Of other records none, since a part of them may mean something else than the whole.
+std::vector<uint8_t> WriteTruncated(const Query& query, Answer answer, size_t limit) {
+  answer.records.clear();
+  for (;;) {
+    std::vector<uint8_t> message = Write(query, answer, Completeness::kTruncated);
+    if (message.size() <= limit || answer.addresses.empty()) return message;
+    // A record of the asked name, compressed: ten bytes, the name's two and the data's length.
+    const size_t record = 12 + (answer.addresses[0].is_v4() ? 4 : 16);
+    const size_t too_many = (message.size() - limit + record - 1) / record;
+    answer.addresses.resize(answer.addresses.size() - std::min(too_many, answer.addresses.size()));
+  }
 }
 
 // Header, question and an empty OPT record only, for what c-ares does not write: names that are no
@@ -279,8 +295,8 @@ std::optional<ParsedQuery> ParseQuery(std::span<const uint8_t> message) {
 }
 
 std::vector<uint8_t> BuildReply(const Query& query, const Answer& answer, size_t limit) {
-  std::vector<uint8_t> message = Write(query, answer, Records::kAll);
-  if (message.size() > limit) message = Write(query, answer, Records::kNoneTruncated);
+  std::vector<uint8_t> message = Write(query, answer, Completeness::kWhole);
+  if (message.size() > limit) message = WriteTruncated(query, answer, limit);
   if (!message.empty()) return message;
   return WriteBare(query, HasRecords(answer) ? Rcode::kServFail : answer.rcode);
 }

@@ -240,6 +240,24 @@ TEST(DnsServer, TruncatesUdpRepliesToTheClientsSizeAndTcpNever) {
   EXPECT_EQ(tcp.answers.size(), 4u);
 }
 
+TEST(DnsServer, ATruncatedReplyHasAsManyAddressesAsFit) {
+  DnsWorld world("a.example\n");
+  FakeUpstream::Reply v4;
+  FakeUpstream::Reply v6;
+  for (int i = 1; i <= 32; ++i) {
+    v4.answers.push_back({"a.example", ARES_REC_TYPE_A, StrCat("192.0.2.", i), 300});
+    v6.answers.push_back({"a.example", ARES_REC_TYPE_AAAA, StrCat("2001:db8::", i), 300});
+  }
+  world.upstream.Set("a.example", ARES_REC_TYPE_A, v4);
+  world.upstream.Set("a.example", ARES_REC_TYPE_AAAA, v6);
+  const TestMessage a = world.Ask("a.example");
+  EXPECT_NE(a.flags & ARES_FLAG_TC, 0u);
+  EXPECT_EQ(a.answers.size(), (512u - 12 - 15) / 16);
+  const TestMessage aaaa = world.Ask("a.example", ARES_REC_TYPE_AAAA);
+  EXPECT_NE(aaaa.flags & ARES_FLAG_TC, 0u);
+  EXPECT_EQ(aaaa.answers.size(), (512u - 12 - 15) / 28);
+}
+
 TEST(DnsServer, AnswersFromTheCacheWithTheTimeThatIsLeft) {
   DnsWorld world("a.example\n");
   world.upstream.Set("a.example", ARES_REC_TYPE_A,
