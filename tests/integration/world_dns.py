@@ -106,7 +106,8 @@ class DnsServer:
 
     def serve(self, address):
         """`address` may have a zone: fe80::1%eth0."""
-        family, *_, where = socket.getaddrinfo(address, 53, type=socket.SOCK_DGRAM,
+        # As bytes: a text would load the codec of IDNA, which this account may not be able to read.
+        family, *_, where = socket.getaddrinfo(address.encode(), 53, type=socket.SOCK_DGRAM,
                                                flags=socket.AI_NUMERICHOST)[0]
         udp = socket.socket(family, socket.SOCK_DGRAM)
         udp.bind(where)
