@@ -173,16 +173,11 @@ void PolicyDnsServer::TakeHosts(const ResolverConfig& config) {
 void PolicyDnsServer::RereadFiles() {
   if (!reread_ || loop_->Now() < next_reread_) return;
   next_reread_ = loop_->Now() + kRereadInterval;
-  std::optional<ResolverConfig> config = reread_();
+  const std::optional<ResolverConfig> config = reread_();
   if (!config) return;
   TakeHosts(*config);
   if (config->servers == servers_) return;
-  // c-ares would look up the zone's interface, with calls that this process may have given up. A
-  // network that offers nothing else keeps the servers from before.
-  const bool had_any = !config->servers.empty();
-  std::erase_if(config->servers, [](const NameServer& server) { return !server.zone.empty(); });
-  if (had_any && config->servers.empty()) return;
-  servers_ = std::move(config->servers);
+  servers_ = config->servers;
   cache_.Clear();  // another network may have other answers
   upstream_->SetServers(servers_);
 }

@@ -35,18 +35,6 @@ bool SameName(const char* a, std::string_view b) {
 
 std::string OrEmpty(const char* text) { return text ? text : ""; }
 
-// As ares_set_servers_ports_csv(3) wants them. A zone that names no interface makes it skip the
-// server.
-std::string ServerList(const std::vector<NameServer>& servers) {
-  if (servers.empty()) return "127.0.0.1:53";
-  std::string list;
-  for (const NameServer& server : servers) {
-    list += StrCat(list.empty() ? "" : ",", server.endpoint.ToString());
-    if (!server.zone.empty()) list += StrCat("%", server.zone);
-  }
-  return list;
-}
-
 Answer Unanswered() {
   Answer answer;
   answer.extended_error = {ede::kNetworkError, "the host's resolver failed"};
@@ -200,12 +188,12 @@ Result<std::unique_ptr<Upstream>> Upstream::Create(const ResolverConfig& config,
                    ARES_OPT_SOCK_STATE_CB | (config.rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
   int status = ares_init_options(&upstream->channel_, &options, mask);
   if (status == ARES_SUCCESS) {
-    status = ares_set_servers_ports_csv(upstream->channel_, ServerList(config.servers).c_str());
+    MINI_RETURN_IF_ERROR(upstream->sockets_.Install(upstream->channel_));
+    status = upstream->TakeServers(config.servers);
   }
   if (status != ARES_SUCCESS) {
     return Status(StatusCode::kSystem, Stage::kNetwork,
-                  StrCat("set up the resolver for ", ServerList(config.servers), ": ",
-                         ares_strerror(status)));
+                  StrCat("set up the resolver: ", ares_strerror(status)));
   }
   return upstream;
 }
@@ -218,8 +206,12 @@ Upstream::~Upstream() {
 
 void Upstream::SetServers(const std::vector<NameServer>& servers) {
   // Fails for want of memory only; then the old ones stay.
-  (void)ares_set_servers_ports_csv(channel_, ServerList(servers).c_str());
+  (void)TakeServers(servers);
   SetTimer();
+}
+
+int Upstream::TakeServers(const std::vector<NameServer>& servers) {
+  return ares_set_servers_ports_csv(channel_, sockets_.ServerList(servers).c_str());
 }
 
 void Upstream::Resolve(const std::string& name, uint16_t type, Callback callback) {

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "netstack/dns/answer.h"
 #include "netstack/dns/dns_server.h"
+#include "netstack/dns/resolver_sockets.h"
 #include "netstack/event_loop.h"
 
 namespace mini::netstack {
@@ -57,8 +58,10 @@ class Upstream {
                        const ares_dns_record_t* record);
   void OnReady(int fd, uint32_t epoll_events);
   void SetTimer();
+  int TakeServers(const std::vector<NameServer>& servers);  // c-ares' status
 
   EventLoop* loop_;
+  ResolverSockets sockets_;
   ares_channel_t* channel_ = nullptr;
   std::optional<EventLoop::TimerId> timer_;
   size_t outstanding_ = 0;
