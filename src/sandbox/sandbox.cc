@@ -158,19 +158,28 @@ Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts
   return outcome;
 }
 
-Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
+// What a run is made of.
+struct RunValues {
+  HostFacts facts;
+  Plan plan;
+  std::optional<FrozenPlanOwner> frozen;
+};
+
+Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog* log) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
   Enter("probe", log);
-  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  MINI_ASSIGN_OR_RETURN(values.facts, ProbeHost(request.policy));
+  const HostFacts& facts = values.facts;
   if (request.policy.degraded == Degraded::kAllowed) {
     if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal, log);
   }
   Enter("plan", log);
-  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
+  MINI_ASSIGN_OR_RETURN(values.plan, MakePlan(request.policy, facts, request.argv));
+  const Plan& plan = values.plan;
   if (log) log->Write("plan", plan.ToString());
   const bool is_relayed = plan.terminal || plan.interrupt_terminates;
   const SupervisorSignals signals(is_relayed ? JobControl::kRelayed : JobControl::kShared);
-  const FrozenPlanOwner frozen =
+  values.frozen =
       Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
              signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
@@ -183,7 +192,8 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
     scratch.emplace(std::move(made));
   }
   Enter("clone", log);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get(), NetworkNamespaceOf(plan)));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child,
+                        StartChild(values.frozen->get(), NetworkNamespaceOf(plan)));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice);
   supervisor.WriteTo(log);
@@ -218,7 +228,9 @@ Result<Outcome> Run(RunRequest request) {
       told(sentence);
     };
   }
-  Result<Outcome> outcome = RunStages(std::move(request), log ? &*log : nullptr);
+  auto values = std::make_unique<RunValues>();
+  Result<Outcome> outcome = RunStages(request, *values, log ? &*log : nullptr);
+  if (request.process_ends) (void)values.release();
   if (log) log->Write("outcome", OutcomeText(outcome));
   return outcome;
 }
