@@ -13,6 +13,8 @@
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 
+#include <sys/socket.h>
+
 #include "base/unique_fd.h"
 #include "netstack/flow/tcp_flow.h"
 
@@ -26,6 +28,10 @@ class HostTcpFlow final : public TcpFlow {
   void Service() override;
   void OnTick(TimePoint now) override;
   void Abandon() override;
+  void Evict() override;
+  ActivityClass activity_class() const override {
+    return dial_ == Dial::kDone ? ActivityClass::kCarrying : ActivityClass::kConnecting;
+  }
 
  protected:
   bool FarSideDone() const override { return !socket_; }
@@ -34,6 +40,7 @@ class HostTcpFlow final : public TcpFlow {
   enum class Dial : uint8_t { kNotStarted, kUnderWay, kDone };
 
   void StartDial();
+  int Connect(const sockaddr_storage& address, socklen_t length);
   void FinishDial();
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);
@@ -54,7 +61,6 @@ class HostTcpFlow final : public TcpFlow {
   bool host_finished_ = false;
   bool write_shut_ = false;
   bool host_failed_ = false;
-  TimePoint last_activity_;
 };
 
 }  // namespace mini::netstack

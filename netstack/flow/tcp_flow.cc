@@ -20,7 +20,9 @@ constexpr uint16_t kMaxQueuedPbufs = 512;
 
 }  // namespace
 
-TcpFlow::TcpFlow(TcpFlowTable& table, const FlowKey& key) : table_(table), key_(key) {}
+TcpFlow::TcpFlow(TcpFlowTable& table, const FlowKey& key) : table_(table), key_(key) {
+  activity_.flow = this;
+}
 
 TcpFlow::~TcpFlow() {
   DropReceived();

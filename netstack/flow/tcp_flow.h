@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "netstack/event_loop.h"
+#include "netstack/flow/activity_list.h"
 #include "netstack/flow/buffers.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/lwip_scope.h"
@@ -35,6 +36,8 @@ class TcpFlowTable;
 class TcpFlow {
  public:
   enum class Phase : uint8_t { kWaiting, kHandshake, kOpen, kClosed, kReset };
+  // Flows of a class compete for room (TcpLimits).
+  enum class ActivityClass : uint8_t { kConnecting, kCarrying, kDns };
 
   TcpFlow(TcpFlowTable& table, const FlowKey& key);
   virtual ~TcpFlow();
@@ -58,6 +61,10 @@ class TcpFlow {
   virtual void OnTick(TimePoint now) = 0;
   // Without a word to the sandbox: its SYN is forgotten, or its connection was.
   virtual void Abandon() = 0;
+  virtual ActivityClass activity_class() const { return ActivityClass::kCarrying; }
+  // To make room: the far side is reset, its descriptor closed. The table resets the sandbox's
+  // side, if lwIP knows it, and no other function of the derived class is called any more.
+  virtual void Evict() { Abandon(); }
 
   // The SYN, or a later one of the same sandbox endpoints, while the far side is being reached.
   void KeepSyn(std::span<const uint8_t> ip_packet, size_t transport_offset);
@@ -72,6 +79,9 @@ class TcpFlow {
   void FillSmallWindow();
 
   size_t received_bytes() const { return received_bytes_; }
+
+  TimePoint last_activity() const { return activity_.last_activity(); }
+  static TcpFlow* FromActivity(ActivityLink* link) { return static_cast<LinkOfFlow*>(link)->flow; }
 
  protected:
   virtual bool FarSideDone() const = 0;
@@ -108,6 +118,9 @@ class TcpFlow {
 
  private:
   friend class TcpFlowTable;
+  struct LinkOfFlow : ActivityLink {
+    TcpFlow* flow;
+  };
   static err_t AcceptCallback(void* flow, tcp_pcb* pcb, err_t error);
   static err_t ReceiveCallback(void* flow, tcp_pcb* pcb, pbuf* data, err_t error);
   static err_t SentCallback(void* flow, tcp_pcb* pcb, u16_t length);
@@ -126,6 +139,8 @@ class TcpFlow {
   bool sandbox_finished_ = false;
   bool fin_queued_ = false;
   // Of TcpFlowTable:
+  LinkOfFlow activity_;
+  bool evicted_ = false;
   bool dirty_ = false;
   bool output_blocked_ = false;
   bool counted_time_wait_ = false;

@@ -100,6 +100,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
+  options.on_notice = request.on_notice;
   netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
   options.resolver.timeout = resolv_conf.timeout;
