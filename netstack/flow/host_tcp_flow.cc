@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -29,6 +30,18 @@ constexpr size_t kMaxCopy = 16 * 1024;
 void SetOption(int fd, int level, int option, int value) {
   // Without it the connection still works.
   setsockopt(fd, level, option, &value, sizeof value);
+}
+
+// Leaves the first `bytes`; how many pieces that are.
+size_t Shorten(std::span<iovec> pieces, size_t count, uint64_t bytes) {
+  for (size_t i = 0; i < count; ++i) {
+    if (pieces[i].iov_len >= bytes) {
+      pieces[i].iov_len = static_cast<size_t>(bytes);
+      return i + 1;
+    }
+    bytes -= pieces[i].iov_len;
+  }
+  return count;
 }
 
 // Whether the host has an address of its own from which it would reach that one: connecting a
@@ -170,7 +183,8 @@ void HostTcpFlow::OnHostEvent(uint32_t events) {
   if (dial_ == Dial::kUnderWay) {
     readable_ = true;
   } else {
-    if ((events & EPOLLIN) != 0) readable_ = true;
+    if ((events & (EPOLLIN | EPOLLPRI)) != 0) readable_ = true;
+    if ((events & EPOLLPRI) != 0) urgent_ahead_ = true;
     if ((events & EPOLLOUT) != 0) write_blocked_ = false;
     // EPOLLHUP comes when both directions have ended, with or without an error: reading tells.
     if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
@@ -189,11 +203,7 @@ void HostTcpFlow::OnHostEvent(uint32_t events) {
 
 void HostTcpFlow::FlushToHost() {
   while (has_received() && !write_blocked_) {
-    std::array<iovec, kMaxPieces> pieces;
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = ReceivedPieces(pieces);
-    const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = SendReceived();
     if (sent >= 0) {
       table().NoteActivity(*this);
       ConsumeReceived(static_cast<size_t>(sent));
@@ -213,6 +223,21 @@ void HostTcpFlow::FlushToHost() {
   }
 }
 
+// The urgent byte goes alone: MSG_OOB marks the last byte that was taken, and of more only a part
+// may be (send(2)).
+ssize_t HostTcpFlow::SendReceived() {
+  std::array<iovec, kMaxPieces> pieces;
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = ReceivedPieces(pieces);
+  int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  if (const auto before = ReceivedBeforeUrgent()) {
+    if (*before == 0) flags |= MSG_OOB;
+    message.msg_iovlen = Shorten(pieces, message.msg_iovlen, std::max<uint64_t>(*before, 1));
+  }
+  return sendmsg(socket_.get(), &message, flags);
+}
+
 void HostTcpFlow::PullFromHost() {
   if (phase() == Phase::kClosed) {
     // The sandbox has our FIN: the host had finished before.
@@ -223,12 +248,13 @@ void HostTcpFlow::PullFromHost() {
   for (int reads = 0; reads < kMaxReadsPerService; ++reads) {
     const size_t room = SendRoom();
     // Rather a large read later than a small one now, unless there is never more room.
-    if (room < std::min(TxBlock::kCapacity, table().budget().FlowLimit() / 2)) {
+    if (room < std::min(TxBlock::kCapacity, SendLimit() / 2)) {
       starved_ = true;
       readable_ = false;
       return;
     }
     starved_ = false;
+    if (urgent_ahead_ && PullUrgent()) continue;
     if (!(room >= TxBlock::kCapacity ? PullBlocks(room) : PullSmall(room))) return;
   }
 }
@@ -249,6 +275,19 @@ bool HostTcpFlow::HostRead(ssize_t length, size_t wanted) {
   if (static_cast<size_t>(length) == wanted) return true;
   readable_ = false;
   return false;
+}
+
+// A read ends before the urgent byte, or starts with it (tcp(7)). Whether that byte was read.
+bool HostTcpFlow::PullUrgent() {
+  int at_mark = 0;
+  if (ioctl(socket_.get(), SIOCATMARK, &at_mark) != 0 || at_mark == 0) return false;
+  urgent_ahead_ = false;
+  uint8_t byte;
+  const ssize_t length = recv(socket_.get(), &byte, 1, MSG_DONTWAIT);
+  if (length == 1) SendUrgent(byte);
+  const bool read = HostRead(length, 1) && length == 1;
+  SendQueued();
+  return read;
 }
 
 bool HostTcpFlow::PullBlocks(size_t room) {
@@ -289,7 +328,7 @@ bool HostTcpFlow::PullSmall(size_t room) {
 
 void HostTcpFlow::WatchHost() {
   uint32_t events = 0;
-  if (!host_finished_ && !starved_ && phase() == Phase::kOpen) events |= EPOLLIN;
+  if (!host_finished_ && !starved_ && phase() == Phase::kOpen) events |= EPOLLIN | EPOLLPRI;
   if (write_blocked_) events |= EPOLLOUT;
   if (events == 0 || table().loop().IsWatched(socket_.get())) {
     table().loop().SetEvents(socket_.get(), events);

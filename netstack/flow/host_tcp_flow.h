@@ -7,6 +7,10 @@
 // becomes shutdown(SHUT_WR) once the host has taken everything before it; the host's end of file
 // becomes FIN. A reset on one side becomes a reset on the other.
 //
+// Urgent data stays urgent, both ways: the byte that the sandbox marks is sent with MSG_OOB, and
+// the mark in what the host receives (SIOCATMARK) is set for the sandbox at the same byte. Whether
+// it is read in line or out of band is decided at the ends.
+//
 // The socket is watched level-triggered. Reading stops when the sandbox does not keep up (the data
 // then waits in the host's kernel, and its peer feels it); writing waits for EPOLLOUT when the host
 // does not.
@@ -45,7 +49,9 @@ class HostTcpFlow final : public TcpFlow {
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);
   void FlushToHost();
+  ssize_t SendReceived();
   void PullFromHost();
+  bool PullUrgent();
   bool PullBlocks(size_t room);
   bool PullSmall(size_t room);
   bool HostRead(ssize_t length, size_t wanted);
@@ -58,6 +64,7 @@ class HostTcpFlow final : public TcpFlow {
   bool readable_ = false;
   bool starved_ = false;        // more to read, but no room
   bool write_blocked_ = false;  // waits for EPOLLOUT
+  bool urgent_ahead_ = false;   // the host has said so (EPOLLPRI)
   bool host_finished_ = false;
   bool write_shut_ = false;
   bool host_failed_ = false;

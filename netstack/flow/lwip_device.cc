@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
 
 #include "base/bytes.h"
 #include "lwip/init.h"
@@ -45,8 +44,8 @@ void InitializeLwipOnce() {
 
 }  // namespace
 
-LwipDevice::LwipDevice(TapLink& link, tcp_accept_fn accept, std::function<void()> on_blocked)
-    : link_(link), on_blocked_(std::move(on_blocked)) {
+LwipDevice::LwipDevice(TapLink& link, tcp_accept_fn accept, Owner& owner)
+    : link_(link), owner_(owner) {
   InitializeLwipOnce();
   ip4_addr_t any, address;
   ip4_addr_set_zero(&any);
@@ -109,10 +108,23 @@ err_t LwipDevice::OutputV6(netif* device, pbuf* packet, const ip6_addr_t* destin
   return static_cast<LwipDevice*>(device->state)->Output(packet, true);
 }
 
+// RFC 9293, 3.8.5, as Linux and all others read it (RFC 6093): the pointer leads behind the urgent
+// byte. lwIP sends its headers again when it sends a segment again, so the mark also has to go.
+void LwipDevice::MarkUrgent(std::span<uint8_t> tcp) const {
+  constexpr size_t kSequence = 4, kFlags = 13, kPointer = 18;
+  const std::optional<uint32_t> end = owner_.UrgentEnd();
+  ByteReader reader(tcp.subspan(kSequence, 4));
+  const uint32_t ahead = end ? *end - reader.U32() : 0;
+  const bool urgent = ahead > 0 && ahead <= 0xffff;
+  tcp[kFlags] = static_cast<uint8_t>(urgent ? tcp[kFlags] | kTcpUrg : tcp[kFlags] & ~kTcpUrg);
+  ByteWriter(tcp.subspan(kPointer, 2)).U16(static_cast<uint16_t>(urgent ? ahead : 0));
+}
+
 // `packet` starts with the IP header that lwIP wrote; headers are in the first pbuf.
 err_t LwipDevice::Output(pbuf* packet, bool v6) {
   const size_t ip_header = v6 ? kIpv6HeaderSize : kIpv4HeaderSize;
   const std::span<uint8_t> headers(static_cast<uint8_t*>(packet->payload), packet->len);
+  MarkUrgent(headers.subspan(ip_header, kTcpHeaderSize));
   const size_t addresses = v6 ? 8 : 12;
   const size_t address_size = v6 ? 16 : 4;
   const size_t tcp_length = packet->tot_len - ip_header;
@@ -148,7 +160,7 @@ err_t LwipDevice::Output(pbuf* packet, bool v6) {
     }
   }
   if (link_.Write(std::span(pieces).first(count)) != TapLink::Written::kBlocked) return ERR_OK;
-  on_blocked_();
+  owner_.OnOutputBlocked();
   return ERR_BUF;  // lwIP keeps the segment
 }
 

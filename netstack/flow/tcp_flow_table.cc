@@ -22,7 +22,7 @@ TcpFlowTable::TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget,
       limits_(limits),
       admit_(std::move(admit)),
       notify_(std::move(notify)),
-      device_(link, TcpFlow::AcceptCallback, [this] { OnOutputBlocked(); }),
+      device_(link, TcpFlow::AcceptCallback, *this),
       failed_connects_(limits.failed_connects_per_second, limits.failed_connects_burst) {}
 
 TcpFlowTable::~TcpFlowTable() {
@@ -79,6 +79,7 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
     RxBufferPool::Put(buffer);
     return;
   }
+  if (packet.tcp_urgent != 0) flow.NoteUrgent(packet.tcp_sequence + packet.tcp_urgent - 1);
   const size_t segment_length =
       packet.payload_offset + packet.payload_length - packet.transport_offset;
   Inject(flow, RxBufferPool::AsPbuf(buffer, packet.transport_offset, segment_length));
@@ -352,6 +353,10 @@ void TcpFlowTable::SendAcks() {
 void TcpFlowTable::OnOutputBlocked() {
   if (current_ == nullptr || std::exchange(current_->output_blocked_, true)) return;
   output_blocked_.push_back(current_);
+}
+
+std::optional<uint32_t> TcpFlowTable::UrgentEnd() const {
+  return current_ != nullptr ? current_->sent_urgent_end_ : std::nullopt;
 }
 
 void TcpFlowTable::RetryOutput() {

@@ -39,7 +39,7 @@
 
 namespace mini::netstack {
 
-class TcpFlowTable {
+class TcpFlowTable final : private LwipDevice::Owner {
  public:
   // A flow for an admitted SYN, or nothing: refused.
   using Admit = std::function<std::unique_ptr<TcpFlow>(TcpFlowTable& table, const FlowKey& key)>;
@@ -97,7 +97,8 @@ class TcpFlowTable {
   void Detach(TcpFlow& flow);
   void Inject(TcpFlow& flow, pbuf* segment);
   void ReplyReset(const Packet& packet);
-  void OnOutputBlocked();
+  void OnOutputBlocked() override;
+  std::optional<uint32_t> UrgentEnd() const override;
   void Tick();
   void StartTimers();
   void ScheduleAck(TcpFlow& flow);

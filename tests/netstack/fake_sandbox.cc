@@ -346,14 +346,27 @@ TcpFields FakeTcpClient::Fields(uint8_t flags) const {
 }
 
 void FakeTcpClient::SendSyn() {
+  SendSyn(from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
+                                : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7});
+}
+
+void FakeTcpClient::SendSyn(const Bytes& options) {
   TcpFields syn = Fields(0x02);
-  syn.options = from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
-                                      : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7};
+  syn.options = options;
   sandbox_.Send(MakeTcp(syn));
 }
 
 std::optional<SeenFrame> FakeTcpClient::Connect() {
   SendSyn();
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Connect(const Bytes& options) {
+  SendSyn(options);
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Shake() {
   ++sequence_;
   acknowledged_ = sequence_;
   auto answer = sandbox_.ReceiveFor(from_.port);

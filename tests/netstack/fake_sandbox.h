@@ -111,6 +111,7 @@ class FakeTcpClient {
   void SendSyn();
   // The three-way handshake; the frame that answered the SYN.
   std::optional<SeenFrame> Connect();
+  std::optional<SeenFrame> Connect(const Bytes& options);
   bool connected() const { return connected_; }
   void Write(const Bytes& data);
   // In frames of one segment each, no matter how large (the kernel's segmentation offload).
@@ -132,6 +133,8 @@ class FakeTcpClient {
   const std::vector<SeenFrame>& frames() const { return frames_; }
 
  private:
+  void SendSyn(const Bytes& options);
+  std::optional<SeenFrame> Shake();
   std::optional<SeenFrame> Step(std::chrono::milliseconds patience = kPatience);
 
   FakeSandbox& sandbox_;
