@@ -58,6 +58,9 @@ class TcpFlowTable final : private LwipDevice::Owner {
   void Input(RxBuffer* buffer, const Packet& packet);
   // At the end of a batch.
   void ServiceFlows();
+  // lwIP's timers, and idle time-outs: by a timer of the table's own, every TCP_TMR_INTERVAL while
+  // there is a flow, and by whoever has no loop that runs.
+  void Tick();
   // The link takes frames again.
   void RetryOutput();
   bool output_blocked() const { return !output_blocked_.empty(); }
@@ -99,7 +102,6 @@ class TcpFlowTable final : private LwipDevice::Owner {
   void ReplyReset(const Packet& packet);
   void OnOutputBlocked() override;
   std::optional<uint32_t> UrgentEnd() const override;
-  void Tick();
   void StartTimers();
   void ScheduleAck(TcpFlow& flow);
   void UnscheduleAck(TcpFlow& flow);
