@@ -99,6 +99,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request) {
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
+  options.on_notice = request.on_notice;
   MINI_ASSIGN_OR_RETURN(const ResolverFiles files, ReadResolverFiles());
   netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(files.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
