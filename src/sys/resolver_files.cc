@@ -1,7 +1,5 @@
 #include "sys/resolver_files.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 
 #include "sys/read_file.h"
@@ -9,42 +7,23 @@
 namespace mini {
 namespace {
 
-constexpr const char* kResolvConf = "/etc/resolv.conf";
-constexpr const char* kHosts = "/etc/hosts";
-constexpr size_t kMaxResolvConf = 1 << 20;
-constexpr size_t kMaxHosts = 64 << 20;
-constexpr int64_t kNanoseconds = 1'000'000'000;
+// Far more than any such file needs. Hosts files with hundreds of thousands of blocked names exist.
+constexpr size_t kMaxResolverFile = 1 << 20;
+constexpr size_t kMaxHostsFile = 64 << 20;
+
+Result<std::string> ReadOptionalFile(const std::string& path, size_t max_bytes) {
+  Result<std::string> text = ReadTextFile(path, max_bytes, Stage::kProbe);
+  if (text.ok() || text.status().error_number() == 0) return text;
+  return std::string();
+}
 
 }  // namespace
 
-ResolverFiles::ResolverFiles(std::string resolv_conf, std::string hosts)
-    : ResolverFiles(kResolvConf, std::move(resolv_conf), kHosts, std::move(hosts)) {}
-
-ResolverFiles::ResolverFiles(std::string resolv_conf_path, std::string resolv_conf,
-                             std::string hosts_path, std::string hosts)
-    : resolv_conf_{std::move(resolv_conf_path), kMaxResolvConf, std::move(resolv_conf)},
-      hosts_{std::move(hosts_path), kMaxHosts, std::move(hosts)} {}
-
-std::vector<std::string> ResolverFiles::Paths() { return {kResolvConf, kHosts}; }
-
-bool ResolverFiles::ReadIfChanged() {
-  const bool resolv_conf_changed = ReadIfChanged(resolv_conf_);
-  return ReadIfChanged(hosts_) || resolv_conf_changed;
-}
-
-bool ResolverFiles::ReadIfChanged(File& file) {
-  struct stat status;
-  if (stat(file.path.c_str(), &status) != 0) return false;
-  // The change time: unlike the modification time nobody sets it back.
-  const Identity identity{status.st_dev, status.st_ino, status.st_size,
-                          status.st_ctim.tv_sec * kNanoseconds + status.st_ctim.tv_nsec};
-  if (identity == file.identity) return false;
-  Result<std::string> text = ReadTextFile(file.path, file.max_bytes, Stage::kNetwork);
-  if (!text.ok()) return false;
-  file.identity = identity;
-  if (*text == file.text) return false;
-  file.text = *std::move(text);
-  return true;
+Result<ResolverFiles> ReadResolverFiles() {
+  ResolverFiles files;
+  MINI_ASSIGN_OR_RETURN(files.resolv_conf, ReadOptionalFile("/etc/resolv.conf", kMaxResolverFile));
+  MINI_ASSIGN_OR_RETURN(files.hosts, ReadOptionalFile("/etc/hosts", kMaxHostsFile));
+  return files;
 }
 
 }  // namespace mini

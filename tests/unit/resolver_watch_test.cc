@@ -1,4 +1,4 @@
-#include "sys/resolver_files.h"
+#include "sys/resolver_watch.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,15 +12,15 @@
 namespace mini {
 namespace {
 
-class ResolverFilesTest : public testing::Test {
+class ResolverWatchTest : public testing::Test {
  protected:
-  ResolverFilesTest() {
+  ResolverWatchTest() {
     char name[] = "/tmp/resolver-files-XXXXXX";
     directory_ = mkdtemp(name);
     Write("resolv.conf", "nameserver 192.0.2.1\n");
     Write("hosts", "192.0.2.7 a.example\n");
   }
-  ~ResolverFilesTest() override { std::filesystem::remove_all(directory_); }
+  ~ResolverWatchTest() override { std::filesystem::remove_all(directory_); }
 
   std::string Path(const std::string& name) const { return directory_ + "/" + name; }
   // As most writers do it: a new file, renamed over the old one.
@@ -28,15 +28,15 @@ class ResolverFilesTest : public testing::Test {
     std::ofstream(Path("new")) << text;
     ASSERT_EQ(rename(Path("new").c_str(), Path(name).c_str()), 0);
   }
-  ResolverFiles Files() const {
+  ResolverWatch Files() const {
     return {Path("resolv.conf"), "nameserver 192.0.2.1\n", Path("hosts"), "192.0.2.7 a.example\n"};
   }
 
   std::string directory_;
 };
 
-TEST_F(ResolverFilesTest, AreUnchangedUntilTheyChange) {
-  ResolverFiles files = Files();
+TEST_F(ResolverWatchTest, AreUnchangedUntilTheyChange) {
+  ResolverWatch files = Files();
   EXPECT_FALSE(files.ReadIfChanged());
   EXPECT_FALSE(files.ReadIfChanged());
   Write("resolv.conf", "nameserver 192.0.2.2\n");
@@ -49,14 +49,14 @@ TEST_F(ResolverFilesTest, AreUnchangedUntilTheyChange) {
   EXPECT_EQ(files.hosts(), "");
 }
 
-TEST_F(ResolverFilesTest, NoticeWhatChangedBeforeTheFirstLook) {
-  ResolverFiles files(Path("resolv.conf"), "nameserver 192.0.2.9\n", Path("hosts"), "");
+TEST_F(ResolverWatchTest, NoticeWhatChangedBeforeTheFirstLook) {
+  ResolverWatch files(Path("resolv.conf"), "nameserver 192.0.2.9\n", Path("hosts"), "");
   EXPECT_TRUE(files.ReadIfChanged());
   EXPECT_EQ(files.resolv_conf(), "nameserver 192.0.2.1\n");
 }
 
-TEST_F(ResolverFilesTest, NoticeAnotherFileOfTheSameSizeWithItsTimesSetBack) {
-  ResolverFiles files = Files();
+TEST_F(ResolverWatchTest, NoticeAnotherFileOfTheSameSizeWithItsTimesSetBack) {
+  ResolverWatch files = Files();
   EXPECT_FALSE(files.ReadIfChanged());
   struct stat before;
   ASSERT_EQ(stat(Path("resolv.conf").c_str(), &before), 0);
@@ -66,9 +66,9 @@ TEST_F(ResolverFilesTest, NoticeAnotherFileOfTheSameSizeWithItsTimesSetBack) {
   EXPECT_TRUE(files.ReadIfChanged());
 }
 
-TEST_F(ResolverFilesTest, FollowASymlinkToWhereverItLeadsNow) {
+TEST_F(ResolverWatchTest, FollowASymlinkToWhereverItLeadsNow) {
   Write("other", "nameserver 192.0.2.4\n");
-  ResolverFiles files = Files();
+  ResolverWatch files = Files();
   EXPECT_FALSE(files.ReadIfChanged());
   ASSERT_EQ(unlink(Path("resolv.conf").c_str()), 0);
   ASSERT_EQ(symlink("other", Path("resolv.conf").c_str()), 0);
@@ -76,8 +76,8 @@ TEST_F(ResolverFilesTest, FollowASymlinkToWhereverItLeadsNow) {
   EXPECT_EQ(files.resolv_conf(), "nameserver 192.0.2.4\n");
 }
 
-TEST_F(ResolverFilesTest, KeepTheTextOfAFileThatIsGoneOrNoFile) {
-  ResolverFiles files = Files();
+TEST_F(ResolverWatchTest, KeepTheTextOfAFileThatIsGoneOrNoFile) {
+  ResolverWatch files = Files();
   ASSERT_EQ(unlink(Path("resolv.conf").c_str()), 0);
   EXPECT_FALSE(files.ReadIfChanged());
   ASSERT_EQ(mkfifo(Path("resolv.conf").c_str(), 0600), 0);
