@@ -8,13 +8,20 @@
         bytes; over TCP again when the answer is truncated; prints `name rcodes addresses`
     musl NAME
         A and AAAA from one socket, answers in any order; prints `rcode count` of both
+    connections COUNT NAME
+        that many TCP connections at once: how many were reset; then a query over the first, and,
+        when all are closed, one over a new one: its rcodes
+    oversize LENGTH
+        announces a message of that length over TCP: how the connection ends
 """
 
 import ipaddress
+import select
 import socket
 import struct
 import sys
 import threading
+import time
 
 SERVER = "198.18.0.53"
 TYPES = {"A": 1, "AAAA": 28, "TXT": 16, "HTTPS": 65}
@@ -130,5 +137,42 @@ def musl(name):
     print(*(word for qtype in (1, 28) for word in (replies[qtype].rcode, replies[qtype].count)))
 
 
+def was_reset(client):
+    client.settimeout(0.5)
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def over(client, message):
+    client.settimeout(5)
+    client.sendall(struct.pack("!H", len(message)) + message)
+    with client.makefile("rb") as stream:
+        return Reply(stream.read(struct.unpack("!H", stream.read(2))[0])).rcode
+
+
+def connections(count, name):
+    message = query(name, 1, 7)
+    clients = [socket.create_connection((SERVER, 53), 5) for _ in range(int(count))]
+    time.sleep(0.2)  # those that are too many have been reset by then
+    refused = len(select.select(clients, [], [], 0)[0])
+    rcodes = [over(clients[0], message)]
+    for client in clients:
+        client.close()
+    time.sleep(0.2)  # the stack has seen it
+    with socket.create_connection((SERVER, 53), 5) as client:
+        rcodes.append(over(client, message))
+    print(refused, *rcodes)
+
+
+def oversize(length):
+    with socket.create_connection((SERVER, 53), 5) as client:
+        client.sendall(struct.pack("!H", int(length)) + b"x" * 100)
+        print("reset" if was_reset(client) else "open")
+
+
 if __name__ == "__main__":
-    {"ask": ask, "go": go, "musl": musl}[sys.argv[1]](*sys.argv[2:])
+    globals()[sys.argv[1]](*sys.argv[2:])

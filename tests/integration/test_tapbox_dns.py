@@ -248,6 +248,14 @@ class Clients(ClientTest):
             self.assertEqual(found[name][1:], ["EAI_NONAME"], outcome)
             self.assertLess(int(found[name][0]), 1000, "REFUSED would be no answer to it")
 
+    def test_TCP_connections_are_bounded_and_places_come_free(self):
+        outcome = self.dns_client("connections", 150, "allowed.example")
+        self.assertEqual(outcome.out, f"{150 - 128} 0 0\n", outcome)
+
+    def test_a_message_too_long_for_a_query_resets_its_connection(self):
+        self.assertEqual(self.dns_client("oversize", 4096).out, "open\n")
+        self.assertEqual(self.dns_client("oversize", 4097).out, "reset\n")
+
     def test_short_names_by_the_hosts_search_list(self):
         program = self.work / "resolve_names"
         subprocess.run(["musl-gcc", "-static", "-O1", "-o", program,
