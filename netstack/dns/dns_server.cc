@@ -30,7 +30,7 @@
 // those that ask without, and for names below a domain of the host's search list, it is NXDOMAIN,
 // which may not be remembered (no SOA record). For to stub resolvers REFUSED is no answer: musl's
 // does not take it and waits five seconds for another one, glibc's and c-ares' then try no further
-// domain of the search list. See ADR 0010.
+// domain of the search list. See ADR 0012.
 //
 // The host's files are looked at again before a question is asked, every two seconds at most: a
 // laptop changes networks. Questions under way at a server that is gone are asked at its successor.
