@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <utility>
 
 #include "netstack/flow/tcp_flow_table.h"
 
@@ -25,8 +26,9 @@ constexpr size_t kMaxCopy = 16 * 1024;
 
 }  // namespace
 
-HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key)
-    : TcpFlow(table, key), last_activity_(table.loop().Now()) {}
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key,
+                         std::unique_ptr<ServerNameCheck> check)
+    : TcpFlow(table, key), check_(std::move(check)), last_activity_(table.loop().Now()) {}
 
 HostTcpFlow::~HostTcpFlow() { CloseHost(); }
 
@@ -154,11 +156,13 @@ void HostTcpFlow::FlushToHost() {
     std::array<iovec, kMaxPieces> pieces;
     msghdr message{};
     message.msg_iov = pieces.data();
-    message.msg_iovlen = ReceivedPieces(pieces);
+    message.msg_iovlen = check_ ? PassablePieces(pieces) : ReceivedPieces(pieces);
+    if (message.msg_iovlen == 0) break;
     const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       last_activity_ = table().loop().Now();
       ConsumeReceived(static_cast<size_t>(sent));
+      if (check_) check_->Passed(static_cast<size_t>(sent));
     } else if (errno == EAGAIN) {
       write_blocked_ = true;
     } else if (errno != EINTR) {
@@ -167,12 +171,46 @@ void HostTcpFlow::FlushToHost() {
       return;
     }
   }
+  if (!socket_) return;
   if (has_received()) {
     CompactReceived();
   } else if (sandbox_finished() && !write_shut_) {
     write_shut_ = true;
     shutdown(socket_.get(), SHUT_WR);
   }
+}
+
+// What the check lets pass of what is received.
+size_t HostTcpFlow::PassablePieces(std::span<iovec> pieces) {
+  size_t count = 0;
+  size_t seen = 0;
+  do {
+    // The second time round: what is undecided lies in more pieces than fit.
+    if (count == pieces.size()) CompactReceived();
+    count = ReceivedPieces(pieces);
+    seen = check_->seen();
+    Follow(check_->Read(pieces.first(count), table().loop().Now()));
+    if (!check_) return socket_ ? count : 0;
+  } while (check_->may_pass() == 0 && check_->seen() > seen);
+  if (sandbox_finished() && check_->seen() == received_bytes()) {
+    Follow(check_->Finish(table().loop().Now()));
+    if (!check_) return socket_ ? count : 0;
+  }
+  size_t left = check_->may_pass();
+  for (size_t i = 0; i < count; ++i) {
+    if (left == 0) return i;
+    pieces[i].iov_len = std::min(pieces[i].iov_len, left);
+    left -= pieces[i].iov_len;
+  }
+  return count;
+}
+
+void HostTcpFlow::Follow(ServerNameCheck::State state) {
+  if (state == ServerNameCheck::State::kReading) return;
+  check_.reset();
+  if (state == ServerNameCheck::State::kDone) return;
+  ResetHost();
+  Reset();
 }
 
 void HostTcpFlow::PullFromHost() {
@@ -207,7 +245,12 @@ bool HostTcpFlow::HostRead(ssize_t length, size_t wanted) {
     return false;
   }
   last_activity_ = table().loop().Now();
-  if (length == 0) host_finished_ = true;
+  if (length == 0) {
+    host_finished_ = true;
+  } else if (check_) {
+    Follow(check_->ServerSpoke(last_activity_));
+    if (!socket_) return false;
+  }
   if (static_cast<size_t>(length) == wanted) return true;
   readable_ = false;
   return false;
@@ -280,6 +323,11 @@ void HostTcpFlow::ResetHost() {
 }
 
 void HostTcpFlow::OnTick(TimePoint now) {
+  if (check_ && socket_ && check_->OnTick(now) == ServerNameCheck::State::kRefused) {
+    host_failed_ = true;
+    MarkDirty();
+    return;
+  }
   if (dial_ != Dial::kDone || !socket_ || now - last_activity_ < kIdleTimeout) return;
   host_failed_ = true;
   MarkDirty();

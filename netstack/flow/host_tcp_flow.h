@@ -10,17 +10,25 @@
 // The socket is watched level-triggered. Reading stops when the sandbox does not keep up (the data
 // then waits in the host's kernel, and its peer feels it); writing waits for EPOLLOUT when the host
 // does not.
+//
+// A flow that a name opened has a check of what its client asks for (server_name_check.h): what the
+// sandbox sends waits for that, what the host sends does not. The check goes when it has no more to
+// ask, and a flow without one is looked into by nobody.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 
+#include <memory>
+
 #include "base/unique_fd.h"
+#include "netstack/flow/server_name_check.h"
 #include "netstack/flow/tcp_flow.h"
 
 namespace mini::netstack {
 
 class HostTcpFlow final : public TcpFlow {
  public:
-  HostTcpFlow(TcpFlowTable& table, const FlowKey& key);
+  // `check`: nothing when the flow may lead to any server at its address.
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, std::unique_ptr<ServerNameCheck> check);
   ~HostTcpFlow() override;
 
   void Service() override;
@@ -38,6 +46,8 @@ class HostTcpFlow final : public TcpFlow {
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);
   void FlushToHost();
+  size_t PassablePieces(std::span<iovec> pieces);
+  void Follow(ServerNameCheck::State state);
   void PullFromHost();
   bool PullBlocks(size_t room);
   bool PullSmall(size_t room);
@@ -47,6 +57,7 @@ class HostTcpFlow final : public TcpFlow {
   void ResetHost();
 
   UniqueFd socket_;
+  std::unique_ptr<ServerNameCheck> check_;
   Dial dial_ = Dial::kNotStarted;
   bool readable_ = false;
   bool starved_ = false;        // more to read, but no room
