@@ -244,7 +244,8 @@ Reading HttpRequestsReader::ReadBody(std::span<const uint8_t>& bytes) {
 // RFC 9112, 7.1. These lines end with CR LF and nothing else: their readers differ most.
 Reading HttpRequestsReader::ReadChunkLine(std::span<const uint8_t>& bytes) {
   const bool whole = GatherLine(bytes);
-  if (line_.size() > (part_ == Part::kTrailer ? kMaxFirstBytes : kMaxChunkLine)) {
+  if (line_.size() > (part_ == Part::kTrailer ? kMaxFirstBytes : kMaxChunkLine) ||
+      (part_ == Part::kChunkEnd && !std::string_view("\r").starts_with(line_))) {
     return Reading::kMalformed;
   }
   if (!whole) return Reading::kMore;

@@ -238,7 +238,7 @@ SeenFrame TakeApart(const Bytes& frame) {
   return seen;
 }
 
-FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+LinkOptions FakeSandbox::MakeLink() {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     std::abort();
@@ -246,9 +246,20 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   const int size = 1 << 20;
   setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  LinkOptions link;
+  link.fd = UniqueFd(pair[1]);
+  link.sandbox_mac = kMac;
+  return link;
+}
+
+FakeSandbox::FakeSandbox(const std::function<std::unique_ptr<Stack>(LinkOptions)>& make_stack) {
+  stack_ = make_stack(MakeLink());
+  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+}
+
+FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   StackOptions stack_options;
-  stack_options.link.fd = UniqueFd(pair[1]);
-  stack_options.link.sandbox_mac = kMac;
+  stack_options.link = MakeLink();
   stack_options.link.mtu = options.mtu;
   stack_options.limits = options.limits;
   stack_options.resolver = std::move(options.resolver);

@@ -5,6 +5,7 @@
 #define MINI_SANDBOX_TESTS_NETSTACK_FAKE_SANDBOX_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,8 @@ class FakeSandbox {
   static constexpr MacAddress kMac = {2, 0, 0, 0, 0, 9};
 
   explicit FakeSandbox(FakeSandboxOptions options);
+  // With a stack of the test's own on the other end.
+  explicit FakeSandbox(const std::function<std::unique_ptr<Stack>(LinkOptions)>& make_stack);
   ~FakeSandbox();
 
   void Send(const Bytes& frame);
@@ -93,6 +96,8 @@ class FakeSandbox {
   Status RunStatus() const { return ran_; }
 
  private:
+  LinkOptions MakeLink();
+
   UniqueFd fd_;
   std::unique_ptr<Stack> stack_;
   std::thread thread_;
