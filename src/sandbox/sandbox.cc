@@ -85,12 +85,13 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
 }
 
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
-                                                Tap tap) {
+                                                Tap tap, const DebugLog* log) {
   netstack::StackOptions options;
   options.link.fd = std::move(tap.fd);
   options.link.sandbox_mac = tap.mac;
   options.link.mtu = tap.mtu;
   options.filter.rules = std::move(request.policy.rules);
+  options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
   // It has to be opened here, in the host's network namespace; the stack's thread alone uses it.
   MINI_ASSIGN_OR_RETURN(std::shared_ptr<RouteProbe> routes, RouteProbe::Open());
@@ -100,6 +101,11 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
+  if (log) {
+    options.filter.on_unnamed = [log](const netstack::UnnamedEvent& event) {
+      log->Write("names", event.ToString());
+    };
+  }
   netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
   options.resolver.timeout = resolv_conf.timeout;
@@ -111,12 +117,12 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
 // The network stage on this side: while the child mounts, the link is configured and the stack
 // started; then the command may run.
 Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostFacts& facts,
-                                                Supervisor& supervisor) {
+                                                Supervisor& supervisor, const DebugLog* log) {
   MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
   MINI_ASSIGN_OR_RETURN(Tap tap, ConfigureTap(std::move(received.descriptors[0]),
                                               std::move(received.descriptors[1]), TapOptions()));
   MINI_ASSIGN_OR_RETURN(netstack::StackOptions options,
-                        MakeStackOptions(request, facts, std::move(tap)));
+                        MakeStackOptions(request, facts, std::move(tap), log));
   return StackThread::Start(std::move(options));
 }
 
@@ -149,7 +155,7 @@ Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts
     return supervisor.Run(signals);
   }
   Enter("network", log);
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor, log));
   MINI_RETURN_IF_ERROR(child.SendGo());
   supervisor.WatchStack(stack->failure_descriptor());
   Enter("supervise", log);
