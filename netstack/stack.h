@@ -27,6 +27,8 @@ struct StackOptions {
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
+  // Borrowed; when it becomes readable or its other end closes, Run() returns as after Stop().
+  int stop_descriptor = -1;
 };
 
 class Stack {
