@@ -250,8 +250,7 @@ Verdict Filter::State::JudgeNamed(const PinTable::PinnedName& name, Protocol pro
 
 Verdict Filter::State::JudgeServerName(Protocol protocol, const std::string& name,
                                        const Endpoint& to) const {
-  const bool is_private =
-      classifier.Classify(to.address).address_class == AddressClass::kPrivate;
+  const bool is_private = classifier.Classify(to.address).address_class == AddressClass::kPrivate;
   return JudgeNamed({name, NameRules(name)}, protocol, to.port, is_private);
 }
 
@@ -320,7 +319,8 @@ void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verd
   // An address rule is what opens a way for clients that name no server.
   const bool unnamed =
       verdict.reason == Reason::kNoServerName || verdict.reason == Reason::kBadServerName;
-  if (!IsNews(StrCat(unnamed ? "server " : "flow ", ProtocolName(protocol), " ", to.address.ToString(), " ", port))) {
+  if (!IsNews(StrCat(unnamed ? "server " : "flow ", ProtocolName(protocol), " ",
+                     to.address.ToString(), " ", port))) {
     return;
   }
   RefusalEvent event;
@@ -356,7 +356,8 @@ void Filter::State::ReportServerName(Protocol protocol, const Endpoint& to,
 
 void Filter::State::ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name) {
   if (!options.on_unnamed) return;
-  if (!IsNews(StrCat("unnamed ", ProtocolName(protocol), " ", to.address.ToString(), " ", to.port))) {
+  if (!IsNews(
+          StrCat("unnamed ", ProtocolName(protocol), " ", to.address.ToString(), " ", to.port))) {
     return;
   }
   options.on_unnamed({protocol, to, name});

@@ -51,8 +51,8 @@ struct RefusalEvent {
   Protocol protocol = Protocol::kTcp;  // kFlow, kServerName
   // kName, kServerName; for kFlow the name behind the address, if known.
   std::string name;
-  Endpoint destination;                // kFlow, kServerName
-  std::optional<IpAddress> left_out;   // kName: set if the name is allowed, but not this address
+  Endpoint destination;               // kFlow, kServerName
+  std::optional<IpAddress> left_out;  // kName: set if the name is allowed, but not this address
   Reason reason = Reason::kNoRule;
   std::string remedy;          // the allow-list line that would allow it; empty where none can
   bool closes_others = false;  // open mode: with any line at all, everything else is refused

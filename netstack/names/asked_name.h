@@ -1,5 +1,5 @@
-// What a client says about the server it means. Pure: bytes in, names out; whether a name is allowed
-// is the filter's business.
+// What a client says about the server it means. Pure: bytes in, names out; whether a name is
+// allowed is the filter's business.
 #ifndef MINI_SANDBOX_NETSTACK_NAMES_ASKED_NAME_H_
 #define MINI_SANDBOX_NETSTACK_NAMES_ASKED_NAME_H_
 

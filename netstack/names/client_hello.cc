@@ -102,8 +102,7 @@ Reading ClientHelloReader::ReadRecordHeader(std::span<const uint8_t>& bytes) {
 }
 
 Reading ClientHelloReader::ReadMessage(std::span<const uint8_t>& bytes) {
-  const size_t whole =
-      message_.size() < kMessageHeader ? kMessageHeader : MessageSize(message_);
+  const size_t whole = message_.size() < kMessageHeader ? kMessageHeader : MessageSize(message_);
   const size_t taken = std::min({whole - message_.size(), record_left_, bytes.size()});
   message_.insert(message_.end(), bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(taken));
   bytes = bytes.subspan(taken);

@@ -134,7 +134,9 @@ Reading HttpRequestsReader::JudgeRequestLine() {
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
-  const auto is_visible = [](char c) { return c > ' ' ? c != 0x7f : static_cast<uint8_t>(c) > 0x7f; };
+  const auto is_visible = [](char c) {
+    return c > ' ' ? c != 0x7f : static_cast<uint8_t>(c) > 0x7f;
+  };
   if (!IsToken(method) || target.empty() || !std::ranges::all_of(target, is_visible) ||
       version.size() != 8 || !version.starts_with("HTTP/1.") || !IsDigit(version[7])) {
     return Reading::kMalformed;

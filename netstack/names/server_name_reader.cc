@@ -15,8 +15,9 @@ Reading ServerNameReader::Read(std::span<const uint8_t>& bytes) {
     if (undecided_ == 0 && protocol_ != Protocol::kTls && requests_.between_requests()) {
       protocol_ = bytes[0] == kTlsHandshake ? Protocol::kTls : Protocol::kHttp;
     }
-    const Reading reading = protocol_ == Protocol::kTls || requests_.in_head() ? ReadHead(bytes)
-                                                                               : requests_.Read(bytes);
+    const Reading reading = protocol_ == Protocol::kTls || requests_.in_head()
+                                ? ReadHead(bytes)
+                                : requests_.Read(bytes);
     if (reading != Reading::kMore) return reading;
   }
   return Reading::kMore;

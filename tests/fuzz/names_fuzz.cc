@@ -1,5 +1,5 @@
-// What a client sends, cut by the first two bytes of the input: however a stream is cut, the same is
-// found in it at the same places; what is held is bounded; what passes was found to ask for
+// What a client sends, cut by the first two bytes of the input: however a stream is cut, the same
+// is found in it at the same places; what is held is bounded; what passes was found to ask for
 // something; and the filter takes any name that is found.
 #include <algorithm>
 #include <cstdlib>

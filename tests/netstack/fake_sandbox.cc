@@ -238,7 +238,7 @@ SeenFrame TakeApart(const Bytes& frame) {
   return seen;
 }
 
-LinkOptions FakeSandbox::MakeLink() {
+LinkOptions FakeSandbox::MakeLink(uint16_t mtu) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     std::abort();
@@ -249,18 +249,20 @@ LinkOptions FakeSandbox::MakeLink() {
   LinkOptions link;
   link.fd = UniqueFd(pair[1]);
   link.sandbox_mac = kMac;
+  link.mtu = mtu;
   return link;
 }
 
-FakeSandbox::FakeSandbox(const std::function<std::unique_ptr<Stack>(LinkOptions)>& make_stack) {
-  stack_ = make_stack(MakeLink());
+FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+  LinkOptions link = MakeLink(options.mtu);
+  stack_ = options.make_stack ? options.make_stack(std::move(link))
+                              : MakeStack(std::move(options), std::move(link));
   thread_ = std::thread([this] { ran_ = stack_->Run(); });
 }
 
-FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+std::unique_ptr<Stack> FakeSandbox::MakeStack(FakeSandboxOptions options, LinkOptions link) {
   StackOptions stack_options;
-  stack_options.link = MakeLink();
-  stack_options.link.mtu = options.mtu;
+  stack_options.link = std::move(link);
   stack_options.limits = options.limits;
   stack_options.resolver = std::move(options.resolver);
   stack_options.filter.rules.emplace();
@@ -271,8 +273,7 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   auto stack = Stack::Create(std::move(stack_options));
   EXPECT_TRUE(stack.ok()) << stack.status().ToString();
   if (!stack.ok()) std::abort();
-  stack_ = std::move(stack).value();
-  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+  return std::move(stack).value();
 }
 
 FakeSandbox::~FakeSandbox() { Stop(); }

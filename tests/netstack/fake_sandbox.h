@@ -72,6 +72,8 @@ struct FakeSandboxOptions {
   StackLimits limits = {};
   ResolverConfig resolver = {};
   uint16_t mtu = 1500;
+  // A stack of the test's own on the other end, for which the above but the MTU counts nothing.
+  std::function<std::unique_ptr<Stack>(LinkOptions)> make_stack = {};
 };
 
 class FakeSandbox {
@@ -79,8 +81,6 @@ class FakeSandbox {
   static constexpr MacAddress kMac = {2, 0, 0, 0, 0, 9};
 
   explicit FakeSandbox(FakeSandboxOptions options);
-  // With a stack of the test's own on the other end.
-  explicit FakeSandbox(const std::function<std::unique_ptr<Stack>(LinkOptions)>& make_stack);
   ~FakeSandbox();
 
   void Send(const Bytes& frame);
@@ -96,7 +96,8 @@ class FakeSandbox {
   Status RunStatus() const { return ran_; }
 
  private:
-  LinkOptions MakeLink();
+  LinkOptions MakeLink(uint16_t mtu);
+  static std::unique_ptr<Stack> MakeStack(FakeSandboxOptions options, LinkOptions link);
 
   UniqueFd fd_;
   std::unique_ptr<Stack> stack_;

@@ -46,12 +46,15 @@ inline HelloBytes ServerNameExtension(std::string_view name) {
 // The handshake message. Extensions as they come, with GREASE (RFC 8701) around; none at all for
 // a null pointer.
 inline HelloBytes HelloMessage(const HelloBytes* extensions) {
-  HelloBytes body = Joined({{3, 3}, HelloBytes(32, 0x5a), Vector(1, HelloBytes(32, 7)),
-                            Vector(2, {0x0a, 0x0a, 0x13, 0x01, 0xc0, 0x2f}), Vector(1, {0})});
+  HelloBytes body = Joined({{3, 3},
+                            HelloBytes(32, 0x5a),
+                            Vector(1, HelloBytes(32, 7)),
+                            Vector(2, {0x0a, 0x0a, 0x13, 0x01, 0xc0, 0x2f}),
+                            Vector(1, {0})});
   if (extensions != nullptr) {
-    const HelloBytes all = Joined({Extension(0x1a1a, {}), *extensions,
-                                   Extension(43, Vector(1, {0x2a, 0x2a, 3, 4})),
-                                   Extension(0x3a3a, {0})});
+    const HelloBytes all =
+        Joined({Extension(0x1a1a, {}), *extensions, Extension(43, Vector(1, {0x2a, 0x2a, 3, 4})),
+                Extension(0x3a3a, {0})});
     body = Joined({body, Vector(2, all)});
   }
   return Joined({{1}, Vector(3, body)});

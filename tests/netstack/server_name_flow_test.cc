@@ -84,9 +84,11 @@ class ServerNameFlow : public testing::Test {
       const std::lock_guard lock(seen_.mutex);
       seen_.unnamed.push_back(event.ToString());
     };
-    sandbox_.emplace([&](LinkOptions link) {
+    FakeSandboxOptions sandbox;
+    sandbox.make_stack = [&](LinkOptions link) {
       return std::make_unique<CheckingStack>(std::move(link), std::move(filter));
-    });
+    };
+    sandbox_.emplace(std::move(sandbox));
     client_.emplace(*sandbox_, Endpoint{*IpAddress::Parse("198.18.0.1"), 40000},
                     server_.endpoint());
     client_->Connect();
@@ -144,8 +146,8 @@ TEST_F(ServerNameFlow, AnotherNameIsResetOnBothSidesBeforeTheHostSeesAByte) {
 }
 
 TEST_F(ServerNameFlow, TheRemedyOfARefusalAllowsIt) {
-  Open(Names::kAsTheyCome, "allowed.example\nother.example:" +
-                               std::to_string(server_.endpoint().port) + "\n");
+  Open(Names::kAsTheyCome,
+       "allowed.example\nother.example:" + std::to_string(server_.endpoint().port) + "\n");
   client_->Write(HelloFor("other.example"));
   EXPECT_EQ(ReadFrom(host_.get(), 5).size(), 5u);
   ExpectNoRefusal();
@@ -180,7 +182,8 @@ TEST_F(ServerNameFlow, WhatTheHostSendsFlowsWhileAHelloIsHeld) {
 
 TEST_F(ServerNameFlow, EveryRequestOfAConnectionIsAskedAbout) {
   Open();
-  const Bytes first = BytesOf("POST / HTTP/1.1\r\nHost: allowed.example\r\nContent-Length: 4\r\n\r\nbody");
+  const Bytes first =
+      BytesOf("POST / HTTP/1.1\r\nHost: allowed.example\r\nContent-Length: 4\r\n\r\nbody");
   client_->Write(first);
   EXPECT_EQ(ReadFrom(host_.get(), first.size()), first);
   client_->Write(first);
@@ -191,8 +194,9 @@ TEST_F(ServerNameFlow, EveryRequestOfAConnectionIsAskedAbout) {
 
 TEST_F(ServerNameFlow, APipelinedRequestForAnotherServerNeverGetsThere) {
   Open();
-  client_->Write(BytesOf("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"
-                         "GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"));
+  client_->Write(
+      BytesOf("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n"
+              "GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"));
   ExpectRefused("for other.example");
 }
 
@@ -231,7 +235,8 @@ TEST_F(ServerNameFlow, AServerThatSpeaksFirstIsAnswered) {
 TEST_F(ServerNameFlow, StrictlyAnotherProtocolIsReset) {
   Open(Names::kStrict);
   client_->Write(BytesOf("hello, who are you\n"));
-  ExpectRefused("does not say which server it means (--strict-names); to allow it: --allow 127.0.0.1");
+  ExpectRefused(
+      "does not say which server it means (--strict-names); to allow it: --allow 127.0.0.1");
 }
 
 TEST_F(ServerNameFlow, StrictlyAServerThatSpeaksFirstIsReset) {
@@ -256,8 +261,8 @@ TEST_F(ServerNameFlow, StrictlyAnAllowedNamePasses) {
 
 TEST_F(ServerNameFlow, AHelloThatCannotBeReadIsReset) {
   Open();
-  client_->Write(HelloWith(Joined(
-      {ServerNameExtension("allowed.example"), ServerNameExtension("other.example")})));
+  client_->Write(HelloWith(
+      Joined({ServerNameExtension("allowed.example"), ServerNameExtension("other.example")})));
   ExpectRefused("which server it means cannot be read");
 }
 

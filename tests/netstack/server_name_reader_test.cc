@@ -87,8 +87,8 @@ TEST(ClientHello, MayNameNoServer) {
 TEST(ClientHello, WithSeveralNamesIsMalformed) {
   const HelloBytes two = Joined({HostNameEntry("a.example"), HostNameEntry("b.example")});
   EXPECT_EQ(Found(HelloWith(Extension(0, Vector(2, two)))), "malformed");
-  EXPECT_EQ(Found(HelloWith(Joined(
-                {ServerNameExtension("a.example"), ServerNameExtension("b.example")}))),
+  EXPECT_EQ(Found(HelloWith(
+                Joined({ServerNameExtension("a.example"), ServerNameExtension("b.example")}))),
             "malformed");
   const HelloBytes odd_type = Joined({HostNameEntry("b", 9), HostNameEntry("a.example")});
   EXPECT_EQ(Found(HelloWith(Extension(0, Vector(2, odd_type)))), "malformed");
@@ -101,8 +101,8 @@ TEST(ClientHello, WithALengthThatDoesNotFitIsMalformed) {
   const size_t ciphers = session_id + 1 + 32;
   const size_t compression = ciphers + 2 + 6;
   const size_t extensions = compression + 2;
-  for (const size_t at : {session_id, ciphers, ciphers + 1, compression, extensions,
-                          extensions + 1}) {
+  for (const size_t at :
+       {session_id, ciphers, ciphers + 1, compression, extensions, extensions + 1}) {
     for (const int change : {-1, 1}) {
       HelloBytes bad = good;
       bad[at] = static_cast<uint8_t>(bad[at] + change);
@@ -182,9 +182,8 @@ TEST(HttpRequests, ShowTheirHost) {
 }
 
 TEST(HttpRequests, MayNameNoServer) {
-  for (const std::string_view head :
-       {"GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost:\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: :80\r\nX-Host: b.example\r\n\r\n"}) {
+  for (const std::string_view head : {"GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost:\r\n\r\n",
+                                      "GET / HTTP/1.1\r\nHost: :80\r\nX-Host: b.example\r\n\r\n"}) {
     EXPECT_EQ(Found(head), AsksAtEnd(head, "")) << head;
   }
 }
@@ -210,16 +209,26 @@ TEST(HttpRequests, ThatAServerShouldNotTakeAreMalformed) {
   for (const std::string_view head :
        {"GET / HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a.example\r\n b.example\r\n\r\n",
-        "GET / HTTP/1.1\r\n Host: b.example\r\n\r\n", "GET / HTTP/1.1\r\nHost : b.example\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost\r\n\r\n", "GET / HTTP/1.1\r\n: b.example\r\n\r\n",
+        "GET / HTTP/1.1\r\n Host: b.example\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost : b.example\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost\r\n\r\n",
+        "GET / HTTP/1.1\r\n: b.example\r\n\r\n",
         "GET / HTTP/1.1\r\nX: y\rHost: b.example\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: user@b.example\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: b.example:http\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: [b.example]\r\n\r\n", "GET  / HTTP/1.1\r\n\r\n",
-        "GET\t/ HTTP/1.1\r\n\r\n", "GET / HTTP/1.1 \r\n\r\n", "GET / http/1.1\r\n\r\n",
-        "GET / HTTP/2.0\r\n\r\n", "GET / HTTP/1.11\r\n\r\n", "GET b.example HTTP/1.1\r\n\r\n",
-        "GET http://user@b.example/ HTTP/1.1\r\n\r\n", "GET http:/// HTTP/1.1\r\n\r\n",
-        "GET / HTTP/1.1\rHost: b.example\r\n\r\n", "GET /x\r\n", "GET /x y\r\n"}) {
+        "GET / HTTP/1.1\r\nHost: [b.example]\r\n\r\n",
+        "GET  / HTTP/1.1\r\n\r\n",
+        "GET\t/ HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1 \r\n\r\n",
+        "GET / http/1.1\r\n\r\n",
+        "GET / HTTP/2.0\r\n\r\n",
+        "GET / HTTP/1.11\r\n\r\n",
+        "GET b.example HTTP/1.1\r\n\r\n",
+        "GET http://user@b.example/ HTTP/1.1\r\n\r\n",
+        "GET http:/// HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\rHost: b.example\r\n\r\n",
+        "GET /x\r\n",
+        "GET /x y\r\n"}) {
     EXPECT_EQ(Found(head), "malformed") << head;
   }
   EXPECT_EQ(Found(std::string_view("POST /\0 HTTP/1.1\r\nHost: b.example\r\n\r\n", 39)),
@@ -233,8 +242,8 @@ TEST(HttpRequests, AreReadUpToALimitAndNoFurther) {
   const std::string large =
       StrCat("GET /", std::string(60'000, 'x'), " HTTP/1.1\r\nHost: a.example\r\n\r\n");
   EXPECT_EQ(Found(large), AsksAtEnd(large, "a.example"));
-  const std::string too_large = StrCat("GET / HTTP/1.1\r\nX: ", std::string(70'000, 'x'),
-                                       "\r\nHost: b.example\r\n\r\n");
+  const std::string too_large =
+      StrCat("GET / HTTP/1.1\r\nX: ", std::string(70'000, 'x'), "\r\nHost: b.example\r\n\r\n");
   EXPECT_EQ(Found(too_large), "malformed");
 }
 
@@ -277,7 +286,9 @@ TEST(HttpRequests, LengthsThatServersReadInSeveralWaysAreMalformed) {
         "Content-Length: +5\r\n", "Content-Length: 5x\r\n", "Content-Length:\r\n",
         "Content-Length: 99999999999999999999\r\n",
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip\r\n",
-        "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: \x0b" "chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: \x0b"
+        "chunked\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"}) {
     EXPECT_EQ(Found(StrCat("POST / HTTP/1.1\r\n", fields, "\r\n")), "malformed") << fields;
   }
@@ -294,7 +305,8 @@ TEST(HttpRequests, LengthsThatServersReadInSeveralWaysAreMalformed) {
 TEST(HttpRequests, MayTurnIntoAnotherProtocol) {
   const std::string upgrade =
       "GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-  EXPECT_EQ(Found(upgrade + "\x81\x05hello"), StrCat("at ", upgrade.size(), " asks [a.example] other"));
+  EXPECT_EQ(Found(upgrade + "\x81\x05hello"),
+            StrCat("at ", upgrade.size(), " asks [a.example] other"));
   EXPECT_EQ(SecondAfter(upgrade), "seen") << "a server may not follow";
 }
 
