@@ -105,6 +105,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
       log->Write("names", event.ToString());
     };
   }
+  options.on_notice = request.on_notice;
   MINI_ASSIGN_OR_RETURN(const ResolverFiles files, ReadResolverFiles());
   netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(files.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
