@@ -6,7 +6,9 @@
 #define MINI_SANDBOX_NETSTACK_STACK_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "base/status.h"
 #include "netstack/dns/dns_server.h"
@@ -27,6 +29,8 @@ struct StackOptions {
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
+  // What the user should know besides refusals: one line, without the program's name.
+  std::function<void(std::string_view text)> on_notice;
 };
 
 class Stack {

@@ -90,6 +90,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.link.fd = std::move(tap.fd);
   options.link.sandbox_mac = tap.mac;
   options.link.mtu = tap.mtu;
+  options.link.udp_segmentation = tap.udp_segmentation;
   options.filter.rules = std::move(request.policy.rules);
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
   // It has to be opened here, in the host's network namespace; the stack's thread alone uses it.
@@ -100,6 +101,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
+  options.on_notice = request.on_notice;
   netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
   options.resolver.timeout = resolv_conf.timeout;

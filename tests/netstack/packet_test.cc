@@ -87,11 +87,6 @@ TEST(ParseFrame, RefusesWrongIpv4Headers) {
   EXPECT_EQ(KindOf(checksum), PacketKind::kMalformed);
 }
 
-TEST(ParseFrame, DropsFragments) {
-  EXPECT_EQ(KindWith(Data(), kIp + 6, 0x20), PacketKind::kFragment);  // more fragments
-  EXPECT_EQ(KindWith(Data(), kIp + 7, 0x01), PacketKind::kFragment);  // offset
-  EXPECT_EQ(KindWith(MakeUdp(kFromV6, kToV6, Pattern(16)), kIp + 6, 44), PacketKind::kFragment);
-}
 
 TEST(ParseFrame, RefusesExtensionHeaders) {
   for (const uint8_t next_header : Bytes{0, 43, 51, 60, 135, 139, 140}) {
