@@ -81,7 +81,7 @@ class Reassembler {
   std::span<const uint8_t> Assemble(std::span<const uint8_t> headers, uint8_t protocol,
                                     std::span<const uint8_t> payload);
 
-  const Limits limits_;
+  Limits limits_;
   std::list<Datagram> datagrams_;  // the oldest first
   size_t bytes_held_ = 0;
   std::vector<uint8_t> assembled_;
