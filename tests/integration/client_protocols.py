@@ -89,9 +89,44 @@ def ntp(host):
     print(reply[1], reply[12:16].decode(), round(abs(offset)))
 
 
+def datagrams(host, port, count):
+    """That many numbered ones to an echo, some at a time: how many different ones came back, how
+    many more than once, after one with a higher number, and with anything wrong."""
+    def numbered(number):
+        size = 8 + number * 37 % 1200
+        return number.to_bytes(8, "big") + hashlib.shake_128(str(number).encode()).digest(size)
+
+    count = int(count)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    seen, repeated, late, wrong, highest = set(), 0, 0, 0, -1
+    with socket.socket(family, socket.SOCK_DGRAM) as echo:
+        echo.connect((host, int(port)))
+        sent, quiet_since = 0, time.monotonic()
+        while sent < count or time.monotonic() < quiet_since + 0.5:
+            # Fifty are on their way; what is lost makes room when nothing has come for a while.
+            room = sent < len(seen) + 50 or time.monotonic() > quiet_since + 0.05
+            if sent < count and room:
+                echo.send(numbered(sent))
+                sent += 1
+            echo.settimeout(0.001)
+            try:
+                data = echo.recv(65536)
+            except socket.timeout:
+                continue
+            quiet_since = time.monotonic()
+            number = int.from_bytes(data[:8], "big")
+            wrong += number >= sent or data != numbered(number)
+            repeated += number in seen
+            late += number < highest
+            highest = max(highest, number)
+            seen.add(number)
+    print(len(seen), repeated, late, wrong)
+
+
 def main():
     verb, *arguments = sys.argv[1:]
-    {"fetch": fetch_with_ca, "websocket": websocket, "ntp": ntp}[verb](*arguments)
+    {"fetch": fetch_with_ca, "websocket": websocket, "ntp": ntp,
+     "datagrams": datagrams}[verb](*arguments)
 
 
 if __name__ == "__main__":
