@@ -75,15 +75,16 @@ def _bring_up(link, addresses):
     # No link-local address: its duplicate detection would delay the start by a second.
     _ip("link", "set", link, "addrgenmode", "none")
     for address in addresses:
-        _ip("address", "add", address, "dev", link, *(["nodad"] if ":" in address else []))
+        _ip("address", "replace", address, "dev", link, *(["nodad"] if ":" in address else []))
     _ip("link", "set", link, "up")
 
 
-def _configure_host():
+def configure_host():
+    """Again when the interface was down, which has cost it its routes and IPv6 addresses."""
     _ip("link", "set", "lo", "up")
     _bring_up("world0", [f"{HOST_V4}/24", f"{HOST_V6}/64"])
-    _ip("route", "add", "default", "via", WORLD_V4)
-    _ip("-6", "route", "add", "default", "via", WORLD_V6)
+    _ip("route", "replace", "default", "via", WORLD_V4)
+    _ip("-6", "route", "replace", "default", "via", WORLD_V6)
     # Group ids as the owning user namespace has them; an ordinary user's one knows only 0.
     _sysctl("ipv4/ping_group_range", "0 2147483647" if identity_mapped() else "0 0")
 
@@ -199,7 +200,7 @@ class World:
             linux.unshare(linux.CLONE_NEWNET)
             _ip("link", "add", "world0", "type", "veth", "peer", "name", "host0", "netns",
                 str(self.servers))
-            _configure_host()
+            configure_host()
             self._bind_file("/etc/resolv.conf", RESOLV_CONF)
             self._bind_file("/etc/hosts", HOSTS)
             go.write(b"g")

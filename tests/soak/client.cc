@@ -17,11 +17,15 @@ namespace mini::load {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(30);
-constexpr auto kDatagramPatience = std::chrono::seconds(2);
+constexpr auto kDatagramPatience = std::chrono::seconds(5);
 constexpr auto kTick = std::chrono::milliseconds(10);
 constexpr size_t kDatagramSize = 600;
 
 enum class Progress { kGoesOn, kDone, kFailed };
+
+// One thread, one session at a time. Not on the stack, where they would be zeroed at every call.
+std::array<uint8_t, kBlock> buffer;
+std::array<uint8_t, kBlock> expected;
 
 class Session {
  public:
@@ -85,7 +89,6 @@ class Session {
   }
 
   Progress Send() {
-    std::array<uint8_t, kBlock> buffer;
     while (head_sent_ < head_.size() || sent_ < body_size_) {
       std::span<const uint8_t> piece;
       if (head_sent_ < head_.size()) {
@@ -114,8 +117,6 @@ class Session {
   }
 
   Progress Receive() {
-    std::array<uint8_t, kBlock> buffer;
-    std::array<uint8_t, kBlock> expected;
     while (received_ < answer_size_) {
       const ssize_t got = recv(fd_.get(), buffer.data(), buffer.size(), 0);
       if (got < 0) return errno == EAGAIN ? Progress::kGoesOn : Fail(errno);
@@ -135,18 +136,18 @@ class Session {
     return Progress::kDone;
   }
 
-  // One datagram after the other, each with its number; one that does not come back is lost.
+  // One datagram after the other, each with its number in front; one that does not come back is
+  // lost, and what comes back again or too late is nothing.
   Progress ExchangeDatagrams() {
-    std::array<uint8_t, kBlock> buffer;
-    std::array<uint8_t, kDatagramSize> expected;
+    const auto wanted = std::span(expected).first(kDatagramSize);
     while (true) {
+      FillPattern(sent_ * 8, wanted);
+      std::memcpy(wanted.data(), &sent_, sizeof(sent_));
       if (!waiting_) {
         if (sent_ == order_.size) return Progress::kDone;
-        FillPattern(sent_ * 8, expected);
-        if (send(fd_.get(), expected.data(), expected.size(), MSG_NOSIGNAL) < 0) {
+        if (send(fd_.get(), wanted.data(), wanted.size(), MSG_NOSIGNAL) < 0) {
           return errno == EAGAIN ? Progress::kGoesOn : Fail(errno);
         }
-        ++sent_;
         waiting_ = true;
         deadline_ = Clock::now() + kDatagramPatience;
       }
@@ -155,15 +156,17 @@ class Session {
       if (got < 0) {
         if (Clock::now() < deadline_) return Progress::kGoesOn;
         ++lost_;
-        waiting_ = false;
-        continue;
+      } else {
+        uint64_t number = 0;
+        std::memcpy(&number, buffer.data(), sizeof(number));
+        if (got == kDatagramSize && number < sent_) continue;
+        const auto piece = std::span(buffer).first(static_cast<size_t>(got));
+        if (!std::equal(piece.begin(), piece.end(), wanted.begin(), wanted.end())) {
+          return Fail("wrong_data");
+        }
+        ++received_;
       }
-      FillPattern((sent_ - 1) * 8, expected);
-      const auto piece = std::span(buffer).first(static_cast<size_t>(got));
-      if (!std::equal(piece.begin(), piece.end(), expected.begin(), expected.end())) {
-        return Fail("wrong_data");
-      }
-      ++received_;
+      ++sent_;
       waiting_ = false;
     }
   }

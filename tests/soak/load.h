@@ -76,7 +76,7 @@ Tally Run(const std::vector<Endpoint>& endpoints, size_t at_once,
 
 int Serve();
 int Connections(uint64_t count, size_t at_once, const std::string& hosts, Kind kind);
-int Mixed(std::chrono::seconds duration, size_t at_once, const std::string& hosts);
+int Mixed(std::chrono::seconds duration, size_t at_once, const std::string& hosts, bool datagrams);
 int FloodDatagrams(std::chrono::seconds duration, const std::string& hosts);
 int FloodConnects(std::chrono::seconds duration, const std::string& hosts);
 int Steady(std::chrono::seconds duration, const std::string& hosts);

@@ -19,16 +19,21 @@ constexpr uint64_t kKilobyte = 1024;
 class Dice {
  public:
   uint64_t Below(uint64_t limit) { return engine_() % limit; }
-  uint16_t Port() { return static_cast<uint16_t>(1024 + Below(60000)); }
+  // One where the server is not: a flow that gets an answer is kept for longer.
+  uint16_t Port() { return static_cast<uint16_t>(kFirstPort + kPorts + Below(50'000)); }
 
  private:
   std::mt19937_64 engine_{20260101};
 };
 
 // What 2000 programs might do at the same time: most of them little and slowly, some of them much.
-Order Any(Dice& dice) {
+Order Any(Dice& dice, bool datagrams) {
   Order order;
-  switch (dice.Below(10)) {
+  switch (dice.Below(datagrams ? 10 : 9)) {
+    case 9:
+      order.kind = Kind::kDatagrams;
+      order.size = 1 + dice.Below(50);
+      break;
     case 0:
       order.kind = Kind::kDownload;
       order.size = 1 + dice.Below(512 * kKilobyte);
@@ -38,10 +43,6 @@ Order Any(Dice& dice) {
       order.size = 1 + dice.Below(512 * kKilobyte);
       break;
     case 2:
-      order.kind = Kind::kDatagrams;
-      order.size = 1 + dice.Below(50);
-      break;
-    case 3:
       order.size = 64 * kKilobyte;
       break;
     default:
@@ -75,11 +76,12 @@ int Connections(uint64_t count, size_t at_once, const std::string& hosts, Kind k
   return 0;
 }
 
-int Mixed(std::chrono::seconds duration, size_t at_once, const std::string& hosts) {
+int Mixed(std::chrono::seconds duration, size_t at_once, const std::string& hosts, bool datagrams) {
   const auto begun = Clock::now();
   Dice dice;
   const Tally tally = Run(ParseEndpoints(hosts), at_once, [&]() {
-    return Clock::now() < begun + duration ? std::optional<Order>(Any(dice)) : std::nullopt;
+    return Clock::now() < begun + duration ? std::optional<Order>(Any(dice, datagrams))
+                                           : std::nullopt;
   });
   tally.Print(Clock::now() - begun);
   return 0;

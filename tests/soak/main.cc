@@ -13,7 +13,7 @@ int Usage() {
   std::fputs(
       "usage: load serve\n"
       "       load short|refused COUNT AT_ONCE HOST,...\n"
-      "       load mixed SECONDS AT_ONCE HOST,...\n"
+      "       load mixed|streams SECONDS AT_ONCE HOST,...\n"
       "       load datagrams|connects|steady SECONDS HOST,...\n",
       stderr);
   return 2;
@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   const size_t at_once = std::strtoull(argv[3], nullptr, 10);
   if (verb == "short") return Connections(number, at_once, hosts, Kind::kEcho);
   if (verb == "refused") return Connections(number, at_once, hosts, Kind::kConnectOnly);
-  if (verb == "mixed") return Mixed(duration, at_once, hosts);
+  if (verb == "mixed") return Mixed(duration, at_once, hosts, true);
+  if (verb == "streams") return Mixed(duration, at_once, hosts, false);
   return Usage();
 }

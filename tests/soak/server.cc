@@ -153,7 +153,7 @@ class Server {
   }
 
   void Echo(int fd) {
-    std::array<uint8_t, kBlock> data;
+    static std::array<uint8_t, kBlock> data;  // on the stack it would be zeroed every time
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control;
     for (int i = 0; i < 64; ++i) {
       sockaddr_in6 peer = {};
