@@ -7,11 +7,17 @@
 // becomes shutdown(SHUT_WR) once the host has taken everything before it; the host's end of file
 // becomes FIN. A reset on one side becomes a reset on the other.
 //
+// Urgent data stays urgent, both ways: the byte that the sandbox marks is sent with MSG_OOB, and
+// the mark in what the host receives (SIOCATMARK) is set for the sandbox at the same byte. Whether
+// it is read in line or out of band is decided at the ends.
+//
 // The socket is watched level-triggered. Reading stops when the sandbox does not keep up (the data
 // then waits in the host's kernel, and its peer feels it); writing waits for EPOLLOUT when the host
 // does not.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
+
+#include <sys/socket.h>
 
 #include "base/unique_fd.h"
 #include "netstack/flow/tcp_flow.h"
@@ -26,6 +32,10 @@ class HostTcpFlow final : public TcpFlow {
   void Service() override;
   void OnTick(TimePoint now) override;
   void Abandon() override;
+  void Evict() override;
+  ActivityClass activity_class() const override {
+    return dial_ == Dial::kDone ? ActivityClass::kCarrying : ActivityClass::kConnecting;
+  }
 
  protected:
   bool FarSideDone() const override { return !socket_; }
@@ -34,11 +44,14 @@ class HostTcpFlow final : public TcpFlow {
   enum class Dial : uint8_t { kNotStarted, kUnderWay, kDone };
 
   void StartDial();
+  int Connect(const sockaddr_storage& address, socklen_t length);
   void FinishDial();
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);
   void FlushToHost();
+  ssize_t SendReceived();
   void PullFromHost();
+  bool PullUrgent();
   bool PullBlocks(size_t room);
   bool PullSmall(size_t room);
   bool HostRead(ssize_t length, size_t wanted);
@@ -51,10 +64,10 @@ class HostTcpFlow final : public TcpFlow {
   bool readable_ = false;
   bool starved_ = false;        // more to read, but no room
   bool write_blocked_ = false;  // waits for EPOLLOUT
+  bool urgent_ahead_ = false;   // the host has said so (EPOLLPRI)
   bool host_finished_ = false;
   bool write_shut_ = false;
   bool host_failed_ = false;
-  TimePoint last_activity_;
 };
 
 }  // namespace mini::netstack
