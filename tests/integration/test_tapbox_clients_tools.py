@@ -142,6 +142,18 @@ class Daemons(client_tests.ClientTest):
             f"{NAME}:{world_programs.NTP}", "/usr/bin/python3 client_protocols.py ntp $1", NAME)
         self.assertEqual(outcome.out, "1 TEST 0\n", outcome)
 
+    def test_ping(self):
+        for address in (world_programs.ADDRESS, "2001:db8:a::10"):
+            with self.subTest(address=address):
+                ping = ("ping", "-n", "-c", "3", "-i", "0.2", "-W", "5", address)
+                refused = self.tapbox(*ping, rules=(address,))
+                self.assertNotEqual(refused.code, 0, refused)
+                self.assertLess(refused.seconds, client_tests.FAST, refused)
+                self.assertIn(f"--allow icmp/{address}", refused.verdicts()[0], refused)
+                outcome = self.tapbox(*ping, rules=(f"icmp/{address}",))
+                self.assert_code(outcome, 0)
+                self.assertIn("3 received, 0% packet loss", outcome.out, outcome)
+
     def test_dig(self):
         ask = "dig +tries=1 +time=5 +noall +comments +answer"
         for transport in ("+notcp", "+tcp"):
