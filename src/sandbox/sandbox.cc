@@ -97,9 +97,10 @@ netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::str
 bool MayFollowResolverFiles() { return geteuid() != 0; }
 
 // In the stack's process, at its beginning: the request is a copy there.
-Result<netstack::StackOptions> MakeStackOptions(RunRequest& request) {
+Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
   netstack::StackOptions options;
   options.filter.rules = std::move(request.policy.rules);
+  options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
   // It has to be opened here, in the host's network namespace, and before the process confines
   // itself.
@@ -110,6 +111,11 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request) {
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
+  if (log) {
+    options.filter.on_unnamed = [log](const netstack::UnnamedEvent& event) {
+      log->Write("names", event.ToString());
+    };
+  }
   options.on_notice = request.on_notice;
   MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
   options.resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
@@ -125,7 +131,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request) {
 
 Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const DebugLog* log) {
   StackProcessOptions options;
-  options.make_options = [&request] { return MakeStackOptions(request); };
+  options.make_options = [&request, log] { return MakeStackOptions(request, log); };
   if (MayFollowResolverFiles()) options.readable_files = ResolverWatch::Paths();
   if (log) options.kept_descriptors.push_back(log->descriptor());
   return StackProcess::Start(options);
