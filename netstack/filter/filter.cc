@@ -424,6 +424,13 @@ Verdict Filter::CheckServerName(Protocol protocol, std::string_view asked,
   const auto name = NormalizeName(asked);
   if (!name) return RefuseBadServerName(protocol, destination, now);
   Verdict verdict = state_->JudgeServerName(protocol, *name, destination);
+  for (const std::string& domain : state_->options.search_domains) {
+    // A rule for the short name itself decides. A name of several labels may be another server's on
+    // the Internet, which a wildcard below the domain must not open.
+    if (verdict.allowed || verdict.rule || name->find('.') != std::string::npos) break;
+    Verdict full = state_->JudgeServerName(protocol, StrCat(*name, ".", domain), destination);
+    if (full.allowed) verdict = std::move(full);
+  }
   if (!verdict.allowed) state_->ReportServerName(protocol, destination, verdict);
   return verdict;
 }

@@ -86,6 +86,8 @@ struct FilterOptions {
   bool strict_names = false;
   // Each (protocol, address, port) once.
   std::function<void(const UnnamedEvent&)> on_unnamed;
+  // Normalized. A client that expanded a name of one label by them asks the server for that label.
+  std::vector<std::string> search_domains;
 };
 
 class Filter {

@@ -119,6 +119,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
   options.on_notice = request.on_notice;
   MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
   options.resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
+  options.filter.search_domains = options.resolver.search;
   if (!MayFollowResolverFiles()) return options;
   const auto watch =
       std::make_shared<ResolverWatch>(std::move(files.resolv_conf), std::move(files.hosts));

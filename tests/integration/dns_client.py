@@ -156,9 +156,14 @@ def over(client, message):
 
 def connections(count, name):
     message = query(name, 1, 7)
-    clients = [socket.create_connection((SERVER, 53), 5) for _ in range(int(count))]
+    clients, refused = [], 0
+    for _ in range(int(count)):
+        try:
+            clients.append(socket.create_connection((SERVER, 53), 5))
+        except ConnectionResetError:
+            refused += 1
     time.sleep(0.2)  # those that are too many have been reset by then
-    refused = len(select.select(clients, [], [], 0)[0])
+    refused += len(select.select(clients, [], [], 0)[0])
     rcodes = [over(clients[0], message)]
     for client in clients:
         client.close()

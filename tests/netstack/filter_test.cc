@@ -573,6 +573,20 @@ TEST(ServerNames, MayBeAnyThatTheRulesAllowForThatPort) {
   EXPECT_EQ(gate.Server("a.example", "192.0.2.7", 443).rule->line, 1);
 }
 
+TEST(ServerNames, OfOneLabelStandForWhatTheSearchListMakesOfThem) {
+  FilterOptions options;
+  options.search_domains = {"corp.example", "lab.example"};
+  Gate gate("intranet.lab.example:80\n*.corp.example\n!closed.lab.example\n!secret\n",
+            std::move(options));
+  gate.Answer("intranet.lab.example", {"192.0.2.7"});
+  EXPECT_TRUE(gate.Server("intranet", "192.0.2.7", 80).allowed);
+  EXPECT_EQ(gate.Server("intranet", "192.0.2.7", 80).name, "intranet.corp.example");
+  EXPECT_FALSE(gate.Server("secret", "192.0.2.7", 80).allowed);
+  EXPECT_FALSE(gate.Server("evil.test", "192.0.2.7", 80).allowed) << "no evil.test.corp.example";
+  Gate without("intranet.lab.example\n");
+  EXPECT_FALSE(without.Server("intranet", "192.0.2.7", 80).allowed);
+}
+
 TEST(ServerNames, ThatARuleRefusesAreRefused) {
   Gate gate("*.example\n!evil.example\n!tcp/old.example:80\n");
   gate.Answer("a.example", {"192.0.2.7"});
