@@ -23,7 +23,6 @@
 #include "sys/clone.h"
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
-#include "sys/resolver_files.h"
 #include "sys/route_probe.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
@@ -99,12 +98,12 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request) {
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
-  MINI_ASSIGN_OR_RETURN(const ResolverFiles files, ReadResolverFiles());
-  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(files.resolv_conf);
+  MINI_ASSIGN_OR_RETURN(const ResolverTexts texts, ReadResolverTexts());
+  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(texts.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
   options.resolver.timeout = resolv_conf.timeout;
   options.resolver.attempts = resolv_conf.attempts;
-  options.resolver.hosts = netstack::ParseHosts(files.hosts);
+  options.resolver.hosts = netstack::ParseHosts(texts.hosts);
   return options;
 }
 
