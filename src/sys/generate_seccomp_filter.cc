@@ -416,9 +416,10 @@ CallTable StackCalls(uint32_t arch, Kind kind) {
   table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2, kSiocatmark}));
   AllowPlainMemory(table);
   AllowPlainFutexes(table);
-  // Of the process: its own numbers, its end, being stopped and continued.
+  // Of the process: its own numbers, its end, being stopped and continued. AddressSanitizer asks
+  // for the alternate signal stack before a call that does not return.
   table.AllowAll({"getpid", "gettid", "getppid", "sysinfo", "sched_yield", "rt_sigprocmask",
-                  "rt_sigreturn", "restart_syscall", "exit", "exit_group"});
+                  "rt_sigreturn", "sigaltstack", "restart_syscall", "exit", "exit_group"});
   if (kind == Kind::kStackReading) AllowReadingFiles(table);
   return table;
 }
