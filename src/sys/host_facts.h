@@ -37,13 +37,6 @@ struct HostFactsOptions {
 Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
                                 const HostFactsOptions& options);
 
-// The host's resolver configuration. What is missing or closed to us is empty.
-struct ResolverTexts {
-  std::string resolv_conf;
-  std::string hosts;
-};
-Result<ResolverTexts> ReadResolverTexts();
-
 // The working directory of this process. An error says when it was deleted or lies outside of the
 // root directory.
 Result<std::string> ReadWorkingDirectory();
