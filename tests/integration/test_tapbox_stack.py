@@ -129,6 +129,14 @@ class Ends(StackTest):
         self.assertEqual(process.wait(5), 7)
         self.assertEqual(harness.strangers(), [])
 
+    def test_its_end_is_seen_although_the_caller_ignores_what_its_children_do(self):
+        process = self.start_shell("exec sleep 1000", before_exec=lambda: signal.signal(
+            signal.SIGCHLD, signal.SIG_IGN))
+        os.kill(tapbox.stack_of(process), signal.SIGKILL)
+        _, err = process.communicate(timeout=5)
+        self.assertEqual(process.returncode, 125)
+        self.assertIn(b"the network stack was killed by SIGKILL", err)
+
     def test_one_that_somebody_stopped_ends_with_the_run(self):
         process = self.start_shell("read x; exit 7")
         os.kill(tapbox.stack_of(process), signal.SIGSTOP)
