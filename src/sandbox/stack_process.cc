@@ -44,8 +44,8 @@ namespace mini {
 namespace {
 
 // How long a stack may take to end. It has nothing to do then but to write what it still has to
-// say, to a reader who may not read.
-constexpr int kOrderlyEndMilliseconds = 1000;
+// say, to a reader who may not read; on a busy machine that takes its time.
+constexpr int kOrderlyEndMilliseconds = 2000;
 
 struct TapMessage {
   std::array<uint8_t, 6> mac;
