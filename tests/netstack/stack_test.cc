@@ -174,6 +174,7 @@ TEST(Stack, RefusesUdpFlowsAboveTheCap) {
 TEST(Stack, AnswersArpAndNeighbourSolicitations) {
   FakeSandbox sandbox({});
   Bytes solicitation = MakeIcmpEcho(kSandboxV6.address, kElsewhereV6.address, Bytes(16, 0));
+  solicitation[31] = 255;  // hop limit
   solicitation[64] = 135;
   std::fill(solicitation.begin() + 68, solicitation.begin() + 72, uint8_t{0});
   std::copy(kElsewhereV6.address.bytes().begin(), kElsewhereV6.address.bytes().end(),
