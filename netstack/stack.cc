@@ -62,13 +62,6 @@ void RaiseDescriptorLimit(const StackLimits& limits) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-TcpLimits TcpLimitsOf(const StackLimits& limits) {
-  TcpLimits tcp;
-  tcp.max_flows = limits.max_flows;
-  tcp.max_pending_connects = limits.max_pending_connects;
-  return tcp;
-}
-
 class RunningStack final : public Stack {
  public:
   RunningStack(std::unique_ptr<ClaimOfTheOnlyStack> claim, StackOptions options,
@@ -83,11 +76,16 @@ class RunningStack final : public Stack {
         budget_(options.limits.max_buffered_bytes),
         answers_(kAnswersPerSecond, kAnswerBurst) {}
 
-  Status Start(ResolverConfig resolver) {
+  Status Start(ResolverConfig resolver, int stop_descriptor) {
+    if (stop_descriptor >= 0) {
+      MINI_RETURN_IF_ERROR(
+          loop_->Watch(stop_descriptor, EPOLLIN, [this](uint32_t) { loop_->Stop(); }));
+    }
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
-        *loop_, link_, budget_, TcpLimitsOf(limits_),
-        [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); });
+        *loop_, link_, budget_, limits_,
+        [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); },
+        on_notice_);
     udp_ = std::make_unique<UdpFlowTable>(
         *loop_, writer_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
           return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
@@ -109,8 +107,13 @@ class RunningStack final : public Stack {
  private:
   std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
-    if (!filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now()).allowed) return nullptr;
-    return std::make_unique<HostTcpFlow>(table, key);
+    const Verdict verdict = filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now());
+    if (!verdict.allowed) return nullptr;
+    std::unique_ptr<ServerNameCheck> check;
+    if (verdict.reason == Reason::kPin) {
+      check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
+    }
+    return std::make_unique<HostTcpFlow>(table, key, std::move(check));
   }
 
   void ForgetTheOld() {
@@ -229,9 +232,10 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
+  const int stop_descriptor = options.stop_descriptor;
   auto stack =
       std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));
-  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver)));
+  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), stop_descriptor));
   return std::unique_ptr<Stack>(std::move(stack));
 }
 

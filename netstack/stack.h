@@ -13,14 +13,13 @@
 #include "base/status.h"
 #include "netstack/dns/dns_server.h"
 #include "netstack/filter/filter.h"
+#include "netstack/flow/tcp_limits.h"
 #include "netstack/link/link.h"
 
 namespace mini::netstack {
 
-// Bounds on what the sandbox can make the host hold. A flow above a bound is refused at once.
-struct StackLimits {
-  size_t max_flows = 8192;
-  size_t max_pending_connects = 1024;
+// Bounds on what the sandbox can make the host hold.
+struct StackLimits : TcpLimits {
   size_t max_buffered_bytes = size_t{64} << 20;  // over all flows, both directions
 };
 
@@ -29,8 +28,10 @@ struct StackOptions {
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
-  // What the user should know besides refusals: one line, without the program's name.
-  std::function<void(std::string_view text)> on_notice;
+  // Borrowed; when it becomes readable or its other end closes, Run() returns as after Stop().
+  int stop_descriptor = -1;
+  // What the user should know besides refusals: a sentence, once each. On the stack's thread.
+  std::function<void(std::string_view)> on_notice;
 };
 
 class Stack {

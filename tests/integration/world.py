@@ -26,6 +26,7 @@ import linux
 import world_dns
 import world_http
 import world_tcp
+import world_tls
 
 HOST_V4, HOST_V6 = "192.0.2.2", "2001:db8:1::2"
 WORLD_V4, WORLD_V6 = "192.0.2.1", "2001:db8:1::1"
@@ -79,17 +80,18 @@ def _bring_up(link, addresses):
     # second.
     _ip("link", "set", link, "addrgenmode", "none")
     for address in addresses:
-        _ip("address", "add", address, "dev", link, *(["nodad"] if ":" in address else []))
+        _ip("address", "replace", address, "dev", link, *(["nodad"] if ":" in address else []))
     _ip("link", "set", link, "up")
 
 
-def _configure_host():
+def configure_host():
+    """Again when the interface was down, which has cost it its routes and IPv6 addresses."""
     _ip("link", "set", "lo", "up")
     _bring_up("world0", [f"{HOST_V4}/24", f"{HOST_V6}/64", "fe80::2/64"])
-    _ip("route", "add", "default", "via", WORLD_V4)
-    _ip("-6", "route", "add", "default", "via", WORLD_V6)
+    _ip("route", "replace", "default", "via", WORLD_V4)
+    _ip("-6", "route", "replace", "default", "via", WORLD_V6)
     for family, narrow, gateway in (("-4", NARROW_V4, WORLD_V4), ("-6", NARROW_V6, WORLD_V6)):
-        _ip(family, "route", "add", narrow, "via", gateway, "mtu", str(NARROW_MTU))
+        _ip(family, "route", "replace", narrow, "via", gateway, "mtu", str(NARROW_MTU))
     _permit_ping()
 
 
@@ -228,7 +230,7 @@ class World:
             linux.unshare(linux.CLONE_NEWNET)
             _ip("link", "add", "world0", "type", "veth", "peer", "name", "host0", "netns",
                 str(self.servers))
-            _configure_host()
+            configure_host()
             self._bind_file("/etc/resolv.conf", RESOLV_CONF)
             self._bind_file("/etc/hosts", HOSTS)
             go.write(b"g")
@@ -332,6 +334,7 @@ def _run_servers(holder, run_dir, account, go, ready):
             dns.serve(address)
         world_http.serve(run_dir)
         world_http.serve(run_dir, 8080)
+        world_tls.serve(run_dir)
         world_tcp.RawServers(run_dir).serve()
         os.write(ready, b"s")
         while True:

@@ -143,7 +143,8 @@ Bytes MakeTcp(const TcpFields& fields) {
   tcp.push_back(static_cast<uint8_t>((5 + fields.options.size() / 4) << 4));
   tcp.push_back(fields.flags);
   Put16(tcp, fields.window);
-  Put32(tcp, 0);
+  Put16(tcp, 0);
+  Put16(tcp, fields.urgent);
   PutBytes(tcp, fields.options);
   PutBytes(tcp, fields.payload);
   return WrapIp(fields.from.address, fields.to.address, 6, tcp);
@@ -266,6 +267,7 @@ SeenFrame TakeApart(const Bytes& frame) {
     payload = t + (frame[t + 12] >> 4) * 4u;
     seen.flags = frame[t + 13];
     seen.window = static_cast<uint16_t>(Get16(frame, t + 14));
+    seen.urgent = static_cast<uint16_t>(Get16(frame, t + 18));
     for (size_t at = t + 20; at < payload;) {
       const uint8_t kind = frame[at];
       if (kind == 0) break;
@@ -294,7 +296,7 @@ SeenFrame TakeApart(const Bytes& frame) {
   return seen;
 }
 
-FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+LinkOptions FakeSandbox::MakeLink(uint16_t mtu) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     std::abort();
@@ -302,10 +304,23 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   const int size = 1 << 20;
   setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  LinkOptions link;
+  link.fd = UniqueFd(pair[1]);
+  link.sandbox_mac = kMac;
+  link.mtu = mtu;
+  return link;
+}
+
+FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+  LinkOptions link = MakeLink(options.mtu);
+  stack_ = options.make_stack ? options.make_stack(std::move(link))
+                              : MakeStack(std::move(options), std::move(link));
+  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+}
+
+std::unique_ptr<Stack> FakeSandbox::MakeStack(FakeSandboxOptions options, LinkOptions link) {
   StackOptions stack_options;
-  stack_options.link.fd = UniqueFd(pair[1]);
-  stack_options.link.sandbox_mac = kMac;
-  stack_options.link.mtu = options.mtu;
+  stack_options.link = std::move(link);
   stack_options.link.udp_segmentation = options.udp_segmentation;
   stack_options.limits = options.limits;
   stack_options.on_notice = std::move(options.on_notice);
@@ -318,8 +333,7 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   auto stack = Stack::Create(std::move(stack_options));
   EXPECT_TRUE(stack.ok()) << stack.status().ToString();
   if (!stack.ok()) std::abort();
-  stack_ = std::move(stack).value();
-  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+  return std::move(stack).value();
 }
 
 FakeSandbox::~FakeSandbox() { Stop(); }
@@ -426,14 +440,27 @@ TcpFields FakeTcpClient::Fields(uint8_t flags) const {
 }
 
 void FakeTcpClient::SendSyn() {
+  SendSyn(from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
+                                : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7});
+}
+
+void FakeTcpClient::SendSyn(const Bytes& options) {
   TcpFields syn = Fields(0x02);
-  syn.options = from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
-                                      : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7};
+  syn.options = options;
   sandbox_.Send(MakeTcp(syn));
 }
 
 std::optional<SeenFrame> FakeTcpClient::Connect() {
   SendSyn();
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Connect(const Bytes& options) {
+  SendSyn(options);
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Shake() {
   ++sequence_;
   acknowledged_ = sequence_;
   auto answer = sandbox_.ReceiveFor(from_.port);

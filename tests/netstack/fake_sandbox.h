@@ -41,7 +41,7 @@ struct SeenFrame {
   uint16_t source_port = 0, destination_port = 0;
   uint32_t sequence = 0, acknowledgment = 0;
   uint8_t flags = 0;
-  uint16_t window = 0;
+  uint16_t window = 0, urgent = 0;
   std::optional<uint16_t> mss;
   std::optional<uint8_t> window_scale;
   uint8_t icmp_type = 0, icmp_code = 0;
@@ -66,6 +66,7 @@ struct TcpFields {
   uint16_t window = 0xffff;
   Bytes options = {};
   Bytes payload = {};
+  uint16_t urgent = 0;
 };
 
 Bytes MakeTcp(const TcpFields& fields);
@@ -86,6 +87,8 @@ struct FakeSandboxOptions {
   uint16_t mtu = 1500;
   bool udp_segmentation = false;
   std::function<void(std::string_view)> on_notice = {};
+  // A stack of the test's own on the other end, for which the above but the MTU counts nothing.
+  std::function<std::unique_ptr<Stack>(LinkOptions)> make_stack = {};
 };
 
 class FakeSandbox {
@@ -111,6 +114,9 @@ class FakeSandbox {
   Status RunStatus() const { return ran_; }
 
  private:
+  LinkOptions MakeLink(uint16_t mtu);
+  static std::unique_ptr<Stack> MakeStack(FakeSandboxOptions options, LinkOptions link);
+
   UniqueFd fd_;
   std::unique_ptr<Stack> stack_;
   std::thread thread_;
@@ -126,6 +132,7 @@ class FakeTcpClient {
   void SendSyn();
   // The three-way handshake; the frame that answered the SYN.
   std::optional<SeenFrame> Connect();
+  std::optional<SeenFrame> Connect(const Bytes& options);
   bool connected() const { return connected_; }
   void Write(const Bytes& data);
   // In frames of one segment each, no matter how large (the kernel's segmentation offload).
@@ -139,13 +146,17 @@ class FakeTcpClient {
   bool AwaitWindow(uint32_t size);
   void set_window(uint16_t window) { window_ = window; }
   void SendAck();
+  // Any other segment: the fields are those of this client's next one.
+  TcpFields Fields(uint8_t flags) const;
+  void Send(const TcpFields& fields) { sandbox_.Send(MakeTcp(fields)); }
   uint32_t next_sequence() const { return sequence_; }
   uint32_t peer_window() const { return peer_window_; }
   const std::vector<SeenFrame>& frames() const { return frames_; }
 
  private:
+  void SendSyn(const Bytes& options);
+  std::optional<SeenFrame> Shake();
   std::optional<SeenFrame> Step(std::chrono::milliseconds patience = kPatience);
-  TcpFields Fields(uint8_t flags) const;
 
   FakeSandbox& sandbox_;
   Endpoint from_, to_;
