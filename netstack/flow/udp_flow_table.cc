@@ -70,8 +70,8 @@ void UdpFlowTable::Input(std::span<const uint8_t> frame, const Packet& packet) {
     AnswerDns(payload, key);
     return;
   }
-  const auto found = flows_.find(key);
-  Flow* flow = found != flows_.end() ? found->second.get() : OpenFlow(frame, packet, key);
+  Flow* flow = FindFlow(key);
+  if (flow == nullptr) flow = OpenFlow(frame, packet, key);
   if (flow == nullptr) return;
   const auto headers = frame.subspan(packet.ip_offset, packet.payload_offset - packet.ip_offset);
   flow->last_headers.assign(headers.begin(), headers.end());
@@ -95,6 +95,12 @@ void UdpFlowTable::Input(std::span<const uint8_t> frame, const Packet& packet) {
     row.Append(payload.subspan(at, std::min(most, payload.size() - at)), size);
     SendRow(*flow, row);
   }
+}
+
+UdpFlowTable::Flow* UdpFlowTable::FindFlow(const FlowKey& key) {
+  if (row_flow_ != nullptr && row_flow_->key == key) return row_flow_;  // most often
+  const auto found = flows_.find(key);
+  return found != flows_.end() ? found->second.get() : nullptr;
 }
 
 void UdpFlowTable::AnswerDns(std::span<const uint8_t> query, const FlowKey& key) {

@@ -63,6 +63,7 @@ class UdpFlowTable {
   };
 
   void AnswerDns(std::span<const uint8_t> query, const FlowKey& key);
+  Flow* FindFlow(const FlowKey& key);
   Flow* OpenFlow(std::span<const uint8_t> frame, const Packet& packet, const FlowKey& key);
   void Gather(Flow& flow, std::span<const uint8_t> payload);
   void SendRow(Flow& flow, const DatagramRow& row);

@@ -217,7 +217,10 @@ PacketKind ParseIcmpv6(const VnetHeader& vnet, std::span<const uint8_t> message,
   constexpr uint8_t kNeighbourSolicitation = 135;
   if (type == kNeighbourSolicitation) {
     const auto target = IpAddress::FromBytes(reader.Take(16));
-    if (!target) return PacketKind::kMalformed;
+    // RFC 4861, 7.1.1. A packet in one piece: no datagram of fragments comes here (RFC 6980).
+    if (!target || packet.hop_limit != 255 || IsMulticastOrBroadcast(*target)) {
+      return PacketKind::kMalformed;
+    }
     packet.destination = *target;
     // The unspecified source is duplicate address detection (RFC 4862, 5.4): silence is consent.
     return IsUnspecified(packet.source) ? PacketKind::kIgnored : PacketKind::kNeighbourSolicitation;
@@ -330,7 +333,7 @@ PacketKind ParseIpv6(const VnetHeader& vnet, std::span<const uint8_t> ip, Packet
   const uint32_t version_class_label = reader.U32();
   const size_t payload_length = reader.U16();
   const uint8_t next_header = reader.U8();
-  reader.Skip(1);
+  packet.hop_limit = reader.U8();
   const auto source = IpAddress::FromBytes(reader.Take(16));
   const auto destination = IpAddress::FromBytes(reader.Take(16));
   if (reader.failed() || !source || !destination || version_class_label >> 28 != 6 ||

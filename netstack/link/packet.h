@@ -71,6 +71,7 @@ struct Packet {
   // The sender wants to hear of a path on which this is too long: IPv4's DF; over IPv6, where only
   // senders make fragments, every packet that is in one piece.
   bool dont_fragment = false;
+  uint8_t hop_limit = 0;  // IPv6
 
   uint8_t tcp_flags = 0;
   uint32_t tcp_sequence = 0;

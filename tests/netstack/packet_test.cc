@@ -167,6 +167,15 @@ TEST(ParseFrame, RefusesRowsThatNoKernelMakes) {
   EXPECT_EQ(KindOf(frame), PacketKind::kUdp);
 }
 
+TEST(ParseFrame, TakesOnlySolicitationsThatWereNotRouted) {
+  Bytes frame = MakeIcmpEcho(kFromV6.address, kToV6.address, Bytes(16, 0x20));
+  frame[kTcpV6] = 135;
+  EXPECT_EQ(KindWith(frame, kIp + 7, 255), PacketKind::kNeighbourSolicitation);
+  EXPECT_EQ(KindWith(frame, kIp + 7, 254), PacketKind::kMalformed);
+  frame[kIp + 7] = 255;
+  EXPECT_EQ(KindWith(frame, kTcpV6 + 8, 0xff), PacketKind::kMalformed);  // a group's address
+}
+
 TEST(ParseFrame, IgnoresRouterSolicitations) {
   Bytes frame = MakeIcmpEcho(kFromV6.address, *IpAddress::Parse("ff02::2"), {});
   EXPECT_EQ(KindWith(frame, kTcpV6, 133), PacketKind::kIgnored);
