@@ -183,8 +183,7 @@ class Sandbox:
 
 
 def expect_all(figures, count):
-    expect(figures["done"] == count and figures["failed"] == 0,
-           f"{figures['failed']:.0f} of {count} failed")
+    expect(figures["done"] == count and figures["failed"] == 0, f"not all of {count}: {figures}")
 
 
 def still_works(sandbox, seconds=10):
@@ -194,7 +193,7 @@ def still_works(sandbox, seconds=10):
 
 def short(sandbox, scale):
     count = int(100_000 * scale)
-    figures, line = sandbox.load("short", count, 64, SERVERS, limit=180)
+    figures, line = sandbox.load("short", count, 64, SERVERS, limit=300)
     expect_all(figures, count)
     return f"{count / figures['seconds']:.0f}/s; {line}"
 
@@ -207,32 +206,43 @@ def refused(sandbox, scale):
 
 
 def mixed(sandbox, scale):
-    figures, line = sandbox.load("mixed", max(3, int(30 * scale)), 2000, SERVERS, limit=120)
+    figures, line = sandbox.load("mixed", max(3, int(30 * scale)), 2000, SERVERS, limit=200)
     expect(figures["failed"] == 0, line)
     expect(figures["done"] >= 2000, line)
-    expect(figures["lost_datagrams"] <= figures["done"] / 100, line)
+    # Two thousand at once overrun queues, and datagrams may be lost then; most are not.
+    expect(figures["lost_datagrams"] <= figures["datagrams"] / 5, line)
     return f"{figures['bytes'] / figures['seconds'] / MEGABYTE:.0f} MB/s; {line}"
 
 
 def _flood(sandbox, verb, seconds, hosts):
-    """With the flood beside it, what is allowed goes on working."""
+    """With the flood beside it: its figures, and those of 200 connections to an allowed address."""
     text = sandbox.tell(f"./load {verb} {seconds} {hosts} & sleep 1; "
                         f"./load short 200 4 {FIRST}; wait", seconds + 60)
-    lines = sorted(text.splitlines())
-    meanwhile, sent = numbers(lines[0]), numbers(lines[1])
-    expect_all(meanwhile, 200)
-    return (f"{sent['sent'] / sent['seconds']:.0f}/s, {sent['sent']:.0f} sent; meanwhile 200 "
-            f"connections, p50 {meanwhile['p50_us'] / 1000:.1f} ms, "
-            f"max {meanwhile['max_us'] / 1000:.1f} ms")
+    meanwhile, sent = map(numbers, sorted(text.splitlines()))
+    return meanwhile, (f"{sent['sent'] / sent['seconds']:.0f}/s, {sent['sent']:.0f} sent; meanwhile "
+                       f"{meanwhile['done']:.0f} of 200 connections, p50 "
+                       f"{meanwhile['p50_us'] / 1000:.1f} ms, max "
+                       f"{meanwhile['max_us'] / 1000:.1f} ms")
 
 
 def datagrams(sandbox, scale):
-    return _flood(sandbox, "datagrams", max(2, int(20 * scale)), f"{SERVERS},{REFUSED}")
+    meanwhile, said = _flood(sandbox, "datagrams", max(2, int(20 * scale)), f"{SERVERS},{REFUSED}")
+    expect(meanwhile["done"] == 200, f"{meanwhile}")
+    return said
 
 
 def connects(sandbox, scale):
-    return _flood(sandbox, "connects", max(2, int(20 * scale)),
-                  f"{SERVERS},{REFUSED},{world.BLACKHOLE_V4}")
+    """So many connects that are not answered yet take every place there is for them. A newcomer may
+    be refused then, but no longer than it takes the first of them to be idle (TcpLimits::min_idle)."""
+    meanwhile, said = _flood(sandbox, "connects", max(2, int(20 * scale)),
+                             f"{SERVERS},{REFUSED},{world.BLACKHOLE_V4}")
+    expect(meanwhile["done"] + meanwhile.get("ECONNREFUSED", 0) == 200, f"{meanwhile}")
+    begun = time.monotonic()
+    while sandbox.load("short", 1, 1, FIRST, limit=30)[0]["done"] != 1:
+        expect(time.monotonic() < begun + 15, "nothing can be connected after the flood")
+    back = time.monotonic() - begun
+    still_works(sandbox)
+    return f"{said}; one {back:.1f} s after it"
 
 
 def _ip(*arguments, inside_world=False):
@@ -333,7 +343,7 @@ def warm_up(sandbox, quick):
     """What the phases do, so that what is then kept for good is there."""
     short(sandbox, 0.1)
     refused(sandbox, 0.1)
-    streams, line = sandbox.load("streams", 2 if quick else 8, 2000, SERVERS)
+    streams, line = sandbox.load("streams", 2 if quick else 8, 2000, SERVERS, limit=200)
     expect(streams["failed"] == 0, line)
     datagrams(sandbox, 0.1)
 
