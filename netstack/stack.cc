@@ -107,8 +107,13 @@ class RunningStack final : public Stack {
  private:
   std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
-    if (!filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now()).allowed) return nullptr;
-    return std::make_unique<HostTcpFlow>(table, key);
+    const Verdict verdict = filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now());
+    if (!verdict.allowed) return nullptr;
+    std::unique_ptr<ServerNameCheck> check;
+    if (verdict.reason == Reason::kPin) {
+      check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
+    }
+    return std::make_unique<HostTcpFlow>(table, key, std::move(check));
   }
 
   void ForgetTheOld() {

@@ -26,6 +26,7 @@ import linux
 import world_dns
 import world_http
 import world_tcp
+import world_tls
 
 HOST_V4, HOST_V6 = "192.0.2.2", "2001:db8:1::2"
 WORLD_V4, WORLD_V6 = "192.0.2.1", "2001:db8:1::1"
@@ -333,6 +334,7 @@ def _run_servers(holder, run_dir, account, go, ready):
             dns.serve(address)
         world_http.serve(run_dir)
         world_http.serve(run_dir, 8080)
+        world_tls.serve(run_dir)
         world_tcp.RawServers(run_dir).serve()
         os.write(ready, b"s")
         while True:

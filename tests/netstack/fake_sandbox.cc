@@ -296,7 +296,7 @@ SeenFrame TakeApart(const Bytes& frame) {
   return seen;
 }
 
-FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+LinkOptions FakeSandbox::MakeLink(uint16_t mtu) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     std::abort();
@@ -304,10 +304,23 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   const int size = 1 << 20;
   setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  LinkOptions link;
+  link.fd = UniqueFd(pair[1]);
+  link.sandbox_mac = kMac;
+  link.mtu = mtu;
+  return link;
+}
+
+FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+  LinkOptions link = MakeLink(options.mtu);
+  stack_ = options.make_stack ? options.make_stack(std::move(link))
+                              : MakeStack(std::move(options), std::move(link));
+  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+}
+
+std::unique_ptr<Stack> FakeSandbox::MakeStack(FakeSandboxOptions options, LinkOptions link) {
   StackOptions stack_options;
-  stack_options.link.fd = UniqueFd(pair[1]);
-  stack_options.link.sandbox_mac = kMac;
-  stack_options.link.mtu = options.mtu;
+  stack_options.link = std::move(link);
   stack_options.link.udp_segmentation = options.udp_segmentation;
   stack_options.limits = options.limits;
   stack_options.on_notice = std::move(options.on_notice);
@@ -320,8 +333,7 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   auto stack = Stack::Create(std::move(stack_options));
   EXPECT_TRUE(stack.ok()) << stack.status().ToString();
   if (!stack.ok()) std::abort();
-  stack_ = std::move(stack).value();
-  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+  return std::move(stack).value();
 }
 
 FakeSandbox::~FakeSandbox() { Stop(); }

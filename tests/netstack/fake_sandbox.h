@@ -87,6 +87,8 @@ struct FakeSandboxOptions {
   uint16_t mtu = 1500;
   bool udp_segmentation = false;
   std::function<void(std::string_view)> on_notice = {};
+  // A stack of the test's own on the other end, for which the above but the MTU counts nothing.
+  std::function<std::unique_ptr<Stack>(LinkOptions)> make_stack = {};
 };
 
 class FakeSandbox {
@@ -112,6 +114,9 @@ class FakeSandbox {
   Status RunStatus() const { return ran_; }
 
  private:
+  LinkOptions MakeLink(uint16_t mtu);
+  static std::unique_ptr<Stack> MakeStack(FakeSandboxOptions options, LinkOptions link);
+
   UniqueFd fd_;
   std::unique_ptr<Stack> stack_;
   std::thread thread_;
