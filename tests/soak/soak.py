@@ -391,8 +391,9 @@ def run(phases, quick, load):
     user = harness.stage.user()
     if harness.stage.root():
         os.chown(directory, user.uid, user.gid)
-    for source in (world_programs.HERE / "client.py", world_programs.HERE / "payload.py", load):
+    for source in (world_programs.HERE / "client.py", world_programs.HERE / "payload.py"):
         shutil.copy(source, directory)
+    shutil.copy(load, directory / "load")
     begun = time.monotonic()
     server = world_programs.WorldProgram([directory / "load", "serve"], directory, 9100)
     sandbox = Sandbox(directory)
