@@ -186,9 +186,11 @@ class Database(client_tests.ClientTest):
 
     def test_psql(self):
         rows = 100_000
+        # Where it was unpacked may be below HOME, which the sandbox does not see.
+        shutil.copy(world_programs.find("psql"), self.work)
         outcome = self.succeeds_only_with(
             f"{NAME}:{world_programs.POSTGRES}",
-            f"""set -e; psql="{world_programs.find('psql')} -X -q -v ON_ERROR_STOP=1 -At"
+            f"""set -e; psql="./psql -X -q -v ON_ERROR_STOP=1 -At"
             seq {rows} > numbers
             $psql -c 'create table numbers (n integer)' -c '\\copy numbers from numbers'
             $psql -c 'select count(*), sum(n) from numbers'

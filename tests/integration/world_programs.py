@@ -33,7 +33,8 @@ def find(name):
     """Its path: as installed, or as unpacked by tests/clients/unpack, since its installation would
     have started a daemon. None when it is nowhere."""
     roots = ["/", harness.REPOSITORY / "build/servers"]
-    places = ["usr/bin", "bin", "usr/sbin", "usr/lib/postgresql/*/bin", "usr/local/bin"]
+    # PostgreSQL's own first: Debian's psql in /usr/bin is a script that looks for clusters.
+    places = ["usr/lib/postgresql/*/bin", "usr/bin", "bin", "usr/sbin", "usr/local/bin"]
     for root in roots:
         for place in places:
             for path in sorted(glob.glob(os.path.join(root, place, name)), reverse=True):

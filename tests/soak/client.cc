@@ -16,7 +16,7 @@
 namespace mini::load {
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kPatience = std::chrono::seconds(60);
 constexpr auto kDatagramPatience = std::chrono::seconds(5);
 constexpr auto kTick = std::chrono::milliseconds(10);
 constexpr size_t kDatagramSize = 600;
@@ -53,6 +53,7 @@ class Session {
   Clock::time_point begun() const { return begun_; }
   const std::string& failure() const { return failure_; }
   uint64_t bytes() const { return sent_ + received_; }
+  uint64_t datagrams() const { return order_.kind == Kind::kDatagrams ? sent_ : 0; }
   uint64_t lost() const { return lost_; }
 
   Progress Advance(bool ready) {
@@ -236,6 +237,7 @@ class Driver {
     const Progress progress = at->second->Advance(ready);
     if (progress == Progress::kGoesOn) return;
     tally_.bytes += session.bytes();
+    tally_.datagrams += session.datagrams();
     tally_.lost_datagrams += session.lost();
     if (progress == Progress::kDone) {
       ++tally_.done;

@@ -86,10 +86,10 @@ void Tally::Print(Clock::duration took) const {
   };
   uint64_t failed = 0;
   for (const auto& [name, count] : failures) failed += count;
-  std::printf("done=%" PRIu64 " failed=%" PRIu64 " lost_datagrams=%" PRIu64 " bytes=%" PRIu64
-              " seconds=%.2f p50_us=%u p99_us=%u max_us=%u",
-              done, failed, lost_datagrams, bytes, std::chrono::duration<double>(took).count(),
-              at(50), at(99), at(100));
+  std::printf("done=%" PRIu64 " failed=%" PRIu64 " datagrams=%" PRIu64 " lost_datagrams=%" PRIu64
+              " bytes=%" PRIu64 " seconds=%.2f p50_us=%u p99_us=%u max_us=%u",
+              done, failed, datagrams, lost_datagrams, bytes,
+              std::chrono::duration<double>(took).count(), at(50), at(99), at(100));
   for (const auto& [name, count] : failures) std::printf(" %s=%" PRIu64, name.c_str(), count);
   std::printf("\n");
 }

@@ -63,6 +63,7 @@ struct Order {
 
 struct Tally {
   uint64_t done = 0;
+  uint64_t datagrams = 0;
   uint64_t lost_datagrams = 0;
   uint64_t bytes = 0;
   std::map<std::string, uint64_t> failures;  // by errno's name, "wrong data" or "timeout"
@@ -70,7 +71,7 @@ struct Tally {
   void Print(Clock::duration took) const;
 };
 
-// Carries out orders, `at_once` at a time, until `next` has no more. Every order has 30 seconds.
+// Carries out orders, `at_once` at a time, until `next` has no more. Every order has 60 seconds.
 Tally Run(const std::vector<Endpoint>& endpoints, size_t at_once,
           const std::function<std::optional<Order>()>& next);
 
