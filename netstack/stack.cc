@@ -12,6 +12,8 @@
 #include "netstack/epoll_loop.h"
 #include "netstack/flow/dns_tcp_flow.h"
 #include "netstack/flow/host_tcp_flow.h"
+#include "netstack/flow/inbound_tcp.h"
+#include "netstack/flow/inbound_udp.h"
 #include "netstack/flow/rate_limit.h"
 #include "netstack/flow/tcp_flow_table.h"
 #include "netstack/flow/udp_flow_table.h"
@@ -77,7 +79,7 @@ class RunningStack final : public Stack {
         budget_(options.limits.max_buffered_bytes),
         answers_(kAnswersPerSecond, kAnswerBurst) {}
 
-  Status Start(ResolverConfig resolver) {
+  Status Start(ResolverConfig resolver, InboundOptions inbound) {
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
         *loop_, link_, budget_, TcpLimitsOf(limits_),
@@ -86,6 +88,7 @@ class RunningStack final : public Stack {
         *loop_, link_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
           return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
         });
+    MINI_RETURN_IF_ERROR(Publish(std::move(inbound)));
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
     ExpirePins();
     return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
@@ -99,6 +102,20 @@ class RunningStack final : public Stack {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
     if (!filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now()).allowed) return nullptr;
     return std::make_unique<HostTcpFlow>(table, key);
+  }
+
+  Status Publish(InboundOptions inbound) {
+    inbound_tcp_ = std::make_unique<InboundTcp>(*loop_, *tcp_, std::move(inbound.on_notice));
+    inbound_udp_ = std::make_unique<InboundUdp>(*loop_, link_, MaxUdpFlows(limits_));
+    for (PublishedPort& port : inbound.ports) {
+      const bool v4 = port.host.address.is_v4();
+      const IpAddress& server = v4 ? inbound.sandbox_v4 : inbound.sandbox_v6;
+      const IpAddress& gateway = v4 ? inbound.gateway_v4 : inbound.gateway_v6;
+      MINI_RETURN_IF_ERROR(port.protocol == Protocol::kTcp
+                               ? inbound_tcp_->Publish(std::move(port), server, gateway)
+                               : inbound_udp_->Publish(std::move(port), server, gateway));
+    }
+    return OkStatus();
   }
 
   void ExpirePins() {
@@ -132,7 +149,7 @@ class RunningStack final : public Stack {
     }
     switch (packet.kind) {
       case PacketKind::kUdp:
-        udp_->Input(frame, packet);
+        if (!inbound_udp_->Input(frame, packet)) udp_->Input(frame, packet);
         break;
       case PacketKind::kEchoRequest:
         // Also reports the refusal, or says that an allowed host is not reached this way.
@@ -168,6 +185,7 @@ class RunningStack final : public Stack {
 
   void OnBatchEnd() {
     tcp_->ServiceFlows();
+    inbound_tcp_->OnBatchEnd();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
   }
@@ -182,6 +200,8 @@ class RunningStack final : public Stack {
   RxBufferPool rx_buffers_;
   std::unique_ptr<DnsServer> dns_;
   std::unique_ptr<UdpFlowTable> udp_;
+  std::unique_ptr<InboundUdp> inbound_udp_;
+  std::unique_ptr<InboundTcp> inbound_tcp_;  // outlives the flows
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
   SmallFrame scratch_;
@@ -202,9 +222,10 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
+  InboundOptions inbound = std::move(options.inbound);
   auto stack =
       std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));
-  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver)));
+  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), std::move(inbound)));
   return std::unique_ptr<Stack>(std::move(stack));
 }
 

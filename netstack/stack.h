@@ -12,6 +12,7 @@
 #include "netstack/dns/dns_server.h"
 #include "netstack/filter/filter.h"
 #include "netstack/link/link.h"
+#include "netstack/published_port.h"
 
 namespace mini::netstack {
 
@@ -27,6 +28,7 @@ struct StackOptions {
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
+  InboundOptions inbound;
 };
 
 class Stack {

@@ -28,12 +28,21 @@ constexpr size_t kMaxCopy = 16 * 1024;
 HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key)
     : TcpFlow(table, key), last_activity_(table.loop().Now()) {}
 
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted)
+    : TcpFlow(table, key),
+      socket_(std::move(accepted)),
+      dial_(Dial::kAccepted),
+      last_activity_(table.loop().Now()) {}
+
 HostTcpFlow::~HostTcpFlow() { CloseHost(); }
 
 void HostTcpFlow::Service() {
   switch (dial_) {
     case Dial::kNotStarted:
       StartDial();
+      return;
+    case Dial::kAccepted:
+      StartInward();
       return;
     case Dial::kUnderWay:
       if (readable_ || host_failed_) FinishDial();
@@ -77,6 +86,19 @@ void HostTcpFlow::StartDial() {
                                               [this](uint32_t events) { OnHostEvent(events); });
   if (!watched.ok()) return DialFailed(watched.error_number());
   if (readable_) FinishDial();
+}
+
+void HostTcpFlow::StartInward() {
+  dial_ = Dial::kDone;
+  const int on = 1;
+  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // For its going away (EPOLLERR, EPOLLHUP) only: nothing is read before the sandbox has answered.
+  const Status watched =
+      table().loop().Watch(socket_.get(), 0, [this](uint32_t events) { OnHostEvent(events); });
+  if (watched.ok()) return ConnectInside();
+  ResetHost();
+  SetPhase(Phase::kReset);
+  MarkDirty();
 }
 
 void HostTcpFlow::FinishDial() {

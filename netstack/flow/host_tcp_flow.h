@@ -7,6 +7,9 @@
 // becomes shutdown(SHUT_WR) once the host has taken everything before it; the host's end of file
 // becomes FIN. A reset on one side becomes a reset on the other.
 //
+// An inbound flow is the same with the roles turned: the socket is a client's, connected already,
+// and the SYN goes to the sandbox; from when that is answered on there is no difference.
+//
 // The socket is watched level-triggered. Reading stops when the sandbox does not keep up (the data
 // then waits in the host's kernel, and its peer feels it); writing waits for EPOLLOUT when the host
 // does not.
@@ -18,7 +21,7 @@
 
 namespace mini::netstack {
 
-class HostTcpFlow final : public TcpFlow {
+class HostTcpFlow : public TcpFlow {
  public:
   HostTcpFlow(TcpFlowTable& table, const FlowKey& key);
   ~HostTcpFlow() override;
@@ -28,12 +31,14 @@ class HostTcpFlow final : public TcpFlow {
   void Abandon() override;
 
  protected:
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted);
   bool FarSideDone() const override { return !socket_; }
 
  private:
-  enum class Dial : uint8_t { kNotStarted, kUnderWay, kDone };
+  enum class Dial : uint8_t { kNotStarted, kAccepted, kUnderWay, kDone };
 
   void StartDial();
+  void StartInward();
   void FinishDial();
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);

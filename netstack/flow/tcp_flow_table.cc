@@ -19,16 +19,10 @@ constexpr auto kTickInterval = std::chrono::milliseconds(TCP_TMR_INTERVAL);
 constexpr auto kAckDelay = std::chrono::milliseconds(1);
 constexpr size_t kMaxPieces = 64;
 
-void SetLwipAddress(ip_addr_t& out, const IpAddress& address) {
-  std::memset(&out, 0, sizeof out);
-  std::memcpy(&out.u_addr, address.bytes().data(), address.bytes().size());
-  IP_SET_TYPE_VAL(out, address.is_v4() ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
-}
-
 // What ip4_input() and ip6_input() leave for tcp_input(): who the packet is from and for.
 void SetCurrentPacket(const FlowKey& key, netif* device) {
-  SetLwipAddress(ip_data.current_iphdr_src, key.sandbox.address);
-  SetLwipAddress(ip_data.current_iphdr_dest, key.remote.address);
+  ip_data.current_iphdr_src = ToLwipAddress(key.sandbox.address);
+  ip_data.current_iphdr_dest = ToLwipAddress(key.remote.address);
   ip_data.current_netif = device;
   ip_data.current_input_netif = device;
   ip_data.current_ip4_header = nullptr;
@@ -105,7 +99,8 @@ uint16_t TcpFlowTable::SegmentSize(const IpAddress& address) const {
 void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
   const FlowKey key{{packet.source, packet.source_port},
                     {packet.destination, packet.destination_port}};
-  const bool syn = (packet.tcp_flags & kTcpSyn) != 0;
+  const bool syn_ack = (packet.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+  const bool syn = (packet.tcp_flags & kTcpSyn) != 0 && !syn_ack;
   auto found = flows_.find(key);
   if (found != flows_.end() && syn && found->second->IsOver()) {
     // RFC 6191: the sandbox may use the endpoints again; no old segment can be on this link.
@@ -122,6 +117,10 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
     return;
   }
   TcpFlow& flow = *found->second;
+  if (syn_ack && !flow.AwaitsSynAck()) {
+    RxBufferPool::Put(buffer);
+    return;
+  }
   if (flow.phase() == TcpFlow::Phase::kWaiting) {
     const auto ip = buffer->bytes().subspan(packet.ip_offset, packet.ip_length);
     const size_t headers = packet.payload_offset - packet.ip_offset;
@@ -168,6 +167,13 @@ void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKe
                packet.transport_offset - packet.ip_offset);
   flows_.emplace(key, std::move(created));
   MarkDirty(flow);  // starts reaching for its far side
+  StartTimers();
+}
+
+void TcpFlowTable::AddInbound(std::unique_ptr<TcpFlow> created) {
+  TcpFlow& flow = *created;
+  flows_.emplace(flow.key(), std::move(created));
+  MarkDirty(flow);  // sends its SYN
   StartTimers();
 }
 

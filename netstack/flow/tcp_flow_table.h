@@ -55,6 +55,12 @@ class TcpFlowTable {
   void RetryOutput();
   bool output_blocked() const { return !output_blocked_.empty(); }
 
+  // A flow that opens its lwIP side itself (InboundTcp); the table neither is full nor contains its
+  // key.
+  void AddInbound(std::unique_ptr<TcpFlow> flow);
+  bool Contains(const FlowKey& key) const { return flows_.contains(key); }
+  bool full() const { return flow_count() >= limits_.max_flows; }
+
   size_t flow_count() const { return flows_.size() + detached_.size() - time_wait_count_; }
 
   // For flows.

@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "netstack/filter/rules.h"
+#include "policy/port_request.h"
 
 namespace mini {
 
@@ -84,6 +85,8 @@ struct Policy {
   std::chrono::milliseconds kill_delay{10'000};
   // Network::kStack only. Unset: open mode (public addresses).
   std::optional<netstack::RuleSet> rules;
+  // -p, Network::kStack only.
+  std::vector<PortRequest> published;
 };
 
 // Collects settings in any order; each setter reports its own mistake at once and changes nothing
@@ -130,6 +133,9 @@ class PolicyBuilder {
   Status AddRulesText(std::string_view source, std::string_view text);
   // One --allow.
   Status AddRule(std::string_view rule);
+
+  // -p. The same port of the host twice is a mistake, unless it is any.
+  Status Publish(const PortRequest& request);
 
   // The policy, or the first contradiction. Leaves the builder empty.
   Result<Policy> Build();

@@ -14,6 +14,7 @@
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
 #include "sandbox/degraded_run.h"
+#include "sandbox/publish_ports.h"
 #include "sandbox/stack_thread.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
@@ -85,8 +86,9 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
 }
 
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
-                                                Tap tap) {
+                                                Tap tap, netstack::InboundOptions inbound) {
   netstack::StackOptions options;
+  options.inbound = std::move(inbound);
   options.link.fd = std::move(tap.fd);
   options.link.sandbox_mac = tap.mac;
   options.link.mtu = tap.mtu;
@@ -111,12 +113,13 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
 // The network stage on this side: while the child mounts, the link is configured and the stack
 // started; then the command may run.
 Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostFacts& facts,
+                                                netstack::InboundOptions inbound,
                                                 Supervisor& supervisor) {
   MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
   MINI_ASSIGN_OR_RETURN(Tap tap, ConfigureTap(std::move(received.descriptors[0]),
                                               std::move(received.descriptors[1]), TapOptions()));
   MINI_ASSIGN_OR_RETURN(netstack::StackOptions options,
-                        MakeStackOptions(request, facts, std::move(tap)));
+                        MakeStackOptions(request, facts, std::move(tap), std::move(inbound)));
   return StackThread::Start(std::move(options));
 }
 
@@ -142,14 +145,15 @@ void Enter(std::string_view stage, const DebugLog* log) {
 
 // From the clone to the end of everything inside.
 Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts& facts,
-                          const SupervisorSignals& signals, ChildProcess& child,
-                          Supervisor& supervisor, const DebugLog* log) {
+                          netstack::InboundOptions inbound, const SupervisorSignals& signals,
+                          ChildProcess& child, Supervisor& supervisor, const DebugLog* log) {
   if (plan.network != Network::kStack) {
     Enter("supervise", log);
     return supervisor.Run(signals);
   }
   Enter("network", log);
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_ASSIGN_OR_RETURN(const auto stack,
+                        StartStack(request, facts, std::move(inbound), supervisor));
   MINI_RETURN_IF_ERROR(child.SendGo());
   supervisor.WatchStack(stack->failure_descriptor());
   Enter("supervise", log);
@@ -175,6 +179,8 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
              signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
 
+  MINI_ASSIGN_OR_RETURN(netstack::InboundOptions inbound,
+                        PublishPorts(plan.published, request.on_notice));
   // Before the child, which has to be gone when this goes.
   std::optional<ScratchDirectory> scratch;
   if (!plan.scratch_directory.empty()) {
@@ -187,7 +193,8 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice);
   supervisor.WriteTo(log);
-  Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor, log);
+  Result<Outcome> outcome =
+      Supervise(request, plan, facts, std::move(inbound), signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) {
       request.on_notice(removed.ToString());
