@@ -71,6 +71,7 @@ struct FakeSandboxOptions {
   StackLimits limits = {};
   ResolverConfig resolver = {};
   uint16_t mtu = 1500;
+  InboundOptions inbound = {};
 };
 
 class FakeSandbox {
@@ -108,6 +109,8 @@ class FakeTcpClient {
   void SendSyn();
   // The three-way handshake; the frame that answered the SYN.
   std::optional<SeenFrame> Connect();
+  // The server's part of the handshake: `syn` came for it.
+  bool Accept(const SeenFrame& syn);
   bool connected() const { return connected_; }
   void Write(const Bytes& data);
   // In frames of one segment each, no matter how large (the kernel's segmentation offload).
