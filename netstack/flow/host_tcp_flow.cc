@@ -23,6 +23,13 @@ constexpr size_t kMaxPieces = 64;
 // What is copied rather than held in a block of its own.
 constexpr size_t kMaxCopy = 16 * 1024;
 
+// socket(7): close() with a linger time of zero resets the connection, also when it is the kernel
+// that closes, for a process that was killed.
+void SetResetAtClose(int socket, bool on) {
+  const linger now{on ? 1 : 0, 0};
+  setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 }  // namespace
 
 HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key)
@@ -74,6 +81,7 @@ void HostTcpFlow::StartDial() {
   const socklen_t length = ToSockaddr(key().remote, address);
   socket_ = UniqueFd(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket_) return DialFailed(errno);
+  SetResetAtClose(socket_.get(), true);
   // The sandbox's kernel has decided what makes a segment.
   const int on = 1;
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -90,6 +98,7 @@ void HostTcpFlow::StartDial() {
 
 void HostTcpFlow::StartInward() {
   dial_ = Dial::kDone;
+  SetResetAtClose(socket_.get(), true);
   const int on = 1;
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   // For its going away (EPOLLERR, EPOLLHUP) only: nothing is read before the sandbox has answered.
@@ -193,6 +202,7 @@ void HostTcpFlow::FlushToHost() {
     CompactReceived();
   } else if (sandbox_finished() && !write_shut_) {
     write_shut_ = true;
+    SetResetAtClose(socket_.get(), false);
     shutdown(socket_.get(), SHUT_WR);
   }
 }
@@ -295,9 +305,7 @@ void HostTcpFlow::CloseHost() {
 
 void HostTcpFlow::ResetHost() {
   if (!socket_) return;
-  // socket(7): close() with a linger time of zero resets the connection.
-  const linger now{1, 0};
-  setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  SetResetAtClose(socket_.get(), true);
   CloseHost();
 }
 

@@ -5,7 +5,9 @@
 // answered with silence, because the kernel inside, which started a little earlier, times out by
 // itself. Then bytes are relayed both ways. Each direction ends by itself: the sandbox's FIN
 // becomes shutdown(SHUT_WR) once the host has taken everything before it; the host's end of file
-// becomes FIN. A reset on one side becomes a reset on the other.
+// becomes FIN. A reset on one side becomes a reset on the other; and whatever ends the stack before
+// the sandbox has finished sending (the end of the run, a kill) resets the host's connection as
+// well, so that a peer never takes a part of a stream for all of it.
 //
 // An inbound flow is the same with the roles turned: the socket is a client's, connected already,
 // and the SYN goes to the sandbox; from when that is answered on there is no difference.

@@ -217,6 +217,23 @@ TEST_P(InboundTcpFlows, PassesResetsOnEitherWay) {
   EXPECT_TRUE(notices_.sentences().empty()) << notices_.sentences()[0];
 }
 
+TEST_P(InboundTcpFlows, ResetsTheClientWhenTheStackEndsBeforeTheServerHasFinished) {
+  Start();
+  const UniqueFd client = Connect();
+  const auto syn = Syn();
+  ASSERT_TRUE(syn);
+  FakeTcpClient server = ServerFor(*syn);
+  ASSERT_TRUE(server.Accept(*syn));
+  server.Write(Pattern(10));
+  ASSERT_TRUE(server.AwaitAcknowledged());
+  const UniqueFd waiting = Connect();
+  ASSERT_TRUE(Syn());
+  sandbox_.reset();
+  EXPECT_EQ(ReadFrom(client.get(), 10), Pattern(10));
+  EXPECT_EQ(ReadEnd(client.get()), -ECONNRESET);
+  EXPECT_EQ(ReadEnd(waiting.get()), -ECONNRESET);
+}
+
 TEST_P(InboundTcpFlows, TakesBackItsSynWhenTheClientGoesAway) {
   Start();
   UniqueFd client = Connect();
