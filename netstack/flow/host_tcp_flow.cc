@@ -23,14 +23,12 @@ constexpr size_t kMaxPieces = 64;
 // What is copied rather than held in a block of its own.
 constexpr size_t kMaxCopy = 16 * 1024;
 
-// socket(7): close() with a linger time of zero resets the connection, also when it is the kernel
-// that closes, for a process that was killed.
+}  // namespace
+
 void SetResetAtClose(int socket, bool on) {
   const linger now{on ? 1 : 0, 0};
   setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
-
-}  // namespace
 
 HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key)
     : TcpFlow(table, key), last_activity_(table.loop().Now()) {}
@@ -98,9 +96,6 @@ void HostTcpFlow::StartDial() {
 
 void HostTcpFlow::StartInward() {
   dial_ = Dial::kDone;
-  SetResetAtClose(socket_.get(), true);
-  const int on = 1;
-  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   // For its going away (EPOLLERR, EPOLLHUP) only: nothing is read before the sandbox has answered.
   const Status watched =
       table().loop().Watch(socket_.get(), 0, [this](uint32_t events) { OnHostEvent(events); });

@@ -23,6 +23,10 @@
 
 namespace mini::netstack {
 
+// socket(7): close() with a linger time of zero resets the connection, also when it is the kernel
+// that closes, for a process that was killed.
+void SetResetAtClose(int socket, bool on);
+
 class HostTcpFlow : public TcpFlow {
  public:
   HostTcpFlow(TcpFlowTable& table, const FlowKey& key);
@@ -33,6 +37,7 @@ class HostTcpFlow : public TcpFlow {
   void Abandon() override;
 
  protected:
+  // Inbound; `accepted` resets at close, and delays nothing (TCP_NODELAY).
   HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted);
   bool FarSideDone() const override { return !socket_; }
 

@@ -1,5 +1,7 @@
 #include "netstack/flow/inbound_tcp.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -63,8 +65,13 @@ Status InboundTcp::Publish(PublishedPort port, const IpAddress& server, const Ip
   Listener& listener =
       listeners_.emplace_back(Listener{std::move(port), {server, 0}, gateway, false});
   listener.server.port = listener.port.port;
-  return loop_.Watch(listener.port.socket.get(), EPOLLIN,
-                     [this, &listener](uint32_t) { OnConnections(listener); });
+  // What accept4(2) returns has a listener's options from its first moment: there is none in which
+  // a kill would end a connection in order that was never made inside.
+  const int fd = listener.port.socket.get();
+  SetResetAtClose(fd, true);
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return loop_.Watch(fd, EPOLLIN, [this, &listener](uint32_t) { OnConnections(listener); });
 }
 
 void InboundTcp::OnConnections(Listener& listener) {

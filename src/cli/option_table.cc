@@ -114,7 +114,7 @@ constexpr OptionEntry kTable[] = {
      [](Options& o, Value v) { return o.AddRule(v); }, kNeedsStack},
     {'p', "publish", "SPEC", kNetwork,
      "[ADDR:]HOSTPORT:PORT[/udp]: who connects to\n"
-     "HOSTPORT of this machine (at 127.0.0.1 unless told)\n"
+     "HOSTPORT of this machine (127.0.0.1 unless told)\n"
      "reaches PORT inside. Can be repeated",
      Publish, kPublishNeedsStack},
     {'n', "no-loopback", "", kNetwork, "no network, and not even a loopback device",

@@ -37,15 +37,18 @@ Result<std::optional<IpAddress>> TakeAddress(std::string_view& text) {
   }
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) return std::optional<IpAddress>();
-  address = text.substr(0, colon);
-  if (ParseDecimal(address, UINT64_MAX) || address.empty()) return std::optional<IpAddress>();
-  const auto parsed = IpAddress::Parse(address);
-  if (!parsed) {
-    return IpAddress::Parse(text.substr(0, text.rfind(':'))) || IpAddress::Parse(text)
-               ? InvalidArgument(Stage::kArguments,
-                                 "an IPv6 address stands in brackets, [::1]:8080")
-               : bad(address);
+  for (const std::string_view bare : {text, text.substr(0, text.rfind(':'))}) {
+    const auto parsed = IpAddress::Parse(bare);
+    if (parsed && parsed->is_v6()) {
+      return InvalidArgument(Stage::kArguments, "an IPv6 address stands in brackets, [::1]:8080");
+    }
   }
+  address = text.substr(0, colon);
+  if (address.find_first_not_of("0123456789") == std::string_view::npos) {
+    return std::optional<IpAddress>();
+  }
+  const auto parsed = IpAddress::Parse(address);
+  if (!parsed) return bad(address);
   text.remove_prefix(colon + 1);
   return parsed;
 }
