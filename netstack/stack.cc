@@ -60,13 +60,6 @@ void RaiseDescriptorLimit(const StackLimits& limits) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-TcpLimits TcpLimitsOf(const StackLimits& limits) {
-  TcpLimits tcp;
-  tcp.max_flows = limits.max_flows;
-  tcp.max_pending_connects = limits.max_pending_connects;
-  return tcp;
-}
-
 class RunningStack final : public Stack {
  public:
   RunningStack(std::unique_ptr<ClaimOfTheOnlyStack> claim, StackOptions options,
@@ -79,11 +72,17 @@ class RunningStack final : public Stack {
         budget_(options.limits.max_buffered_bytes),
         answers_(kAnswersPerSecond, kAnswerBurst) {}
 
-  Status Start(ResolverConfig resolver, InboundOptions inbound) {
+  Status Start(ResolverConfig resolver, InboundOptions inbound, int stop_descriptor,
+               TcpFlowTable::Notify notify) {
+    if (stop_descriptor >= 0) {
+      MINI_RETURN_IF_ERROR(
+          loop_->Watch(stop_descriptor, EPOLLIN, [this](uint32_t) { loop_->Stop(); }));
+    }
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
-        *loop_, link_, budget_, TcpLimitsOf(limits_),
-        [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); });
+        *loop_, link_, budget_, limits_,
+        [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); },
+        std::move(notify));
     udp_ = std::make_unique<UdpFlowTable>(
         *loop_, link_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
           return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
@@ -223,9 +222,12 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
   InboundOptions inbound = std::move(options.inbound);
+  const int stop_descriptor = options.stop_descriptor;
+  auto notify = std::move(options.on_notice);
   auto stack =
       std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));
-  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), std::move(inbound)));
+  MINI_RETURN_IF_ERROR(
+      stack->Start(std::move(resolver), std::move(inbound), stop_descriptor, std::move(notify)));
   return std::unique_ptr<Stack>(std::move(stack));
 }
 

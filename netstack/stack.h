@@ -6,20 +6,21 @@
 #define MINI_SANDBOX_NETSTACK_STACK_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "base/status.h"
 #include "netstack/dns/dns_server.h"
 #include "netstack/filter/filter.h"
+#include "netstack/flow/tcp_limits.h"
 #include "netstack/link/link.h"
 #include "netstack/published_port.h"
 
 namespace mini::netstack {
 
-// Bounds on what the sandbox can make the host hold. A flow above a bound is refused at once.
-struct StackLimits {
-  size_t max_flows = 8192;
-  size_t max_pending_connects = 1024;
+// Bounds on what the sandbox can make the host hold.
+struct StackLimits : TcpLimits {
   size_t max_buffered_bytes = size_t{64} << 20;  // over all flows, both directions
 };
 
@@ -29,6 +30,10 @@ struct StackOptions {
   ResolverConfig resolver;
   StackLimits limits;
   InboundOptions inbound;
+  // Borrowed; when it becomes readable or its other end closes, Run() returns as after Stop().
+  int stop_descriptor = -1;
+  // A sentence for the user, once each, when the sandbox has met a limit. On the stack's thread.
+  std::function<void(const std::string&)> on_notice;
 };
 
 class Stack {

@@ -24,6 +24,7 @@ class DnsTcpFlow final : public TcpFlow {
   void Service() override;
   void OnTick(TimePoint now) override;
   void Abandon() override;
+  ActivityClass activity_class() const override { return ActivityClass::kDns; }
 
  protected:
   bool FarSideDone() const override { return true; }

@@ -12,20 +12,26 @@
 // An inbound flow is the same with the roles turned: the socket is a client's, connected already,
 // and the SYN goes to the sandbox; from when that is answered on there is no difference.
 //
+// Urgent data stays urgent, both ways: the byte that the sandbox marks is sent with MSG_OOB, and
+// the mark in what the host receives (SIOCATMARK) is set for the sandbox at the same byte. Whether
+// it is read in line or out of band is decided at the ends.
+//
 // The socket is watched level-triggered. Reading stops when the sandbox does not keep up (the data
 // then waits in the host's kernel, and its peer feels it); writing waits for EPOLLOUT when the host
 // does not.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 
+#include <sys/socket.h>
+
 #include "base/unique_fd.h"
 #include "netstack/flow/tcp_flow.h"
 
 namespace mini::netstack {
 
-// socket(7): close() with a linger time of zero resets the connection, also when it is the kernel
-// that closes, for a process that was killed.
-void SetResetAtClose(int socket, bool on);
+// What a flow's socket has from its beginning; on a listener, for the connections of which
+// accept4(2) takes one.
+void SetHostSocketOptions(int fd);
 
 class HostTcpFlow : public TcpFlow {
  public:
@@ -35,9 +41,14 @@ class HostTcpFlow : public TcpFlow {
   void Service() override;
   void OnTick(TimePoint now) override;
   void Abandon() override;
+  void Evict() override;
+  ActivityClass activity_class() const override {
+    const bool connected = dial_ == Dial::kDone || dial_ == Dial::kAccepted;
+    return connected ? ActivityClass::kCarrying : ActivityClass::kConnecting;
+  }
 
  protected:
-  // Inbound; `accepted` resets at close, and delays nothing (TCP_NODELAY).
+  // Inbound; `accepted` has the options of SetHostSocketOptions().
   HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted);
   bool FarSideDone() const override { return !socket_; }
 
@@ -46,11 +57,14 @@ class HostTcpFlow : public TcpFlow {
 
   void StartDial();
   void StartInward();
+  int Connect(const sockaddr_storage& address, socklen_t length);
   void FinishDial();
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);
   void FlushToHost();
+  ssize_t SendReceived();
   void PullFromHost();
+  bool PullUrgent();
   bool PullBlocks(size_t room);
   bool PullSmall(size_t room);
   bool HostRead(ssize_t length, size_t wanted);
@@ -63,10 +77,10 @@ class HostTcpFlow : public TcpFlow {
   bool readable_ = false;
   bool starved_ = false;        // more to read, but no room
   bool write_blocked_ = false;  // waits for EPOLLOUT
+  bool urgent_ahead_ = false;   // the host has said so (EPOLLPRI)
   bool host_finished_ = false;
   bool write_shut_ = false;
   bool host_failed_ = false;
-  TimePoint last_activity_;
 };
 
 }  // namespace mini::netstack

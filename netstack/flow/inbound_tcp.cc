@@ -1,7 +1,5 @@
 #include "netstack/flow/inbound_tcp.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -68,9 +66,7 @@ Status InboundTcp::Publish(PublishedPort port, const IpAddress& server, const Ip
   // What accept4(2) returns has a listener's options from its first moment: there is none in which
   // a kill would end a connection in order that was never made inside.
   const int fd = listener.port.socket.get();
-  SetResetAtClose(fd, true);
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  SetHostSocketOptions(fd);
   return loop_.Watch(fd, EPOLLIN, [this, &listener](uint32_t) { OnConnections(listener); });
 }
 
@@ -91,7 +87,7 @@ void InboundTcp::OnConnections(Listener& listener) {
   }
 }
 
-bool InboundTcp::HasRoom() const { return !table_.full() && handshakes_ < kMaxHandshakes; }
+bool InboundTcp::HasRoom() { return handshakes_ < kMaxHandshakes && table_.MakeRoomForInbound(); }
 
 void InboundTcp::OpenFlow(Listener& listener, UniqueFd connection) {
   FlowKey key{listener.server, {listener.gateway, 0}};

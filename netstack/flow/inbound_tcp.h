@@ -48,7 +48,8 @@ class InboundTcp {
   };
 
   void OnConnections(Listener& listener);
-  bool HasRoom() const;
+  // An idle flow may have to make it.
+  bool HasRoom();
   void OpenFlow(Listener& listener, UniqueFd connection);
   void Pause();
   void PauseForAWhile();

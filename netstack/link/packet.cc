@@ -137,7 +137,9 @@ PacketKind ParseTcp(const VnetHeader& vnet, std::span<const uint8_t> segment, Pa
   packet.tcp_acknowledgment = reader.U32();
   const size_t header_length = size_t{reader.U8()} >> 4 << 2;
   packet.tcp_flags = reader.U8();
-  reader.Skip(6);  // window, checksum, urgent pointer
+  reader.Skip(4);  // window, checksum
+  const uint16_t urgent = reader.U16();
+  if ((packet.tcp_flags & kTcpUrg) != 0) packet.tcp_urgent = urgent;
   if (reader.failed() || header_length < kTcpHeaderSize || header_length > segment.size()) {
     return PacketKind::kMalformed;
   }

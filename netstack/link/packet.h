@@ -38,6 +38,7 @@ inline constexpr uint8_t kTcpFin = 0x01;
 inline constexpr uint8_t kTcpSyn = 0x02;
 inline constexpr uint8_t kTcpRst = 0x04;
 inline constexpr uint8_t kTcpAck = 0x10;
+inline constexpr uint8_t kTcpUrg = 0x20;
 
 enum class PacketKind : uint8_t {
   kMalformed,  // breaks its protocol: dropped without an answer
@@ -69,6 +70,7 @@ struct Packet {
   uint8_t tcp_flags = 0;
   uint32_t tcp_sequence = 0;
   uint32_t tcp_acknowledgment = 0;
+  uint16_t tcp_urgent = 0;  // how far behind the sequence number urgent data ends; 0: there is none
 
   uint16_t echo_identifier = 0;
   uint16_t echo_sequence = 0;

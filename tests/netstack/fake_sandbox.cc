@@ -141,7 +141,8 @@ Bytes MakeTcp(const TcpFields& fields) {
   tcp.push_back(static_cast<uint8_t>((5 + fields.options.size() / 4) << 4));
   tcp.push_back(fields.flags);
   Put16(tcp, fields.window);
-  Put32(tcp, 0);
+  Put16(tcp, 0);
+  Put16(tcp, fields.urgent);
   PutBytes(tcp, fields.options);
   PutBytes(tcp, fields.payload);
   return WrapIp(fields.from.address, fields.to.address, 6, tcp);
@@ -211,6 +212,7 @@ SeenFrame TakeApart(const Bytes& frame) {
     payload = t + (frame[t + 12] >> 4) * 4u;
     seen.flags = frame[t + 13];
     seen.window = static_cast<uint16_t>(Get16(frame, t + 14));
+    seen.urgent = static_cast<uint16_t>(Get16(frame, t + 18));
     for (size_t at = t + 20; at < payload;) {
       const uint8_t kind = frame[at];
       if (kind == 0) break;
@@ -252,6 +254,7 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   stack_options.link.mtu = options.mtu;
   stack_options.limits = options.limits;
   stack_options.inbound = std::move(options.inbound);
+  stack_options.on_notice = std::move(options.on_notice);
   stack_options.resolver = std::move(options.resolver);
   stack_options.filter.rules.emplace();
   for (const std::string& rule : options.rules) {
@@ -344,14 +347,27 @@ TcpFields FakeTcpClient::Fields(uint8_t flags) const {
 }
 
 void FakeTcpClient::SendSyn() {
+  SendSyn(from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
+                                : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7});
+}
+
+void FakeTcpClient::SendSyn(const Bytes& options) {
   TcpFields syn = Fields(0x02);
-  syn.options = from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
-                                      : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7};
+  syn.options = options;
   sandbox_.Send(MakeTcp(syn));
 }
 
 std::optional<SeenFrame> FakeTcpClient::Connect() {
   SendSyn();
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Connect(const Bytes& options) {
+  SendSyn(options);
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Shake() {
   ++sequence_;
   acknowledged_ = sequence_;
   auto answer = sandbox_.ReceiveFor(from_.port);

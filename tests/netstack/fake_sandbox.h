@@ -5,6 +5,7 @@
 #define MINI_SANDBOX_TESTS_NETSTACK_FAKE_SANDBOX_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,7 +40,7 @@ struct SeenFrame {
   uint16_t source_port = 0, destination_port = 0;
   uint32_t sequence = 0, acknowledgment = 0;
   uint8_t flags = 0;
-  uint16_t window = 0;
+  uint16_t window = 0, urgent = 0;
   std::optional<uint16_t> mss;
   std::optional<uint8_t> window_scale;
   uint8_t icmp_type = 0, icmp_code = 0;
@@ -57,6 +58,7 @@ struct TcpFields {
   uint16_t window = 0xffff;
   Bytes options = {};
   Bytes payload = {};
+  uint16_t urgent = 0;
 };
 
 Bytes MakeTcp(const TcpFields& fields);
@@ -72,6 +74,7 @@ struct FakeSandboxOptions {
   ResolverConfig resolver = {};
   uint16_t mtu = 1500;
   InboundOptions inbound = {};
+  std::function<void(const std::string&)> on_notice = {};  // on the stack's thread
 };
 
 class FakeSandbox {
@@ -111,6 +114,7 @@ class FakeTcpClient {
   std::optional<SeenFrame> Connect();
   // The server's part of the handshake: `syn` came for it.
   bool Accept(const SeenFrame& syn);
+  std::optional<SeenFrame> Connect(const Bytes& options);
   bool connected() const { return connected_; }
   void Write(const Bytes& data);
   // In frames of one segment each, no matter how large (the kernel's segmentation offload).
@@ -124,13 +128,17 @@ class FakeTcpClient {
   bool AwaitWindow(uint32_t size);
   void set_window(uint16_t window) { window_ = window; }
   void SendAck();
+  // Any other segment: the fields are those of this client's next one.
+  TcpFields Fields(uint8_t flags) const;
+  void Send(const TcpFields& fields) { sandbox_.Send(MakeTcp(fields)); }
   uint32_t next_sequence() const { return sequence_; }
   uint32_t peer_window() const { return peer_window_; }
   const std::vector<SeenFrame>& frames() const { return frames_; }
 
  private:
+  void SendSyn(const Bytes& options);
+  std::optional<SeenFrame> Shake();
   std::optional<SeenFrame> Step(std::chrono::milliseconds patience = kPatience);
-  TcpFields Fields(uint8_t flags) const;
 
   FakeSandbox& sandbox_;
   Endpoint from_, to_;
