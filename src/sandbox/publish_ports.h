@@ -12,8 +12,8 @@
 
 namespace mini {
 
-// Before anything runs: a port that cannot be had ends the run. `on_notice` is told which ports the
-// kernel chose, and kept for the stack.
+// In the stack's process, before it confines itself: a port that cannot be had ends the run.
+// `on_notice` is told which ports the kernel chose, and kept for the stack.
 Result<netstack::InboundOptions> PublishPorts(std::span<const PortRequest> requests,
                                               std::function<void(std::string_view)> on_notice);
 

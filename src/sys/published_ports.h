@@ -1,4 +1,4 @@
-// The host's side of published ports: sockets that are bound before anything runs.
+// The host's side of published ports: sockets that are bound before the command runs.
 #ifndef MINI_SANDBOX_SYS_PUBLISHED_PORTS_H_
 #define MINI_SANDBOX_SYS_PUBLISHED_PORTS_H_
 
