@@ -76,7 +76,8 @@ class RunningStack final : public Stack {
                TcpFlowTable::Notify notify) {
     if (stop_descriptor >= 0) {
       MINI_RETURN_IF_ERROR(
-          loop_->Watch(stop_descriptor, EPOLLIN, [this](uint32_t) { loop_->Stop(); }));
+          loop_->Watch(stop_descriptor, EPOLLIN,
+                       [this, stop_descriptor](uint32_t) { BeginEnd(stop_descriptor); }));
     }
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
@@ -101,6 +102,14 @@ class RunningStack final : public Stack {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
     if (!filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now()).allowed) return nullptr;
     return std::make_unique<HostTcpFlow>(table, key);
+  }
+
+  // The kernel inside still holds what the command wrote last, as the host's would: it ends each
+  // connection when that is sent. Nobody is there any more to send more.
+  void BeginEnd(int stop_descriptor) {
+    loop_->Unwatch(stop_descriptor);
+    ending_ = true;
+    loop_->AddTimer(kDeliveryTime, [this] { loop_->Stop(); });
   }
 
   Status Publish(InboundOptions inbound) {
@@ -185,6 +194,7 @@ class RunningStack final : public Stack {
   void OnBatchEnd() {
     tcp_->ServiceFlows();
     inbound_tcp_->OnBatchEnd();
+    if (ending_ && tcp_->Delivered()) loop_->Stop();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
   }
@@ -204,6 +214,7 @@ class RunningStack final : public Stack {
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
   SmallFrame scratch_;
+  bool ending_ = false;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #ifndef MINI_SANDBOX_NETSTACK_STACK_H_
 #define MINI_SANDBOX_NETSTACK_STACK_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,13 +25,16 @@ struct StackLimits : TcpLimits {
   size_t max_buffered_bytes = size_t{64} << 20;  // over all flows, both directions
 };
 
+inline constexpr std::chrono::milliseconds kDeliveryTime{800};
+
 struct StackOptions {
   LinkOptions link;
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
   InboundOptions inbound;
-  // Borrowed; when it becomes readable or its other end closes, Run() returns as after Stop().
+  // Borrowed; readable, or its other end closed, when all is over inside. Run() then returns when
+  // what the sandbox had sent is delivered, and at the latest after kDeliveryTime.
   int stop_descriptor = -1;
   // A sentence for the user, once each, when the sandbox has met a limit. On the stack's thread.
   std::function<void(const std::string&)> on_notice;

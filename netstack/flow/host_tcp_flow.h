@@ -46,6 +46,9 @@ class HostTcpFlow : public TcpFlow {
     const bool connected = dial_ == Dial::kDone || dial_ == Dial::kAccepted;
     return connected ? ActivityClass::kCarrying : ActivityClass::kConnecting;
   }
+  bool HasToDeliver() const override {
+    return socket_ && dial_ == Dial::kDone && phase() != Phase::kHandshake && !write_shut_;
+  }
 
  protected:
   // Inbound; `accepted` has the options of SetHostSocketOptions().

@@ -61,6 +61,8 @@ class TcpFlow {
   bool IsOver() const {
     return lists_.active == nullptr && (phase_ == Phase::kClosed || phase_ == Phase::kReset);
   }
+  // The sandbox has not finished sending, or the far side has not taken all of it.
+  virtual bool HasToDeliver() const { return false; }
   bool Finished() const { return lists_.empty() && phase_ != Phase::kWaiting && FarSideDone(); }
 
   // What was collected during the batch. Called in the scope of lists().

@@ -128,6 +128,12 @@ void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKe
   StartTimers();
 }
 
+bool TcpFlowTable::Delivered() const {
+  const auto has_to_deliver = [](const auto& entry) { return entry.second->HasToDeliver(); };
+  return std::none_of(flows_.begin(), flows_.end(), has_to_deliver) &&
+         std::none_of(detached_.begin(), detached_.end(), has_to_deliver);
+}
+
 void TcpFlowTable::AddInbound(std::unique_ptr<TcpFlow> created) {
   TcpFlow& flow = *created;
   flows_.emplace(flow.key(), std::move(created));

@@ -71,6 +71,9 @@ class TcpFlowTable final : private LwipDevice::Owner {
   bool Contains(const FlowKey& key) const { return flows_.contains(key); }
   bool MakeRoomForInbound() { return MakeRoom(TcpFlow::ActivityClass::kCarrying); }
 
+  // Whether everything that the sandbox has sent has been passed on.
+  bool Delivered() const;
+
   // Those in TIME-WAIT, and those that are being evicted, do not count.
   size_t flow_count() const { return connecting_.size() + carrying_.size() + dns_.size(); }
 

@@ -53,6 +53,25 @@ def source(port, size):
     serve(port, one)
 
 
+def last_words(port, size):
+    """To the first client; the run ends as soon as the kernel has taken them."""
+    connection, _ = listen(port).accept()
+    for block in payload.blocks(int(size)):
+        connection.sendall(block)
+    os._exit(7)
+
+
+def fill(port):
+    """Writes to the first client until nothing on the way takes any more, and ends the run."""
+    connection, _ = listen(port).accept()
+    connection.settimeout(0.3)
+    try:
+        while True:
+            connection.send(bytes(1 << 20))
+    except TimeoutError:
+        os._exit(7)
+
+
 def peer(port):
     """Tells each client who it is, seen from here."""
     def one(connection, address):

@@ -151,6 +151,24 @@ class Published(PublishedTest):
             client.recv(1)
         self.assertIn("one that listens at 127.0.0.1 only is not reached, 0.0.0.0 is", self.said())
 
+    def test_the_last_words_of_a_command_arrive(self):
+        size = 20_000_000
+        process, [endpoint] = self.serve(["0:9000"], "last-words", 9000, size)
+        seen = hashlib.sha256()
+        with connect(endpoint) as client:
+            while data := client.recv(1 << 16):
+                seen.update(data)
+                time.sleep(0.0003)  # slower than the command: much is on the way when it ends
+        self.assertEqual(seen.hexdigest(), payload.sha256_of(size))
+        self.assertEqual(process.wait(PATIENCE), 7)
+
+    def test_who_takes_nothing_does_not_hold_up_the_end(self):
+        process, [endpoint] = self.serve(["0:9000"], "fill", 9000)
+        with connect(endpoint) as client:
+            self.assertEqual(process.wait(5), 7)
+            with self.assertRaises(ConnectionResetError):
+                read_all(client)
+
     def test_the_end_of_the_command_is_the_end_of_its_clients(self):
         process, [endpoint] = self.serve(["0:9000"], "hold", 9000)
         with connect(endpoint) as idle, connect(endpoint) as last:
