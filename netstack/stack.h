@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "netstack/dns/dns_server.h"
@@ -36,8 +36,8 @@ struct StackOptions {
   // Borrowed; readable, or its other end closed, when all is over inside. Run() then returns when
   // what the sandbox had sent is delivered, and at the latest after kDeliveryTime.
   int stop_descriptor = -1;
-  // A sentence for the user, once each, when the sandbox has met a limit. On the stack's thread.
-  std::function<void(const std::string&)> on_notice;
+  // What the user should know besides refusals: a sentence, once each. On the stack's thread.
+  std::function<void(std::string_view)> on_notice;
 };
 
 class Stack {

@@ -9,8 +9,6 @@
 #include <cstring>
 #include <utility>
 
-#include "netstack/link/frame_builder.h"
-
 namespace mini::netstack {
 
 namespace {
@@ -62,9 +60,9 @@ struct InboundUdp::Datagram {
   size_t length = 0;
 };
 
-InboundUdp::InboundUdp(EpollLoop& loop, TapLink& link, size_t max_clients)
+InboundUdp::InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients)
     : loop_(loop),
-      link_(link),
+      writer_(writer),
       max_clients_(max_clients),
       source_ports_(RandomPort()),
       scratch_(kMaxDatagram) {}
@@ -88,12 +86,8 @@ void InboundUdp::OnDatagrams(Service& service) {
     Client* client = ClientOf(service, *datagram);
     if (client == nullptr) continue;
     Touch(*client);
-    std::array<uint8_t, kLinkHeaderSize + kIpv6HeaderSize + kUdpHeaderSize> headers;
-    const size_t length = BuildUdpHeaders(headers, link_.sandbox_mac(), client->inside.remote,
-                                          client->inside.sandbox, datagram->length);
-    const std::array<iovec, 2> pieces = {iovec{headers.data(), length},
-                                         iovec{scratch_.data(), datagram->length}};
-    link_.Write(pieces);
+    writer_.WriteDatagram(client->inside.remote, client->inside.sandbox,
+                          std::span(scratch_).first(datagram->length));
   }
 }
 

@@ -25,14 +25,14 @@
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/inbound_ports.h"
 #include "netstack/link/packet.h"
-#include "netstack/link/tap_link.h"
+#include "netstack/link/packet_writer.h"
 #include "netstack/published_port.h"
 
 namespace mini::netstack {
 
 class InboundUdp {
  public:
-  InboundUdp(EpollLoop& loop, TapLink& link, size_t max_clients);
+  InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients);
   ~InboundUdp();
   InboundUdp(const InboundUdp&) = delete;
   InboundUdp& operator=(const InboundUdp&) = delete;
@@ -73,7 +73,7 @@ class InboundUdp {
   void ForgetIdle();
 
   EpollLoop& loop_;
-  TapLink& link_;
+  PacketWriter& writer_;
   const size_t max_clients_;
   std::list<Service> services_;  // clients point to theirs
   std::unordered_map<FlowKey, std::unique_ptr<Client>, FlowKeyHash> clients_;  // by `inside`

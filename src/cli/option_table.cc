@@ -112,6 +112,13 @@ constexpr OptionEntry kTable[] = {
      [](Options& o, Value v) { return o.AddRulesFile(v); }, kNeedsStack},
     {'\0', "allow", "RULE", kNetwork, "one rule of an allow-list. Can be repeated",
      [](Options& o, Value v) { return o.AddRule(v); }, kNeedsStack},
+    {'\0', "strict-names", "", kNetwork,
+     "refuse what a name of the list lets through and\n"
+     "does not say in TLS or HTTP which server it means",
+     [](Options& o, Value) {
+       return Done([&] { o.builder().SetServerNames(ServerNames::kRequired); });
+     },
+     kNeedsStack},
     {'p', "publish", "SPEC", kNetwork,
      "[ADDR:]HOSTPORT:PORT[/udp]: who connects to\n"
      "HOSTPORT of this machine (127.0.0.1 unless told)\n"

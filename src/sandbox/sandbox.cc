@@ -25,6 +25,7 @@
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
 #include "sys/resolver_files.h"
+#include "sys/resolver_watch.h"
 #include "sys/route_probe.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
@@ -86,11 +87,22 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
   return plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew;
 }
 
+netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::string_view hosts) {
+  netstack::ResolverConfig config = netstack::ParseResolvConf(resolv_conf);
+  config.hosts = netstack::ParseHosts(hosts);
+  return config;
+}
+
+// To open them later the stack has to be left the directories that they lie in, for reading. What
+// an ordinary user can read in /etc is no secret of theirs; what root can read is.
+bool MayFollowResolverFiles() { return geteuid() != 0; }
+
 // In the stack's process, at its beginning: the request is a copy there.
-Result<netstack::StackOptions> MakeStackOptions(RunRequest& request) {
+Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
   netstack::StackOptions options;
   MINI_ASSIGN_OR_RETURN(options.inbound, PublishPorts(request.policy.published, request.on_notice));
   options.filter.rules = std::move(request.policy.rules);
+  options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
   // It has to be opened here, in the host's network namespace, and before the process confines
   // itself.
@@ -101,19 +113,28 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request) {
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
+  if (log) {
+    options.filter.on_unnamed = [log](const netstack::UnnamedEvent& event) {
+      log->Write("names", event.ToString());
+    };
+  }
   options.on_notice = request.on_notice;
-  MINI_ASSIGN_OR_RETURN(const ResolverFiles files, ReadResolverFiles());
-  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(files.resolv_conf);
-  options.resolver.servers = std::move(resolv_conf.servers);
-  options.resolver.timeout = resolv_conf.timeout;
-  options.resolver.attempts = resolv_conf.attempts;
-  options.resolver.hosts = netstack::ParseHosts(files.hosts);
+  MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
+  options.resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
+  if (!MayFollowResolverFiles()) return options;
+  const auto watch =
+      std::make_shared<ResolverWatch>(std::move(files.resolv_conf), std::move(files.hosts));
+  options.resolver.reread = [watch]() -> std::optional<netstack::ResolverConfig> {
+    if (!watch->ReadIfChanged()) return std::nullopt;
+    return ResolverConfigOf(watch->resolv_conf(), watch->hosts());
+  };
   return options;
 }
 
 Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const DebugLog* log) {
   StackProcessOptions options;
-  options.make_options = [&request] { return MakeStackOptions(request); };
+  options.make_options = [&request, log] { return MakeStackOptions(request, log); };
+  if (MayFollowResolverFiles()) options.readable_files = ResolverWatch::Paths();
   if (log) options.kept_descriptors.push_back(log->descriptor());
   return StackProcess::Start(options);
 }

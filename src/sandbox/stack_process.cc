@@ -50,6 +50,7 @@ constexpr int kOrderlyEndMilliseconds = 1000;
 struct TapMessage {
   std::array<uint8_t, 6> mac;
   uint16_t mtu;
+  bool udp_segmentation;
 };
 
 enum class ReportKind : uint8_t { kServing, kFailed };
@@ -114,6 +115,7 @@ Result<std::optional<Tap>> ReceiveTap(int channel) {
   tap.fd.reset(descriptor);
   tap.mac = content.mac;
   tap.mtu = content.mtu;
+  tap.udp_segmentation = content.udp_segmentation;
   return std::optional<Tap>(std::move(tap));
 }
 
@@ -167,6 +169,7 @@ Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t super
   stack_options.link.fd = std::move(tap->fd);
   stack_options.link.sandbox_mac = tap->mac;
   stack_options.link.mtu = tap->mtu;
+  stack_options.link.udp_segmentation = tap->udp_segmentation;
   stack_options.stop_descriptor = channel;
   MINI_ASSIGN_OR_RETURN(const auto stack, netstack::Stack::Create(std::move(stack_options)));
   MINI_ASSIGN_OR_RETURN(
@@ -285,7 +288,7 @@ StackProcess::~StackProcess() {
 }
 
 Result<ServingStack> StackProcess::Serve(Tap tap) {
-  TapMessage content = {tap.mac, tap.mtu};
+  TapMessage content = {tap.mac, tap.mtu, tap.udp_segmentation};
   iovec data = {&content, sizeof content};
   const int descriptor = tap.fd.get();
   alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptor)] = {};

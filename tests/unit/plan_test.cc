@@ -357,6 +357,12 @@ TEST(NameFiles, KeepSearchAndNdotsButNoServerOfTheHost) {
             "nameserver 198.18.0.53\noptions ndots:2\nsearch corp.example\n");
 }
 
+TEST(NameFiles, TakeTheOptionsApartAtAnyBlank) {
+  EXPECT_EQ(ResolvConfInside("options\ttimeout:1\tndots:3 edns0 trust-ad\n"
+                             "search\ta.example  b.example\noptions\nnameserver 192.0.2.1"),
+            "nameserver 198.18.0.53\noptions ndots:3\nsearch a.example  b.example\n");
+}
+
 TEST(NameFiles, KeepLoopbackNamesOnly) {
   const std::string inside = HostsInside(Desktop().hosts);
   EXPECT_NE(inside.find("127.0.1.1 desk"), std::string::npos);
