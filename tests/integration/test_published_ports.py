@@ -116,7 +116,7 @@ class Published(PublishedTest):
                     for client in (one, other):
                         client.settimeout(PATIENCE)
                         client.connect(endpoint)
-                        text = f"{number} of {client.fileno()}" + "x" * 1200
+                        text = f"{number} of {client.fileno()}" + "x" * (1200, 9000)[number % 2]
                         client.send(text.encode())
                         address, port, echoed = client.recv(65536).decode().split(" ", 2)
                         self.assertEqual((address, echoed), (gateway, text))
