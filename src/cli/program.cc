@@ -36,7 +36,7 @@ const char* EndOfLine(int fd) {
   return tcgetattr(fd, &settings) == 0 && (settings.c_oflag & OPOST) == 0 ? "\r\n" : "\n";
 }
 
-// One write(2) a line, so that lines of the stack's thread and of this one do not mix. Sentences
+// One write(2) a line, so that lines of the stack's process and of this one do not mix. Sentences
 // name paths, which somebody hostile may have made: none reaches the terminal as it is.
 void Say(Product product, std::string_view sentence) {
   (void)WriteAll(STDERR_FILENO,

@@ -1,6 +1,7 @@
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -198,6 +199,9 @@ struct RunValues {
 
 Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog* log) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  // Whoever started us may ignore it, which exec(2) passes on: then the kernel reaps every child
+  // itself, here and inside, and nobody learns how it ended (wait(2)).
+  (void)signal(SIGCHLD, SIG_DFL);
   std::unique_ptr<StackProcess> stack;
   if (request.policy.network == Network::kStack) {
     MINI_ASSIGN_OR_RETURN(stack, StartStack(request, log));

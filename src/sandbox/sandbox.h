@@ -18,8 +18,8 @@ namespace mini {
 struct RunRequest {
   Policy policy;
   std::vector<std::string> argv;
-  // Sentences for the user: what the plan decided that may surprise, what the stack refused. May be
-  // called from the stack's thread, also while it runs on the calling one.
+  // Sentences for the user: what the plan decided that may surprise, what the stack refused. The
+  // latter is called in the stack's process, on a copy that may write to what is open and no more.
   std::function<void(std::string_view)> on_notice;
   // Where to write what is done, before anything else is (supervise/debug_log.h).
   std::optional<std::string> debug_log = {};

@@ -44,8 +44,8 @@ namespace mini {
 namespace {
 
 // How long a stack may take to end. It has nothing to do then but to write what it still has to
-// say, to a reader who may not read.
-constexpr int kOrderlyEndMilliseconds = 1000;
+// say, to a reader who may not read; on a busy machine that takes its time.
+constexpr int kOrderlyEndMilliseconds = 2000;
 
 struct TapMessage {
   std::array<uint8_t, 6> mac;
@@ -127,6 +127,14 @@ void ForgetEnvironment() {
   environ = nullptr;
 }
 
+// A terminal is open for reading as well, and what the user types is none of the stack's business.
+// Where it cannot be opened anew (another user's, after su(1)) it stays as it is.
+void CloseTerminalForReading() {
+  if (isatty(STDERR_FILENO) == 0) return;
+  const UniqueFd terminal(open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC));
+  if (terminal) (void)dup2(terminal.get(), STDERR_FILENO);
+}
+
 // Standard input and output become /dev/null, so that no socket takes their numbers.
 Status KeepOnly(std::vector<int> kept) {
   const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -154,6 +162,7 @@ Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   if (getppid() != supervisor) _exit(0);  // it died before the line above
   (void)prctl(PR_SET_NAME, "network-stack", 0, 0, 0);
   ForgetEnvironment();
+  CloseTerminalForReading();
   MINI_RETURN_IF_ERROR(KeepOnly(std::move(kept)));
   if (chdir("/") != 0) return StackError(errno, "change to the root directory");
   return OkStatus();
@@ -228,7 +237,8 @@ std::optional<Status> FailureIn(std::string_view message) {
     std::memcpy(&call, message.data(), sizeof call);
     return Status(StatusCode::kSystem, Stage::kNetwork,
                   StrCat("the network stack made system call ", call.number,
-                         ", which its seccomp filter forbids"));
+                         ", which its seccomp filter forbids"))
+        .WithHint("a flaw in it, or an attack on it");
   }
   const std::optional<StackReport> report = ReportIn(message);
   if (!report || report->kind != ReportKind::kFailed || report->code == StatusCode::kOk) {
@@ -334,7 +344,7 @@ Status StackProcess::DescribeEnd() {
   }
   pidfd_.reset();
   if (info.si_code == CLD_EXITED) return EndedEarly();
-  const char* name = sigabbrev_np(info.si_status);
+  const char* name = sigabbrev_np(info.si_status);  // null: a real-time signal
   return Status(StatusCode::kSystem, Stage::kNetwork,
                 StrCat("the network stack was killed by ",
                        name ? StrCat("SIG", name) : StrCat("signal ", info.si_status)));

@@ -3,12 +3,11 @@
 // command that may make sandboxes of its own (user namespaces, and mounts within them), `stack` for
 // the process of the network stack, `stack-reading` for one that may also open files for reading.
 //
-// Theory of operation, of a command's filter. It is the last of several walls: the command has no
-// capability, so
-// most of what is refused here the kernel refuses as well. The filter takes the code behind these
-// calls away from the command (most local exploits of the kernel went through a few of them), and
-// it closes what no capability guards: TIOCSTI, keyrings, leases, set-user-ID bits, nested user
-// namespaces, io_uring.
+// Theory of operation. A command's filter is the last of several walls: the command has no
+// capability, so most of what is refused here the kernel refuses as well. The filter takes the code
+// behind these calls away from the command (most local exploits of the kernel went through a few of
+// them), and it closes what no capability guards: TIOCSTI, keyrings, leases, set-user-ID bits,
+// nested user namespaces, io_uring.
 //
 // All else is allowed: a sandbox for any program cannot know the calls of tomorrow's libc. What is
 // refused gets an errno that programs know how to live with; only the calling convention of an
@@ -347,7 +346,7 @@ void AllowSocketOptions(CallTable& table) {
     return WhereArgument(2, names, {Allow()}, unknown);
   };
   const Code of_socket = options({SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_RCVBUF,
-                                  SO_SNDBUF, SO_RCVTIMEO, SO_SNDTIMEO});
+                                  SO_RCVLOWAT, SO_SNDBUF, SO_RCVTIMEO, SO_SNDTIMEO});
   const Code of_tcp =
       options({TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
                TCP_NOTSENT_LOWAT, TCP_MAXSEG, TCP_QUICKACK, TCP_FASTOPEN_CONNECT});
@@ -410,14 +409,17 @@ CallTable StackCalls(uint32_t arch, Kind kind) {
   AllowSocketOptions(table);
   table.AllowAll({"connect", "accept4", "getsockname", "getpeername"});
   table.Treat("fcntl", OnlyWhereArgument(1, {F_GETFD, F_SETFD, F_GETFL, F_SETFL}));
-  // How lines end on the terminal that standard error may be; the C library's two ways of asking.
+  // How lines end on the terminal that standard error may be, in the C library's two ways of
+  // asking; whether urgent data is next.
   constexpr uint32_t kTcgets2 = 0x802c542a;
-  table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2}));
+  constexpr uint32_t kSiocatmark = 0x8905;
+  table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2, kSiocatmark}));
   AllowPlainMemory(table);
   AllowPlainFutexes(table);
-  // Of the process: its own numbers, its end, being stopped and continued.
+  // Of the process: its own numbers, its end, being stopped and continued. AddressSanitizer asks
+  // for the alternate signal stack before a call that does not return.
   table.AllowAll({"getpid", "gettid", "getppid", "sysinfo", "sched_yield", "rt_sigprocmask",
-                  "rt_sigreturn", "restart_syscall", "exit", "exit_group"});
+                  "rt_sigreturn", "sigaltstack", "restart_syscall", "exit", "exit_group"});
   if (kind == Kind::kStackReading) AllowReadingFiles(table);
   return table;
 }

@@ -17,7 +17,7 @@
 namespace mini::netstack {
 namespace {
 
-constexpr uint8_t kFin = 0x01, kRst = 0x04;
+constexpr uint8_t kFin = 0x01, kRst = 0x04, kPsh = 0x08, kAck = 0x10, kUrg = 0x20;
 
 struct Seen {
   std::mutex mutex;
@@ -33,10 +33,13 @@ class CheckingStack final : public Stack {
         link_(std::move(link)),
         filter_(std::move(filter)),
         budget_(size_t{64} << 20),
-        tcp_(*loop_, link_, budget_, TcpLimits(), [this](TcpFlowTable& table, const FlowKey& key) {
-          return std::make_unique<HostTcpFlow>(
-              table, key, std::make_unique<ServerNameCheck>(filter_, budget_, key.remote));
-        }) {
+        tcp_(
+            *loop_, link_, budget_, TcpLimits(),
+            [this](TcpFlowTable& table, const FlowKey& key) {
+              return std::make_unique<HostTcpFlow>(
+                  table, key, std::make_unique<ServerNameCheck>(filter_, budget_, key.remote));
+            },
+            [](std::string_view) {}) {
     loop_->SetBatchEnd([this] { tcp_.ServiceFlows(); });
     EXPECT_TRUE(loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t) { ReadFrames(); }).ok());
   }
@@ -292,6 +295,27 @@ TEST_F(ServerNameFlow, AHostThatFinishesWhileAHelloIsHeldStillGetsIt) {
   EXPECT_TRUE(client_->AwaitFlag(kFin));
   client_->Write(Bytes(hello.begin() + 50, hello.end()));
   EXPECT_EQ(ReadFrom(host_.get(), hello.size()), hello);
+}
+
+// The host's server would take an urgent byte out of what it reads, and read another name.
+TEST_F(ServerNameFlow, AnUrgentByteInAHelloIsAnOrdinaryOne) {
+  Open();
+  const Bytes hello = HelloFor("allowed.example");
+  TcpFields fields = client_->Fields(kAck | kPsh | kUrg);
+  fields.payload = hello;
+  fields.urgent = 60;
+  client_->Send(fields);
+  EXPECT_EQ(ReadFrom(host_.get(), hello.size()), hello);
+}
+
+TEST_F(ServerNameFlow, AnUrgentByteInARequestIsAnOrdinaryOne) {
+  Open(Names::kAsTheyCome, "allowed.example\nxother.example\n");
+  const Bytes request = BytesOf("GET / HTTP/1.1\r\nHost: xother.example\r\n\r\n");
+  TcpFields fields = client_->Fields(kAck | kPsh | kUrg);
+  fields.payload = request;
+  fields.urgent = 23;  // behind the x
+  client_->Send(fields);
+  EXPECT_EQ(ReadFrom(host_.get(), request.size()), request);
 }
 
 // The clock is given, so nobody has to wait.

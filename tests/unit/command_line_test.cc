@@ -405,7 +405,8 @@ TEST(CommandLine, HelpNamesEveryOption) {
   std::vector<std::string> sandbox = both;
   sandbox.insert(sandbox.end(), {"-n, --no-loopback", "-N, --share-network", "--allow-degraded"});
   std::vector<std::string> tapbox = both;
-  tapbox.insert(tapbox.end(), {"-F, --rules FILE", "--allow RULE", "-p, --publish SPEC"});
+  tapbox.insert(tapbox.end(),
+                {"-F, --rules FILE", "--allow RULE", "--strict-names", "-p, --publish SPEC"});
   std::sort(sandbox.begin(), sandbox.end());
   EXPECT_EQ(HelpEntries(*Sandbox({"--help"})->text_only), sandbox);
   std::sort(tapbox.begin(), tapbox.end());
