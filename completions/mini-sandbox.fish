@@ -2,7 +2,7 @@
 # of the command that is completed.
 
 set -l with_value -o --custom -h --hermetic -w --write -M --bind -m --to -e --tmpfs \
-    -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -W --chdir \
+    -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -p --publish -W --chdir \
     --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log
 
 function __fish_mini_sandbox_in_doctor
@@ -75,3 +75,4 @@ complete -c mini-sandbox -n __fish_mini_sandbox_in_options -l allow-degraded -d 
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s F -l rules -r -F -d 'An allow-list'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l allow -x -d 'One rule of an allow-list'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l strict-names -d 'Refuse what does not say which server it means'
+complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s p -l publish -x -d 'A port of this machine that leads inside'

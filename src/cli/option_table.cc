@@ -20,6 +20,8 @@ constexpr std::string_view kEnvironment = "Environment; all can be repeated:";
 constexpr std::string_view kLimits = "Limits:";
 constexpr std::string_view kOther = "Other:";
 
+constexpr Exclusive kPublishNeedsStack = {
+    Product::kTapbox, "publishing a port needs the network stack: run mini-tapbox"};
 constexpr Exclusive kNeedsStack = {Product::kTapbox,
                                    "an allow-list needs the network stack: run mini-tapbox"};
 
@@ -60,6 +62,11 @@ Status SetTimeLimit(Options& options, Value text) {
 Status SetKillDelay(Options& options, Value text) {
   MINI_ASSIGN_OR_RETURN(const auto delay, ParseSeconds("-t", text));
   return options.builder().SetKillDelay(delay);
+}
+
+Status Publish(Options& options, Value text) {
+  MINI_ASSIGN_OR_RETURN(const PortRequest request, ParsePortRequest(text));
+  return options.builder().Publish(request);
 }
 
 Status SetDebugLog(Options& options, Value path) {
@@ -112,6 +119,11 @@ constexpr OptionEntry kTable[] = {
        return Done([&] { o.builder().SetServerNames(ServerNames::kRequired); });
      },
      kNeedsStack},
+    {'p', "publish", "SPEC", kNetwork,
+     "[ADDR:]HOSTPORT:PORT[/udp]: who connects to\n"
+     "HOSTPORT of this machine (127.0.0.1 unless told)\n"
+     "reaches PORT inside. Can be repeated",
+     Publish, kPublishNeedsStack},
     {'n', "no-loopback", "", kNetwork, "no network, and not even a loopback device",
      [](Options& o, Value) { return o.builder().SetNetwork(Network::kUnconfigured); },
      Exclusive{Product::kSandbox, "without a network there is nothing to allow: run mini-sandbox"}},

@@ -130,6 +130,25 @@ TEST_F(LwipContract, ANewConnectionHasTheListenersArgumentFromTheSynOn) {
   EXPECT_EQ(first_.active->callback_arg, &accepted);
 }
 
+TEST_F(LwipContract, AnActiveOpenStandsInTheActiveListAlone) {
+  {
+    LwipScope scope(first_);
+    tcp_pcb* pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
+    ip_addr_t gateway, server;
+    IP_ADDR4(&gateway, 198, 18, 0, 2);
+    IP_ADDR4(&server, 198, 18, 0, 1);
+    ASSERT_EQ(tcp_bind(pcb, &gateway, 5000), ERR_OK);
+    ASSERT_EQ(tcp_connect(pcb, &server, 80, nullptr), ERR_OK);
+    EXPECT_EQ(tcp_bound_pcbs, nullptr);
+    EXPECT_EQ(pcb->state, SYN_SENT);
+  }
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].flags, 0x02);  // SYN
+  ASSERT_NE(first_.active, nullptr);
+  EXPECT_EQ(first_.active->next, nullptr);
+  EXPECT_EQ(first_.time_wait, nullptr);
+}
+
 TEST_F(LwipContract, AConnectionIsFoundInItsOwnListsOnly) {
   ASSERT_NE(Establish(first_, 5000), nullptr);
   const uint32_t next = sent.back().sequence + 1;
