@@ -351,8 +351,9 @@ void AllowSocketOptions(CallTable& table) {
       options({TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
                TCP_NOTSENT_LOWAT, TCP_MAXSEG, TCP_QUICKACK, TCP_FASTOPEN_CONNECT});
   const Code of_udp = options({UDP_SEGMENT, UDP_GRO});
+  constexpr uint32_t kIpLocalPortRange = 51;  // newer than the oldest headers we build with
   const Code of_ip = options({IP_RECVERR, IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVTOS, IP_RECVTTL,
-                              IP_BIND_ADDRESS_NO_PORT});
+                              IP_BIND_ADDRESS_NO_PORT, kIpLocalPortRange});
   const Code of_ipv6 = options({IPV6_RECVERR, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_MTU_DISCOVER,
                                 IPV6_RECVTCLASS, IPV6_RECVHOPLIMIT, IPV6_V6ONLY, IPV6_DONTFRAG});
   Code code = unknown;
