@@ -70,6 +70,8 @@ void HostTcpFlow::Service() {
   }
   if (!socket_) return;
   if (phase() == Phase::kReset || host_failed_) {
+    // What the sandbox sent before its reset, the host would have had by then.
+    if (!host_failed_) FlushToHost();
     ResetHost();
     Reset();
     return;

@@ -33,6 +33,7 @@ DNS_V4, DNS_V6 = "192.0.2.53", "2001:db8:1::53"
 OTHER_DNS_V4 = "198.51.100.53"  # a DNS server that the host is not configured to use
 UNNAMED_V4, UNNAMED_V6 = "203.0.113.9", "2001:db8:b::9"  # served, but no name leads there
 BLACKHOLE_V4, UNREACHABLE_V4 = "203.0.113.200", "203.0.113.201"
+BLACKHOLE_V6 = "2001:db8:b::200"
 # Not documentation addresses, but never seen outside these namespaces: were the filter to let them
 # through, something would answer, and the tests would notice.
 FORBIDDEN_V4 = ("10.66.0.5", "169.254.169.254", "100.64.0.9")
@@ -101,13 +102,17 @@ def local_to_the_host(prefix):
 
 def _configure_world():
     _ip("link", "set", "lo", "up")
-    _bring_up("host0", [f"{WORLD_V4}/24", f"{DNS_V4}/24", f"{WORLD_V6}/64", f"{DNS_V6}/64"])
+    # Link-local, as the source of its neighbour solicitations: what it answers with otherwise is not
+    # an address of the device's, and a host that it has forgotten would get no answer any more.
+    _bring_up("host0", [f"{WORLD_V4}/24", f"{DNS_V4}/24", f"{WORLD_V6}/64", f"{DNS_V6}/64",
+                        "fe80::1/64"])
     for prefix in ("198.51.100.0/24", "203.0.113.0/24", *FORBIDDEN_V4):
         _ip("route", "add", "local", prefix, "dev", "lo")
     for prefix in ("2001:db8:a::/64", "2001:db8:b::/64"):
         _ip("-6", "route", "add", "local", prefix, "dev", "lo")
-    # The local table is looked up first, so these two go there, as the more specific routes.
+    # The local table is looked up first, so these go there, as the more specific routes.
     _ip("route", "add", "blackhole", BLACKHOLE_V4, "table", "local")
+    _ip("-6", "route", "add", "blackhole", BLACKHOLE_V6, "table", "local")
     _ip("route", "add", "unreachable", UNREACHABLE_V4, "table", "local")
     _sysctl("ipv4/ip_unprivileged_port_start", 0)
     _sysctl("ipv4/conf/all/forwarding", 1)  # else no ICMP error is sent for the unreachable one
