@@ -13,7 +13,10 @@ namespace {
 
 constexpr auto kIdleTimeout = std::chrono::seconds(10);  // RFC 7766, 6.2.3: seconds
 constexpr size_t kLengthPrefix = 2;
-constexpr size_t kMaxInput = kLengthPrefix + 65535;
+// A name has 255 bytes at most (RFC 1035, 2.3.4), and what else a query carries is less than this.
+// Without the limit, as many connections as there may be could hold 64 KB each.
+constexpr size_t kMaxQuery = 4096;
+constexpr size_t kMaxInput = kLengthPrefix + kMaxQuery;
 
 }  // namespace
 
@@ -58,7 +61,13 @@ void DnsTcpFlow::AskQueries() {
   size_t used = 0;
   while (outstanding_ + replies_.size() < kMaxOutstanding) {
     ByteReader reader(std::span<const uint8_t>(input_).subspan(used));
-    const auto query = reader.Take(reader.U16());
+    const size_t length = reader.U16();
+    if (!reader.failed() && length > kMaxQuery) {
+      give_up_ = true;
+      MarkDirty();
+      break;
+    }
+    const auto query = reader.Take(length);
     if (reader.failed()) break;
     used += kLengthPrefix + query.size();
     ++outstanding_;
