@@ -74,3 +74,4 @@ complete -c mini-sandbox -n __fish_mini_sandbox_in_options -l allow-degraded -d 
 
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s F -l rules -r -F -d 'An allow-list'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l allow -x -d 'One rule of an allow-list'
+complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l strict-names -d 'Refuse what does not say which server it means'

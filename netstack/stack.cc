@@ -11,10 +11,13 @@
 #include "base/strings.h"
 #include "netstack/epoll_loop.h"
 #include "netstack/flow/dns_tcp_flow.h"
+#include "netstack/flow/echo_flow_table.h"
 #include "netstack/flow/host_tcp_flow.h"
 #include "netstack/flow/rate_limit.h"
 #include "netstack/flow/tcp_flow_table.h"
 #include "netstack/flow/udp_flow_table.h"
+#include "netstack/link/packet_writer.h"
+#include "netstack/link/reassembly.h"
 #include "netstack/link/tap_link.h"
 
 // Theory of operation. This file only wires: frames are read from the link in batches, parsed, and
@@ -52,7 +55,8 @@ size_t MaxUdpFlows(const StackLimits& limits) { return std::max<size_t>(limits.m
 void RaiseDescriptorLimit(const StackLimits& limits) {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = limits.max_flows + MaxUdpFlows(limits) + kOtherDescriptors;
+  const rlim_t wanted =
+      limits.max_flows + MaxUdpFlows(limits) + EchoFlowTable::kMaxFlows + kOtherDescriptors;
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   setrlimit(RLIMIT_NOFILE, &limit);
@@ -66,22 +70,34 @@ class RunningStack final : public Stack {
         loop_(std::move(loop)),
         limits_(options.limits),
         link_(std::move(options.link)),
+        writer_(link_),
         filter_(std::move(options.filter)),
+        on_notice_(std::move(options.on_notice)),
         budget_(options.limits.max_buffered_bytes),
         answers_(kAnswersPerSecond, kAnswerBurst) {}
 
-  Status Start(ResolverConfig resolver, TcpFlowTable::Notify notify) {
+  Status Start(ResolverConfig resolver, int stop_descriptor) {
+    if (stop_descriptor >= 0) {
+      MINI_RETURN_IF_ERROR(
+          loop_->Watch(stop_descriptor, EPOLLIN, [this](uint32_t) { loop_->Stop(); }));
+    }
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
         *loop_, link_, budget_, limits_,
         [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); },
-        std::move(notify));
+        on_notice_);
     udp_ = std::make_unique<UdpFlowTable>(
-        *loop_, link_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
+        *loop_, writer_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
           return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
         });
+    echo_ = std::make_unique<EchoFlowTable>(
+        *loop_, writer_,
+        [this](const IpAddress& remote) {
+          return filter_.CheckFlow(Protocol::kIcmp, {remote, 0}, loop_->Now()).allowed;
+        },
+        on_notice_);
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
-    ExpirePins();
+    ForgetTheOld();
     return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
   }
 
@@ -91,13 +107,19 @@ class RunningStack final : public Stack {
  private:
   std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
-    if (!filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now()).allowed) return nullptr;
-    return std::make_unique<HostTcpFlow>(table, key);
+    const Verdict verdict = filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now());
+    if (!verdict.allowed) return nullptr;
+    std::unique_ptr<ServerNameCheck> check;
+    if (verdict.reason == Reason::kPin) {
+      check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
+    }
+    return std::make_unique<HostTcpFlow>(table, key, std::move(check));
   }
 
-  void ExpirePins() {
+  void ForgetTheOld() {
     filter_.ExpirePins(loop_->Now());
-    loop_->AddTimer(std::chrono::seconds(1), [this] { ExpirePins(); });
+    fragments_.Expire(loop_->Now());
+    loop_->AddTimer(std::chrono::seconds(1), [this] { ForgetTheOld(); });
   }
 
   void OnLink(uint32_t events) {
@@ -129,9 +151,10 @@ class RunningStack final : public Stack {
         udp_->Input(frame, packet);
         break;
       case PacketKind::kEchoRequest:
-        // Also reports the refusal, or says that an allowed host is not reached this way.
-        filter_.CheckFlow(Protocol::kIcmp, {packet.destination, 0}, loop_->Now());
-        AnswerUnreachable(frame, packet, Unreachable::kProhibited);
+        echo_->Input(frame, packet);
+        break;
+      case PacketKind::kFragment:
+        OnFragment(frame, packet);
         break;
       case PacketKind::kOtherProtocol:
       case PacketKind::kExtensionHeader:
@@ -145,11 +168,19 @@ class RunningStack final : public Stack {
         break;
       case PacketKind::kTcp:
       case PacketKind::kMalformed:
-      case PacketKind::kFragment:
       case PacketKind::kIgnored:
         break;
     }
     RxBufferPool::Put(buffer);
+  }
+
+  void OnFragment(std::span<const uint8_t> frame, const Packet& fragment) {
+    const auto whole = fragments_.Add(frame, fragment, loop_->Now());
+    if (whole.empty()) return;
+    Packet packet = ParseFrame(whole);
+    packet.dont_fragment = false;  // its sender cut it
+    if (packet.kind == PacketKind::kUdp) udp_->Input(whole, packet);
+    if (packet.kind == PacketKind::kEchoRequest) echo_->Input(whole, packet);
   }
 
   void AnswerUnreachable(std::span<const uint8_t> frame, const Packet& packet, Unreachable why) {
@@ -161,6 +192,7 @@ class RunningStack final : public Stack {
   void Send(size_t length) { link_.Write(std::span(scratch_).first(length)); }
 
   void OnBatchEnd() {
+    udp_->Flush();
     tcp_->ServiceFlows();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
@@ -171,11 +203,15 @@ class RunningStack final : public Stack {
   std::unique_ptr<EpollLoop> loop_;
   const StackLimits limits_;
   TapLink link_;
+  PacketWriter writer_;
   Filter filter_;
+  const std::function<void(std::string_view)> on_notice_;
   MemoryBudget budget_;
   RxBufferPool rx_buffers_;
   std::unique_ptr<DnsServer> dns_;
+  Reassembler fragments_;
   std::unique_ptr<UdpFlowTable> udp_;
+  std::unique_ptr<EchoFlowTable> echo_;
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
   SmallFrame scratch_;
@@ -196,10 +232,10 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
-  auto notify = std::move(options.on_notice);
+  const int stop_descriptor = options.stop_descriptor;
   auto stack =
       std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));
-  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), std::move(notify)));
+  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), stop_descriptor));
   return std::unique_ptr<Stack>(std::move(stack));
 }
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "netstack/dns/dns_server.h"
@@ -28,8 +28,10 @@ struct StackOptions {
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
-  // A sentence for the user, once each, when the sandbox has met a limit. On the stack's thread.
-  std::function<void(const std::string&)> on_notice;
+  // Borrowed; when it becomes readable or its other end closes, Run() returns as after Stop().
+  int stop_descriptor = -1;
+  // What the user should know besides refusals: a sentence, once each. On the stack's thread.
+  std::function<void(std::string_view)> on_notice;
 };
 
 class Stack {

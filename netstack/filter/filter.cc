@@ -19,6 +19,13 @@
 // not close an address that another allowed name or an address rule opens: behind one address there
 // may be many names, and packets do not say which was meant.
 //
+// CheckServerName closes that gap for what says which name it means: TLS and HTTP (names/). A flow
+// that step 4 let through is asked about again when its client has named a server, and goes on when
+// some rule allows that name for that port, by the same rules as in step 4. It need not be a name
+// that was resolved to that address: programs keep addresses longer than pins live, and what an
+// allowed name's server does with an allowed name is between the two. An address rule opens an
+// address for every name; such flows are not asked about.
+//
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
 // inside costs output but not memory, and an old refusal can be reported again.
@@ -78,6 +85,10 @@ std::string_view ReasonText(Reason reason) {
       return "private ranges need a rule with that very name or address";
     case Reason::kWildcardLimit:
       return "a wildcard allows no names as long or as many";
+    case Reason::kNoServerName:
+      return "it does not say which server it means (--strict-names)";
+    case Reason::kBadServerName:
+      return "which server it means cannot be read";
   }
   return "unknown";
 }
@@ -92,7 +103,11 @@ std::string RefusalEvent::ToString() const {
     const bool icmp = protocol == Protocol::kIcmp;
     text += StrCat(ProtocolName(protocol), " ",
                    icmp ? destination.address.ToString() : destination.ToString());
-    if (!name.empty()) text += StrCat(" (", name, ")");
+    if (kind == Kind::kServerName) {
+      text += StrCat(" for ", name);
+    } else if (!name.empty()) {
+      text += StrCat(" (", name, ")");
+    }
   }
   if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
   text += StrCat(": ", ReasonText(reason));
@@ -102,6 +117,11 @@ std::string RefusalEvent::ToString() const {
         remedy);
   }
   return text;
+}
+
+std::string UnnamedEvent::ToString() const {
+  return StrCat(ProtocolName(protocol), " ", destination.ToString(), " (", name,
+                ") does not say which server it means");
 }
 
 struct Filter::State {
@@ -116,13 +136,18 @@ struct Filter::State {
   Verdict JudgeName(std::string_view name) const;
   Verdict JudgeFlow(Protocol protocol, const Endpoint& to, TimePoint now) const;
   Verdict JudgePins(Protocol protocol, const Endpoint& to, bool is_private, TimePoint now) const;
+  Verdict JudgeNamed(const PinTable::PinnedName& name, Protocol protocol, uint16_t port,
+                     bool is_private) const;
+  Verdict JudgeServerName(Protocol protocol, const std::string& name, const Endpoint& to) const;
   Verdict JudgeAnswer(const PinTable::PinnedName& name, const IpAddress& address) const;
 
-  // Whether this refusal has to be reported, remembering that it was.
+  // Whether this has to be reported, remembering that it was.
   bool IsNews(std::string key);
   void Report(RefusalEvent event, const Verdict& verdict) const;
   void ReportName(std::string_view name, const Verdict& verdict);
   void ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void ReportServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name);
   void ReportAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
 
   FilterOptions options;
@@ -199,24 +224,34 @@ Verdict Filter::State::JudgePins(Protocol protocol, const Endpoint& to, bool is_
                                  TimePoint now) const {
   Verdict refused;
   for (const PinTable::PinnedName* pinned : pins.NamesAt(to.address, now)) {
-    Verdict verdict{false, Reason::kNoRule, nullptr, pinned->name};
-    for (const Rule* rule : pinned->rules) {
-      if (!rule->Covers(protocol, to.port)) continue;
-      if (IsRefusal(*rule)) {
-        verdict = {false, Reason::kRule, rule, pinned->name};
-        break;
-      }
-      if (verdict.allowed) continue;
-      if (is_private && rule->kind == TargetKind::kWildcard) {
-        verdict.reason = Reason::kPrivateRange;
-      } else {
-        verdict = {true, Reason::kPin, rule, pinned->name};
-      }
-    }
+    Verdict verdict = JudgeNamed(*pinned, protocol, to.port, is_private);
     if (verdict.allowed) return verdict;
     if (refused.name.empty() || (refused.rule && !verdict.rule)) refused = std::move(verdict);
   }
   return refused;
+}
+
+// By the rules that name this one.
+Verdict Filter::State::JudgeNamed(const PinTable::PinnedName& name, Protocol protocol,
+                                  uint16_t port, bool is_private) const {
+  Verdict verdict{false, Reason::kNoRule, nullptr, name.name};
+  for (const Rule* rule : name.rules) {
+    if (!rule->Covers(protocol, port)) continue;
+    if (IsRefusal(*rule)) return {false, Reason::kRule, rule, name.name};
+    if (verdict.allowed) continue;
+    if (is_private && rule->kind == TargetKind::kWildcard) {
+      verdict.reason = Reason::kPrivateRange;
+    } else {
+      verdict = {true, Reason::kPin, rule, name.name};
+    }
+  }
+  return verdict;
+}
+
+Verdict Filter::State::JudgeServerName(Protocol protocol, const std::string& name,
+                                       const Endpoint& to) const {
+  const bool is_private = classifier.Classify(to.address).address_class == AddressClass::kPrivate;
+  return JudgeNamed({name, NameRules(name)}, protocol, to.port, is_private);
 }
 
 // May this name lead to this address at all? Ports are CheckFlow's concern.
@@ -246,7 +281,6 @@ Verdict Filter::State::JudgeAnswer(const PinTable::PinnedName& name,
 }
 
 bool Filter::State::IsNews(std::string key) {
-  if (!options.on_refusal) return false;
   const auto [entry, is_new] = reported.insert(std::move(key));
   if (!is_new) return false;
   report_order.push_back(entry);
@@ -258,6 +292,7 @@ bool Filter::State::IsNews(std::string key) {
 }
 
 void Filter::State::Report(RefusalEvent event, const Verdict& verdict) const {
+  if (!options.on_refusal) return;
   event.reason = verdict.reason;
   event.closes_others = open_mode();
   if (verdict.rule && IsRefusal(*verdict.rule)) {
@@ -281,7 +316,11 @@ void Filter::State::ReportName(std::string_view name, const Verdict& verdict) {
 void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
   const bool icmp = protocol == Protocol::kIcmp;
   const uint16_t port = icmp ? uint16_t{0} : to.port;
-  if (!IsNews(StrCat("flow ", ProtocolName(protocol), " ", to.address.ToString(), " ", port))) {
+  // An address rule is what opens a way for clients that name no server.
+  const bool unnamed =
+      verdict.reason == Reason::kNoServerName || verdict.reason == Reason::kBadServerName;
+  if (!IsNews(StrCat(unnamed ? "server " : "flow ", ProtocolName(protocol), " ",
+                     to.address.ToString(), " ", port))) {
     return;
   }
   RefusalEvent event;
@@ -291,13 +330,37 @@ void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verd
   event.destination = to;
   if (icmp) {
     event.remedy = StrCat("icmp/", to.address.ToString());
-  } else if (verdict.name.empty() || verdict.reason == Reason::kProtectedRange) {
+  } else if (verdict.name.empty() || unnamed || verdict.reason == Reason::kProtectedRange) {
     event.remedy = to.address.ToString();  // every port: short, and nothing to quote in a shell
   } else {
     event.remedy = NameTarget(verdict.name, port);
   }
   event.remedy = ValidOrNothing(std::move(event.remedy));
   Report(std::move(event), verdict);
+}
+
+void Filter::State::ReportServerName(Protocol protocol, const Endpoint& to,
+                                     const Verdict& verdict) {
+  if (!IsNews(StrCat("server ", ProtocolName(protocol), " ", to.address.ToString(), " ", to.port,
+                     " ", verdict.name))) {
+    return;
+  }
+  RefusalEvent event;
+  event.kind = RefusalEvent::Kind::kServerName;
+  event.protocol = protocol;
+  event.name = verdict.name;
+  event.destination = to;
+  event.remedy = ValidOrNothing(NameTarget(verdict.name, to.port));
+  Report(std::move(event), verdict);
+}
+
+void Filter::State::ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name) {
+  if (!options.on_unnamed) return;
+  if (!IsNews(
+          StrCat("unnamed ", ProtocolName(protocol), " ", to.address.ToString(), " ", to.port))) {
+    return;
+  }
+  options.on_unnamed({protocol, to, name});
 }
 
 void Filter::State::ReportAnswer(const std::string& name, const IpAddress& address,
@@ -343,7 +406,46 @@ std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now
 
 Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now) {
   Verdict verdict = state_->JudgeFlow(protocol, destination, now);
+  // Datagrams show no name: that of QUIC (RFC 9001) is not looked for.
+  if (verdict.allowed && verdict.reason == Reason::kPin && protocol == Protocol::kUdp) {
+    return CheckUnnamed(protocol, destination, now);
+  }
   if (!verdict.allowed) state_->ReportFlow(protocol, destination, verdict);
+  return verdict;
+}
+
+Verdict Filter::CheckServerName(Protocol protocol, std::string_view asked,
+                                const Endpoint& destination, TimePoint now) {
+  if (const auto address = IpAddress::Parse(asked)) {
+    // RFC 6066 and RFC 9110, 4.2: it names no server, unless it leads to another address.
+    if (*address == destination.address) return CheckUnnamed(protocol, destination, now);
+    return CheckFlow(protocol, {*address, destination.port}, now);
+  }
+  const auto name = NormalizeName(asked);
+  if (!name) return RefuseBadServerName(protocol, destination, now);
+  Verdict verdict = state_->JudgeServerName(protocol, *name, destination);
+  if (!verdict.allowed) state_->ReportServerName(protocol, destination, verdict);
+  return verdict;
+}
+
+Verdict Filter::CheckUnnamed(Protocol protocol, const Endpoint& destination, TimePoint now) {
+  Verdict verdict = state_->JudgeFlow(protocol, destination, now);
+  if (state_->options.strict_names) {
+    verdict = {false, Reason::kNoServerName, nullptr, std::move(verdict.name)};
+    state_->ReportFlow(protocol, destination, verdict);
+  } else {
+    // It was open when it began: flows outlast their pins.
+    verdict.allowed = true;
+    verdict.reason = Reason::kPin;
+    state_->ReportUnnamed(protocol, destination, verdict.name);
+  }
+  return verdict;
+}
+
+Verdict Filter::RefuseBadServerName(Protocol protocol, const Endpoint& destination, TimePoint now) {
+  const Verdict verdict{false, Reason::kBadServerName, nullptr,
+                        state_->JudgeFlow(protocol, destination, now).name};
+  state_->ReportFlow(protocol, destination, verdict);
   return verdict;
 }
 

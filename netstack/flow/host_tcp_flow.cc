@@ -51,7 +51,9 @@ bool HasSourceAddress(const sockaddr_storage& address, socklen_t length) {
 
 }  // namespace
 
-HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key) : TcpFlow(table, key) {}
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key,
+                         std::unique_ptr<ServerNameCheck> check)
+    : TcpFlow(table, key), check_(std::move(check)) {}
 
 HostTcpFlow::~HostTcpFlow() { CloseHost(); }
 
@@ -201,10 +203,16 @@ void HostTcpFlow::OnHostEvent(uint32_t events) {
 
 void HostTcpFlow::FlushToHost() {
   while (has_received() && !write_blocked_) {
-    const ssize_t sent = SendReceived();
+    std::array<iovec, kMaxPieces> pieces;
+    const size_t count = check_ ? PassablePieces(pieces) : ReceivedPieces(pieces);
+    if (count == 0) break;
+    const ssize_t sent = SendPieces(std::span(pieces).first(count));
     if (sent >= 0) {
       table().NoteActivity(*this);
-      ConsumeReceived(static_cast<size_t>(sent));
+      const auto taken = static_cast<size_t>(sent);
+      ConsumeReceived(taken);
+      checked_bytes_ -= std::min(checked_bytes_, taken);
+      if (check_) check_->Passed(taken);
     } else if (errno == EAGAIN) {
       write_blocked_ = true;
     } else if (errno != EINTR) {
@@ -213,6 +221,7 @@ void HostTcpFlow::FlushToHost() {
       return;
     }
   }
+  if (!socket_) return;
   if (has_received()) {
     CompactReceived();
   } else if (sandbox_finished() && !write_shut_) {
@@ -223,17 +232,46 @@ void HostTcpFlow::FlushToHost() {
 
 // The urgent byte goes alone: MSG_OOB marks the last byte that was taken, and of more only a part
 // may be (send(2)).
-ssize_t HostTcpFlow::SendReceived() {
-  std::array<iovec, kMaxPieces> pieces;
+ssize_t HostTcpFlow::SendPieces(std::span<iovec> pieces) {
   msghdr message{};
   message.msg_iov = pieces.data();
-  message.msg_iovlen = ReceivedPieces(pieces);
+  message.msg_iovlen = pieces.size();
   int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-  if (const auto before = ReceivedBeforeUrgent()) {
+  const auto before = ReceivedBeforeUrgent();
+  if (before && !check_ && *before >= checked_bytes_) {
     if (*before == 0) flags |= MSG_OOB;
     message.msg_iovlen = Shorten(pieces, message.msg_iovlen, std::max<uint64_t>(*before, 1));
   }
   return sendmsg(socket_.get(), &message, flags);
+}
+
+// What the check lets pass of what is received.
+size_t HostTcpFlow::PassablePieces(std::span<iovec> pieces) {
+  const TimePoint now = table().loop().Now();
+  size_t count = 0;
+  size_t seen = 0;
+  do {
+    // The second time round: what is undecided lies in more pieces than fit.
+    if (count == pieces.size()) CompactReceived();
+    count = ReceivedPieces(pieces);
+    seen = check_->seen();
+    Follow(check_->Read(pieces.first(count), now));
+    if (!check_) return socket_ ? count : 0;
+  } while (check_->may_pass() == 0 && check_->seen() > seen);
+  if (sandbox_finished() && check_->seen() == received_bytes()) {
+    Follow(check_->Finish(now));
+    if (!check_) return socket_ ? count : 0;
+  }
+  return check_->may_pass() > 0 ? Shorten(pieces, count, check_->may_pass()) : 0;
+}
+
+void HostTcpFlow::Follow(ServerNameCheck::State state) {
+  if (state == ServerNameCheck::State::kReading) return;
+  checked_bytes_ = check_->seen();
+  check_.reset();
+  if (state == ServerNameCheck::State::kDone) return;
+  ResetHost();
+  Reset();
 }
 
 void HostTcpFlow::PullFromHost() {
@@ -269,7 +307,12 @@ bool HostTcpFlow::HostRead(ssize_t length, size_t wanted) {
     return false;
   }
   table().NoteActivity(*this);
-  if (length == 0) host_finished_ = true;
+  if (length == 0) {
+    host_finished_ = true;
+  } else if (check_) {
+    Follow(check_->ServerSpoke(table().loop().Now()));
+    if (!socket_) return false;
+  }
   if (static_cast<size_t>(length) == wanted) return true;
   readable_ = false;
   return false;
@@ -356,6 +399,11 @@ void HostTcpFlow::ResetHost() {
 
 void HostTcpFlow::OnTick(TimePoint now) {
   if (dial_ != Dial::kDone || !socket_) return;
+  if (check_ && check_->OnTick(now) == ServerNameCheck::State::kRefused) {
+    host_failed_ = true;
+    MarkDirty();
+    return;
+  }
   const TcpLimits& limits = table().limits();
   const bool half_closed = host_finished_ || sandbox_finished();
   if (now - last_activity() < (half_closed ? limits.half_closed_timeout : limits.idle_timeout)) {

@@ -14,19 +14,29 @@
 // The socket is watched level-triggered. Reading stops when the sandbox does not keep up (the data
 // then waits in the host's kernel, and its peer feels it); writing waits for EPOLLOUT when the host
 // does not.
+//
+// A flow that a name opened has a check of what its client asks for (server_name_check.h): what the
+// sandbox sends waits for that, what the host sends does not. The check goes when it has no more to
+// ask, and a flow without one is looked into by nobody. Urgent bytes are ordinary ones where a
+// check looks: the host's server would take them out of what it reads, and read another name.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 
 #include <sys/socket.h>
 
+#include <memory>
+
 #include "base/unique_fd.h"
+#include "netstack/flow/server_name_check.h"
 #include "netstack/flow/tcp_flow.h"
 
 namespace mini::netstack {
 
 class HostTcpFlow final : public TcpFlow {
  public:
-  HostTcpFlow(TcpFlowTable& table, const FlowKey& key);
+  // Without a check, the flow may lead to any server at its address.
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key,
+              std::unique_ptr<ServerNameCheck> check = nullptr);
   ~HostTcpFlow() override;
 
   void Service() override;
@@ -49,7 +59,9 @@ class HostTcpFlow final : public TcpFlow {
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);
   void FlushToHost();
-  ssize_t SendReceived();
+  ssize_t SendPieces(std::span<iovec> pieces);
+  size_t PassablePieces(std::span<iovec> pieces);
+  void Follow(ServerNameCheck::State state);
   void PullFromHost();
   bool PullUrgent();
   bool PullBlocks(size_t room);
@@ -60,6 +72,8 @@ class HostTcpFlow final : public TcpFlow {
   void ResetHost();
 
   UniqueFd socket_;
+  std::unique_ptr<ServerNameCheck> check_;
+  size_t checked_bytes_ = 0;  // that a check has seen which is gone, of what is received
   Dial dial_ = Dial::kNotStarted;
   bool readable_ = false;
   bool starved_ = false;        // more to read, but no room

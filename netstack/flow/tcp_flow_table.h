@@ -44,7 +44,7 @@ class TcpFlowTable final : private LwipDevice::Owner {
   // A flow for an admitted SYN, or nothing: refused.
   using Admit = std::function<std::unique_ptr<TcpFlow>(TcpFlowTable& table, const FlowKey& key)>;
 
-  using Notify = std::function<void(const std::string& sentence)>;
+  using Notify = std::function<void(std::string_view sentence)>;
 
   // At most one in a process at a time: lwIP's state is global. `notify` is told, once each, that a
   // limit has been met.

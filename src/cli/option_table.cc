@@ -105,6 +105,13 @@ constexpr OptionEntry kTable[] = {
      [](Options& o, Value v) { return o.AddRulesFile(v); }, kNeedsStack},
     {'\0', "allow", "RULE", kNetwork, "one rule of an allow-list. Can be repeated",
      [](Options& o, Value v) { return o.AddRule(v); }, kNeedsStack},
+    {'\0', "strict-names", "", kNetwork,
+     "refuse what a name of the list lets through and\n"
+     "does not say in TLS or HTTP which server it means",
+     [](Options& o, Value) {
+       return Done([&] { o.builder().SetServerNames(ServerNames::kRequired); });
+     },
+     kNeedsStack},
     {'n', "no-loopback", "", kNetwork, "no network, and not even a loopback device",
      [](Options& o, Value) { return o.builder().SetNetwork(Network::kUnconfigured); },
      Exclusive{Product::kSandbox, "without a network there is nothing to allow: run mini-sandbox"}},

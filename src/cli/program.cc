@@ -103,7 +103,8 @@ int RunProgram(Product product, int argc, const char* const* argv) {
       Run({.policy = std::move(line->policy),
            .argv = std::move(line->command),
            .on_notice = [product](std::string_view sentence) { Say(product, sentence); },
-           .debug_log = std::move(line->debug_log)});
+           .debug_log = std::move(line->debug_log),
+           .process_ends = true});
   return outcome.ok() ? ExitCodeFor(*outcome) : Fail(product, outcome.status());
 }
 

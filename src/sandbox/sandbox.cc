@@ -14,7 +14,7 @@
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
 #include "sandbox/degraded_run.h"
-#include "sandbox/stack_thread.h"
+#include "sandbox/stack_process.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
@@ -23,6 +23,8 @@
 #include "sys/clone.h"
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
+#include "sys/resolver_files.h"
+#include "sys/resolver_watch.h"
 #include "sys/route_probe.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
@@ -84,15 +86,24 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
   return plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew;
 }
 
-Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
-                                                Tap tap) {
+netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::string_view hosts) {
+  netstack::ResolverConfig config = netstack::ParseResolvConf(resolv_conf);
+  config.hosts = netstack::ParseHosts(hosts);
+  return config;
+}
+
+// To open them later the stack has to be left the directories that they lie in, for reading. What
+// an ordinary user can read in /etc is no secret of theirs; what root can read is.
+bool MayFollowResolverFiles() { return geteuid() != 0; }
+
+// In the stack's process, at its beginning: the request is a copy there.
+Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
   netstack::StackOptions options;
-  options.link.fd = std::move(tap.fd);
-  options.link.sandbox_mac = tap.mac;
-  options.link.mtu = tap.mtu;
   options.filter.rules = std::move(request.policy.rules);
+  options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
-  // It has to be opened here, in the host's network namespace; the stack's thread alone uses it.
+  // It has to be opened here, in the host's network namespace, and before the process confines
+  // itself.
   MINI_ASSIGN_OR_RETURN(std::shared_ptr<RouteProbe> routes, RouteProbe::Open());
   options.filter.leads_to_this_host = [routes](const IpAddress& address) {
     return routes->LeadsToThisHost(address);
@@ -100,25 +111,43 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
     notice(event.ToString());
   };
+  if (log) {
+    options.filter.on_unnamed = [log](const netstack::UnnamedEvent& event) {
+      log->Write("names", event.ToString());
+    };
+  }
   options.on_notice = request.on_notice;
-  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
-  options.resolver.servers = std::move(resolv_conf.servers);
-  options.resolver.timeout = resolv_conf.timeout;
-  options.resolver.attempts = resolv_conf.attempts;
-  options.resolver.hosts = netstack::ParseHosts(facts.hosts);
+  MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
+  options.resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
+  if (!MayFollowResolverFiles()) return options;
+  const auto watch =
+      std::make_shared<ResolverWatch>(std::move(files.resolv_conf), std::move(files.hosts));
+  options.resolver.reread = [watch]() -> std::optional<netstack::ResolverConfig> {
+    if (!watch->ReadIfChanged()) return std::nullopt;
+    return ResolverConfigOf(watch->resolv_conf(), watch->hosts());
+  };
   return options;
 }
 
-// The network stage on this side: while the child mounts, the link is configured and the stack
-// started; then the command may run.
-Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostFacts& facts,
-                                                Supervisor& supervisor) {
+Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const DebugLog* log) {
+  StackProcessOptions options;
+  options.make_options = [&request, log] { return MakeStackOptions(request, log); };
+  if (MayFollowResolverFiles()) options.readable_files = ResolverWatch::Paths();
+  if (log) options.kept_descriptors.push_back(log->descriptor());
+  return StackProcess::Start(options);
+}
+
+// The network stage on this side: while the child mounts, the link is configured and handed to the
+// stack; then the command may run.
+Status ConnectStack(StackProcess& stack, Supervisor& supervisor, const DebugLog* log) {
   MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
   MINI_ASSIGN_OR_RETURN(Tap tap, ConfigureTap(std::move(received.descriptors[0]),
                                               std::move(received.descriptors[1]), TapOptions()));
-  MINI_ASSIGN_OR_RETURN(netstack::StackOptions options,
-                        MakeStackOptions(request, facts, std::move(tap)));
-  return StackThread::Start(std::move(options));
+  MINI_ASSIGN_OR_RETURN(const ServingStack serving, stack.Serve(std::move(tap)));
+  if (log) {
+    log->Write("stack", StrCat("process ", serving.pid, ", ", serving.confinement.ToString()));
+  }
+  return OkStatus();
 }
 
 void LogStart(const DebugLog& log) {
@@ -142,36 +171,48 @@ void Enter(std::string_view stage, const DebugLog* log) {
 }
 
 // From the clone to the end of everything inside.
-Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts& facts,
-                          const SupervisorSignals& signals, ChildProcess& child,
-                          Supervisor& supervisor, const DebugLog* log) {
-  if (plan.network != Network::kStack) {
+Result<Outcome> Supervise(StackProcess* stack, const SupervisorSignals& signals,
+                          ChildProcess& child, Supervisor& supervisor, const DebugLog* log) {
+  if (stack == nullptr) {
     Enter("supervise", log);
     return supervisor.Run(signals);
   }
   Enter("network", log);
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_RETURN_IF_ERROR(ConnectStack(*stack, supervisor, log));
   MINI_RETURN_IF_ERROR(child.SendGo());
-  supervisor.WatchStack(stack->failure_descriptor());
+  supervisor.WatchStack(stack->pidfd());
   Enter("supervise", log);
   Result<Outcome> outcome = supervisor.Run(signals);
   if (supervisor.stack_failed()) return stack->TakeFailure();
   return outcome;
 }
 
-Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
+// What a run is made of.
+struct RunValues {
+  HostFacts facts;
+  Plan plan;
+  std::optional<FrozenPlanOwner> frozen;
+};
+
+Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog* log) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  std::unique_ptr<StackProcess> stack;
+  if (request.policy.network == Network::kStack) {
+    MINI_ASSIGN_OR_RETURN(stack, StartStack(request, log));
+  }
   Enter("probe", log);
-  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  MINI_ASSIGN_OR_RETURN(values.facts, ProbeHost(request.policy));
+  const HostFacts& facts = values.facts;
   if (request.policy.degraded == Degraded::kAllowed) {
     if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal, log);
   }
   Enter("plan", log);
-  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
+  MINI_ASSIGN_OR_RETURN(values.plan, MakePlan(request.policy, facts, request.argv));
+  const Plan& plan = values.plan;
   if (log) log->Write("plan", plan.ToString());
   const bool is_relayed = plan.terminal || plan.interrupt_terminates;
   const SupervisorSignals signals(is_relayed ? JobControl::kRelayed : JobControl::kShared);
-  const FrozenPlanOwner frozen =
+  values.frozen =
       Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
              signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
@@ -184,11 +225,12 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
     scratch.emplace(std::move(made));
   }
   Enter("clone", log);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get(), NetworkNamespaceOf(plan)));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child,
+                        StartChild(values.frozen->get(), NetworkNamespaceOf(plan)));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice);
   supervisor.WriteTo(log);
-  Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor, log);
+  Result<Outcome> outcome = Supervise(stack.get(), signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) {
       request.on_notice(removed.ToString());
@@ -219,7 +261,9 @@ Result<Outcome> Run(RunRequest request) {
       told(sentence);
     };
   }
-  Result<Outcome> outcome = RunStages(std::move(request), log ? &*log : nullptr);
+  auto values = std::make_unique<RunValues>();
+  Result<Outcome> outcome = RunStages(request, *values, log ? &*log : nullptr);
+  if (request.process_ends) (void)values.release();
   if (log) log->Write("outcome", OutcomeText(outcome));
   return outcome;
 }

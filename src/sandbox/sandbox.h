@@ -23,6 +23,9 @@ struct RunRequest {
   std::function<void(std::string_view)> on_notice;
   // Where to write what is done, before anything else is (supervise/debug_log.h).
   std::optional<std::string> debug_log = {};
+  // The process ends right after the run: its values are left to the kernel. To take them apart
+  // would touch each of their pages once more, and since the clone every touch copies a page.
+  bool process_ends = false;
 };
 
 // What would be done, without doing it.

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,8 +33,9 @@ class Supervisor {
   // The TAP and the netlink socket that the child opened; an error when it failed before that.
   Result<ReceivedReport> WaitForDescriptors();
 
-  // `failure_descriptor` becomes readable when the network stack fails: Run() then ends.
-  void WatchStack(int failure_descriptor) { stack_failure_ = failure_descriptor; }
+  // When the network stack's process ends, Run() ends. It is continued when this process is: it may
+  // have been stopped as a part of the same job.
+  void WatchStack(int pidfd) { stack_ = pidfd; }
   bool stack_failed() const { return stack_failed_; }
 
   // Returns when no process of the sandbox is left. An error: the command never ran, or cannot go
@@ -67,7 +69,7 @@ class Supervisor {
   ChildProcess& child_;
   std::function<void(std::string_view)> on_notice_;
   const DebugLog* log_ = nullptr;
-  int stack_failure_ = -1;
+  int stack_ = -1;
   bool stack_failed_ = false;
   // What happens at the deadline: the command is told to end, it is killed, its output is given up.
   enum class Due { kTimeLimit, kKill, kGiveUp } due_ = Due::kTimeLimit;
@@ -75,8 +77,10 @@ class Supervisor {
   std::optional<std::chrono::steady_clock::time_point> interrupted_at_;
   bool control_open_ = true;
   bool command_stopped_ = false;
-  std::optional<Terminal> terminal_;  // plan_.terminal, once the child has made it
-  bool ended_ = false;                // no process of the sandbox is left
+  // plan_.terminal, once the child has made it. Not in place: its buffers are pages that no other
+  // run should touch.
+  std::unique_ptr<Terminal> terminal_;
+  bool ended_ = false;  // no process of the sandbox is left
   bool delivery_given_up_ = false;
   // Notices for when the user's terminal is in order again, and need not be waited for.
   std::vector<std::string> said_later_;

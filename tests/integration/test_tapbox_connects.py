@@ -9,7 +9,7 @@ import world_tcp
 
 OPEN = ("198.51.100.10", "2001:db8:a::10")
 # The host has no other use for these.
-TARGET = {"-4": "203.0.113.130", "-6": "2001:db8:b::130"}
+TARGET = {"-4": "203.0.113.140", "-6": "2001:db8:b::140"}
 
 
 class ConnectErrors(tapbox.TapboxTest):

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -44,6 +45,13 @@ struct SeenFrame {
   std::optional<uint16_t> mss;
   std::optional<uint8_t> window_scale;
   uint8_t icmp_type = 0, icmp_code = 0;
+  uint32_t icmp_rest = 0;  // behind the checksum: an MTU, or identifier and sequence
+  bool dont_fragment = false;
+  // A fragment: its checksum is not looked at, and `payload` is everything behind the IP headers.
+  bool is_fragment = false, more_fragments = false;
+  uint32_t fragment_identification = 0;
+  size_t fragment_offset = 0;
+  size_t ip_length = 0;
   Bytes payload;  // behind the transport header; of ICMP: behind its eight bytes
 
   bool Is(uint8_t tcp_flags) const { return sound && protocol == 6 && flags == tcp_flags; }
@@ -63,7 +71,11 @@ struct TcpFields {
 
 Bytes MakeTcp(const TcpFields& fields);
 Bytes MakeUdp(const Endpoint& from, const Endpoint& to, const Bytes& payload);
-Bytes MakeIcmpEcho(const IpAddress& from, const IpAddress& to, const Bytes& payload);
+Bytes MakeIcmpEcho(const IpAddress& from, const IpAddress& to, const Bytes& payload,
+                   uint16_t identifier = 0x1234, uint16_t sequence = 1);
+// The packet in `frame`, cut into pieces of at most `size` bytes (a multiple of eight) behind the
+// IP header; over IPv6 with a fragment header even when it is one piece.
+std::vector<Bytes> MakeFragments(const Bytes& frame, size_t size, uint32_t identification);
 // Computes the transport checksum of a frame anew (after a test has changed something).
 void FixChecksums(Bytes& frame);
 void SetVnet(Bytes& frame, const VnetFields& vnet);
@@ -73,7 +85,10 @@ struct FakeSandboxOptions {
   StackLimits limits = {};
   ResolverConfig resolver = {};
   uint16_t mtu = 1500;
-  std::function<void(const std::string&)> on_notice = {};  // on the stack's thread
+  bool udp_segmentation = false;
+  std::function<void(std::string_view)> on_notice = {};
+  // A stack of the test's own on the other end, for which the above but the MTU counts nothing.
+  std::function<std::unique_ptr<Stack>(LinkOptions)> make_stack = {};
 };
 
 class FakeSandbox {
@@ -89,6 +104,9 @@ class FakeSandbox {
   // The next frame that belongs to those endpoints; others are dropped.
   std::optional<SeenFrame> ReceiveFor(uint16_t local_port,
                                       std::chrono::milliseconds patience = kPatience);
+  // The next packet, put together from its fragments where it comes in some. `fragments` is how
+  // many frames it took. Other frames in between make it unsound.
+  std::optional<SeenFrame> ReceiveWhole(size_t& fragments);
   // Sends an echo request, which is always answered, and takes everything up to the answer: what
   // the stack had to say to earlier frames has then been said.
   std::vector<SeenFrame> Drain();
@@ -96,6 +114,9 @@ class FakeSandbox {
   Status RunStatus() const { return ran_; }
 
  private:
+  LinkOptions MakeLink(uint16_t mtu);
+  static std::unique_ptr<Stack> MakeStack(FakeSandboxOptions options, LinkOptions link);
+
   UniqueFd fd_;
   std::unique_ptr<Stack> stack_;
   std::thread thread_;

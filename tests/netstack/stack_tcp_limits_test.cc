@@ -18,10 +18,10 @@ Endpoint Local(uint16_t port) { return {*IpAddress::Parse("198.18.0.1"), port}; 
 // What the stack tells the user.
 class Notices {
  public:
-  std::function<void(const std::string&)> Taker() {
-    return [this](const std::string& sentence) {
+  std::function<void(std::string_view)> Taker() {
+    return [this](std::string_view sentence) {
       const std::lock_guard lock(mutex_);
-      sentences_.push_back(sentence);
+      sentences_.emplace_back(sentence);
     };
   }
   std::vector<std::string> sentences() {
