@@ -7,6 +7,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <optional>
+#include <utility>
 
 #include "base/strings.h"
 #include "netstack/epoll_loop.h"
@@ -16,6 +19,7 @@
 #include "netstack/flow/tcp_flow_table.h"
 #include "netstack/flow/udp_flow_table.h"
 #include "netstack/link/tap_link.h"
+#include "netstack/verdict_log.h"
 
 // Theory of operation. This file only wires: frames are read from the link in batches, parsed, and
 // handed to the table of their protocol; what no table carries is answered here. Whatever a batch
@@ -65,12 +69,20 @@ TcpLimits TcpLimitsOf(const StackLimits& limits) {
   return tcp;
 }
 
+std::unique_ptr<VerdictLog> MakeLog(StackOptions& options, const EventLoop& loop) {
+  if (!options.verdict_log) return nullptr;
+  return std::make_unique<VerdictLog>(
+      std::move(options.verdict_log), options.log_pid,
+      VerdictLog::Clocks{[&loop] { return loop.Now(); }, std::chrono::system_clock::now});
+}
+
 class RunningStack final : public Stack {
  public:
   RunningStack(std::unique_ptr<ClaimOfTheOnlyStack> claim, StackOptions options,
-               std::unique_ptr<EpollLoop> loop)
+               std::unique_ptr<EpollLoop> loop, std::unique_ptr<VerdictLog> log)
       : claim_(std::move(claim)),
         loop_(std::move(loop)),
+        log_(std::move(log)),
         limits_(options.limits),
         link_(std::move(options.link)),
         filter_(std::move(options.filter)),
@@ -83,27 +95,44 @@ class RunningStack final : public Stack {
         *loop_, link_, budget_, TcpLimitsOf(limits_),
         [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); });
     udp_ = std::make_unique<UdpFlowTable>(
-        *loop_, link_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
-          return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
-        });
+        *loop_, link_, *dns_, MaxUdpFlows(limits_),
+        [this](const Endpoint& remote) { return Admit(Protocol::kUdp, remote); });
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
-    ExpirePins();
+    EverySecond();
     return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
   }
 
-  Status Run() override { return loop_->Run(); }
+  Status Run() override {
+    Status served = loop_->Run();
+    tcp_.reset();
+    udp_.reset();
+    if (!log_) return served;
+    log_->TellRepeated();
+    Status logged = log_->Flush();
+    return served.ok() ? logged : served;
+  }
   void Stop() override { loop_->Stop(); }
+  const RefusalSummary& refusals() const override { return filter_.refusals(); }
 
  private:
   std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
-    if (!filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now()).allowed) return nullptr;
-    return std::make_unique<HostTcpFlow>(table, key);
+    std::optional<FlowRecord> record = Admit(Protocol::kTcp, key.remote);
+    if (!record) return nullptr;
+    return std::make_unique<HostTcpFlow>(table, key, std::move(*record));
   }
 
-  void ExpirePins() {
+  // The record of a flow that may be, or nothing: refused.
+  std::optional<FlowRecord> Admit(Protocol protocol, const Endpoint& remote) {
+    const Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now());
+    if (!verdict.allowed) return std::nullopt;
+    return FlowRecord(log_.get(), *loop_, protocol, remote, verdict);
+  }
+
+  void EverySecond() {
     filter_.ExpirePins(loop_->Now());
-    loop_->AddTimer(std::chrono::seconds(1), [this] { ExpirePins(); });
+    if (log_) log_->TellRepeated();
+    loop_->AddTimer(std::chrono::seconds(1), [this] { EverySecond(); });
   }
 
   void OnLink(uint32_t events) {
@@ -170,11 +199,18 @@ class RunningStack final : public Stack {
     tcp_->ServiceFlows();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
+    if (log_) FlushLog();
+  }
+
+  void FlushLog() {
+    Status logged = log_->Flush();
+    if (!logged.ok()) loop_->Fail(std::move(logged));
   }
 
   // Destroyed from the last to the first: flows before what they use.
   std::unique_ptr<ClaimOfTheOnlyStack> claim_;
   std::unique_ptr<EpollLoop> loop_;
+  std::unique_ptr<VerdictLog> log_;
   const StackLimits limits_;
   TapLink link_;
   Filter filter_;
@@ -202,8 +238,10 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
-  auto stack =
-      std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));
+  std::unique_ptr<VerdictLog> log = MakeLog(options, *loop);
+  options.filter.observer = log.get();
+  auto stack = std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop),
+                                              std::move(log));
   MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver)));
   return std::unique_ptr<Stack>(std::move(stack));
 }

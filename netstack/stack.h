@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/status.h"
+#include "base/unique_fd.h"
 #include "netstack/dns/dns_server.h"
 #include "netstack/filter/filter.h"
 #include "netstack/link/link.h"
@@ -27,6 +28,10 @@ struct StackOptions {
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
+  // Open for appending: every verdict and every flow's end is written there (verdict_log.h), with
+  // `log_pid`. Not valid: nothing is.
+  UniqueFd verdict_log;
+  int64_t log_pid = 0;
 };
 
 class Stack {
@@ -35,9 +40,13 @@ class Stack {
   static Result<std::unique_ptr<Stack>> Create(StackOptions options);
   virtual ~Stack() = default;
 
-  // Serves until Stop(). An error means that the stack can no longer serve (the TAP failed, epoll
-  // failed): the run has to end, never to go on without it.
+  // Serves until Stop(), then ends every flow. Called once. An error means that the stack can no
+  // longer serve (the TAP failed, epoll failed, the log could not be written): the run has to end,
+  // never to go on without it.
   virtual Status Run() = 0;
+
+  // What was refused, if options.filter.counts_refusals; not while Run() runs elsewhere.
+  virtual const RefusalSummary& refusals() const = 0;
 
   // From any thread or signal handler; Run() then returns OK soon.
   virtual void Stop() = 0;

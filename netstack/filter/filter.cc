@@ -21,15 +21,18 @@
 //
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
-// inside costs output but not memory, and an old refusal can be reported again.
+// inside costs output but not memory, and an old refusal can be reported again. For the summary
+// the first kMaxCounted distinct ones are counted, by the same key; the observer hears of each.
 #include "netstack/filter/filter.h"
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <set>
 
 #include "base/strings.h"
 #include "netstack/filter/address_class.h"
+#include "netstack/filter/observer.h"
 #include "netstack/filter/pin_table.h"
 
 namespace mini::netstack {
@@ -42,6 +45,7 @@ constexpr seconds kMaxPin{3600};
 constexpr seconds kGrace{60};
 constexpr size_t kMaxNamesPerAddress = 256;
 constexpr size_t kMaxReported = 4096;
+constexpr size_t kMaxCounted = 1024;
 
 bool IsRefusal(const Rule& rule) { return rule.action == RuleAction::kRefuse; }
 
@@ -53,6 +57,23 @@ bool Names(const Rule& rule, const ClassifiedAddress& address) {
 
 std::string NameTarget(std::string_view name, uint16_t port) {
   return port == 0 ? std::string(name) : StrCat(name, ":", port);
+}
+
+// The allow-list line that would have allowed it.
+std::string RemedyFor(const VerdictEvent& event) {
+  const std::string address = event.destination.address.ToString();
+  switch (event.subject) {
+    case VerdictEvent::Subject::kName:
+      return std::string(event.name);
+    case VerdictEvent::Subject::kAnswer:
+      return event.reason == Reason::kPrivateRange ? std::string(event.name) : address;
+    case VerdictEvent::Subject::kFlow:
+      break;
+  }
+  if (event.protocol == Protocol::kIcmp) return StrCat("icmp/", address);
+  // Every port: short, and nothing to quote in a shell.
+  if (event.name.empty() || event.reason == Reason::kProtectedRange) return address;
+  return NameTarget(event.name, event.destination.port);
 }
 
 // A remedy is only worth giving when it is a line that the grammar takes.
@@ -82,7 +103,7 @@ std::string_view ReasonText(Reason reason) {
   return "unknown";
 }
 
-std::string RefusalEvent::ToString() const {
+std::string RefusalEvent::ToString(uint64_t times) const {
   std::string text = "refused ";
   if (kind == Kind::kName && left_out) {
     text += StrCat("address ", left_out->ToString(), " of ", name);
@@ -94,6 +115,7 @@ std::string RefusalEvent::ToString() const {
                    icmp ? destination.address.ToString() : destination.ToString());
     if (!name.empty()) text += StrCat(" (", name, ")");
   }
+  if (times > 1) text += StrCat(", ", times, " times");
   if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
   text += StrCat(": ", ReasonText(reason));
   if (!remedy.empty()) {
@@ -102,6 +124,57 @@ std::string RefusalEvent::ToString() const {
         remedy);
   }
   return text;
+}
+
+std::vector<std::string> SummaryLines(const RefusalSummary& summary,
+                                      const std::optional<std::string>& log_file, size_t most) {
+  std::vector<std::string> lines;
+  for (const RefusalSummary::Entry& entry : summary.entries) {
+    if (lines.size() == most) break;
+    lines.push_back(entry.event.ToString(entry.times));
+  }
+  const size_t more = summary.entries.size() - lines.size();
+  if (more == 0 && summary.unlisted == 0) return lines;
+  // What found no room may have been any number of different ones.
+  lines.push_back(StrCat("and ", summary.unlisted > 0 ? "more than " : "", more, " more; ",
+                         log_file ? EscapeForTerminal(*log_file) : "--log FILE", " lists all"));
+  return lines;
+}
+
+std::string SubjectKey(const VerdictEvent& event) {
+  switch (event.subject) {
+    case VerdictEvent::Subject::kName:
+      return StrCat("name ", event.name);
+    case VerdictEvent::Subject::kAnswer:
+      return StrCat("answer ", event.name, " ", event.destination.address.ToString());
+    case VerdictEvent::Subject::kFlow:
+      break;
+  }
+  return StrCat("flow ", ProtocolName(event.protocol), " ", event.destination.address.ToString(),
+                " ", event.destination.port);
+}
+
+RefusalEvent Explain(const VerdictEvent& event) {
+  RefusalEvent refusal;
+  const bool is_flow = event.subject == VerdictEvent::Subject::kFlow;
+  refusal.kind = is_flow ? RefusalEvent::Kind::kFlow : RefusalEvent::Kind::kName;
+  refusal.name = std::string(event.name);
+  refusal.reason = event.reason;
+  refusal.closes_others = event.open_mode;
+  if (event.subject == VerdictEvent::Subject::kAnswer) {
+    refusal.left_out = event.destination.address;
+  } else if (is_flow) {
+    refusal.protocol = event.protocol;
+    refusal.destination = event.destination;
+  }
+  if (event.rule && IsRefusal(*event.rule)) {
+    // No further line helps against "!".
+    refusal.refused_by = StrCat("\"", event.rule->ToString(), "\" (",
+                                EscapeForTerminal(event.rule->source), ":", event.rule->line, ")");
+    return refusal;
+  }
+  refusal.remedy = ValidOrNothing(RemedyFor(event));
+  return refusal;
 }
 
 struct Filter::State {
@@ -118,18 +191,23 @@ struct Filter::State {
   Verdict JudgePins(Protocol protocol, const Endpoint& to, bool is_private, TimePoint now) const;
   Verdict JudgeAnswer(const PinTable::PinnedName& name, const IpAddress& address) const;
 
+  // Tells whoever listens of a verdict.
+  void TellName(std::string_view name, const Verdict& verdict);
+  void TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void TellAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
+  void Tell(VerdictEvent event, const Verdict& verdict);
+  void Count(const std::string& key, const VerdictEvent& event);
   // Whether this refusal has to be reported, remembering that it was.
   bool IsNews(std::string key);
-  void Report(RefusalEvent event, const Verdict& verdict) const;
-  void ReportName(std::string_view name, const Verdict& verdict);
-  void ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
-  void ReportAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
 
   FilterOptions options;
   AddressClassifier classifier;
   PinTable pins;
   std::set<std::string> reported;
   std::deque<std::set<std::string>::iterator> report_order;
+  RefusalSummary summary;
+  std::map<std::string, size_t> counted;  // key to index in the summary
+  uint64_t last_flow = 0;
 };
 
 std::vector<const Rule*> Filter::State::NameRules(std::string_view name) const {
@@ -246,7 +324,6 @@ Verdict Filter::State::JudgeAnswer(const PinTable::PinnedName& name,
 }
 
 bool Filter::State::IsNews(std::string key) {
-  if (!options.on_refusal) return false;
   const auto [entry, is_new] = reported.insert(std::move(key));
   if (!is_new) return false;
   report_order.push_back(entry);
@@ -257,59 +334,55 @@ bool Filter::State::IsNews(std::string key) {
   return true;
 }
 
-void Filter::State::Report(RefusalEvent event, const Verdict& verdict) const {
-  event.reason = verdict.reason;
-  event.closes_others = open_mode();
-  if (verdict.rule && IsRefusal(*verdict.rule)) {
-    event.refused_by =
-        StrCat("\"", verdict.rule->ToString(), "\" (", EscapeForTerminal(verdict.rule->source), ":",
-               verdict.rule->line, ")");
-    event.remedy.clear();  // no further line helps against "!"
-  }
-  options.on_refusal(event);
-}
-
-void Filter::State::ReportName(std::string_view name, const Verdict& verdict) {
-  if (!IsNews(StrCat("name ", name))) return;
-  RefusalEvent event;
-  event.kind = RefusalEvent::Kind::kName;
-  event.name = std::string(name);
-  event.remedy = ValidOrNothing(event.name);
-  Report(std::move(event), verdict);
-}
-
-void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
-  const bool icmp = protocol == Protocol::kIcmp;
-  const uint16_t port = icmp ? uint16_t{0} : to.port;
-  if (!IsNews(StrCat("flow ", ProtocolName(protocol), " ", to.address.ToString(), " ", port))) {
-    return;
-  }
-  RefusalEvent event;
-  event.kind = RefusalEvent::Kind::kFlow;
-  event.protocol = protocol;
-  event.name = verdict.name;
-  event.destination = to;
-  if (icmp) {
-    event.remedy = StrCat("icmp/", to.address.ToString());
-  } else if (verdict.name.empty() || verdict.reason == Reason::kProtectedRange) {
-    event.remedy = to.address.ToString();  // every port: short, and nothing to quote in a shell
+void Filter::State::Count(const std::string& key, const VerdictEvent& event) {
+  if (const auto known = counted.find(key); known != counted.end()) {
+    ++summary.entries[known->second].times;
+  } else if (summary.entries.size() == kMaxCounted) {
+    ++summary.unlisted;
   } else {
-    event.remedy = NameTarget(verdict.name, port);
+    counted.emplace(key, summary.entries.size());
+    summary.entries.push_back({Explain(event)});
   }
-  event.remedy = ValidOrNothing(std::move(event.remedy));
-  Report(std::move(event), verdict);
 }
 
-void Filter::State::ReportAnswer(const std::string& name, const IpAddress& address,
-                                 const Verdict& verdict) {
-  if (!IsNews(StrCat("answer ", name, " ", address.ToString()))) return;
-  RefusalEvent event;
-  event.kind = RefusalEvent::Kind::kName;
+void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
+  event.allowed = verdict.allowed;
+  event.open_mode = open_mode();
+  event.reason = verdict.reason;
+  event.rule = verdict.rule;
+  if (options.observer) options.observer->OnVerdict(event);
+  if (verdict.allowed || (!options.on_refusal && !options.counts_refusals)) return;
+  std::string key = SubjectKey(event);
+  if (options.counts_refusals) Count(key, event);
+  if (options.on_refusal && IsNews(std::move(key))) options.on_refusal(Explain(event));
+}
+
+void Filter::State::TellName(std::string_view name, const Verdict& verdict) {
+  if (verdict.allowed && !options.observer) return;
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kName;
   event.name = name;
-  event.left_out = address;
-  const bool by_name = verdict.reason == Reason::kPrivateRange;
-  event.remedy = ValidOrNothing(by_name ? name : address.ToString());
-  Report(std::move(event), verdict);
+  Tell(std::move(event), verdict);
+}
+
+void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
+  if (verdict.allowed && !options.observer) return;
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kFlow;
+  event.protocol = protocol;
+  event.destination = {to.address, protocol == Protocol::kIcmp ? uint16_t{0} : to.port};
+  event.name = verdict.name;
+  event.flow = verdict.flow;
+  Tell(std::move(event), verdict);
+}
+
+void Filter::State::TellAnswer(const std::string& name, const IpAddress& address,
+                               const Verdict& verdict) {
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kAnswer;
+  event.name = name;
+  event.destination.address = address;
+  Tell(std::move(event), verdict);
 }
 
 Filter::Filter(FilterOptions options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -317,20 +390,20 @@ Filter::~Filter() = default;
 
 Verdict Filter::CheckName(std::string_view name) {
   Verdict verdict = state_->JudgeName(name);
-  if (!verdict.allowed) state_->ReportName(name, verdict);
+  state_->TellName(name, verdict);
   return verdict;
 }
 
 Verdict Filter::CheckAlias(std::string_view alias) {
   Verdict verdict = state_->JudgeName(alias);
   const bool refused_by_rule = !verdict.allowed && verdict.rule;
-  if (refused_by_rule) state_->ReportName(alias, verdict);
+  if (refused_by_rule) state_->TellName(alias, verdict);
   verdict.allowed = !refused_by_rule;
   return verdict;
 }
 
 void Filter::ReportRefusedName(std::string_view name, Reason reason) {
-  state_->ReportName(name, {false, reason, nullptr, {}});
+  state_->TellName(name, {false, reason, nullptr, {}});
 }
 
 std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now) const {
@@ -343,7 +416,8 @@ std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now
 
 Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now) {
   Verdict verdict = state_->JudgeFlow(protocol, destination, now);
-  if (!verdict.allowed) state_->ReportFlow(protocol, destination, verdict);
+  if (verdict.allowed) verdict.flow = ++state_->last_flow;
+  state_->TellFlow(protocol, destination, verdict);
   return verdict;
 }
 
@@ -359,7 +433,7 @@ std::vector<IpAddress> Filter::AdmitAnswer(std::string_view name,
   for (const IpAddress& address : addresses) {
     const Verdict verdict = state_->JudgeAnswer(pinned, address);
     if (!verdict.allowed) {
-      state_->ReportAnswer(pinned.name, address, verdict);
+      state_->TellAnswer(pinned.name, address, verdict);
       continue;
     }
     if (std::find(admitted.begin(), admitted.end(), address) != admitted.end()) continue;
@@ -369,6 +443,8 @@ std::vector<IpAddress> Filter::AdmitAnswer(std::string_view name,
   }
   return admitted;
 }
+
+const RefusalSummary& Filter::refusals() const { return state_->summary; }
 
 void Filter::ExpirePins(TimePoint now) { state_->pins.Expire(now); }
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <utility>
 
 #include "netstack/flow/tcp_flow_table.h"
 
@@ -25,8 +26,8 @@ constexpr size_t kMaxCopy = 16 * 1024;
 
 }  // namespace
 
-HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key)
-    : TcpFlow(table, key), last_activity_(table.loop().Now()) {}
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record)
+    : TcpFlow(table, key), record_(std::move(record)), last_activity_(table.loop().Now()) {}
 
 HostTcpFlow::~HostTcpFlow() { CloseHost(); }
 
@@ -95,6 +96,7 @@ void HostTcpFlow::FinishDial() {
 }
 
 void HostTcpFlow::DialFailed(int error) {
+  record_.Note(FlowEnding::kConnectFailed, error);
   switch (error) {
     case ETIMEDOUT:
       break;
@@ -158,6 +160,7 @@ void HostTcpFlow::FlushToHost() {
     const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       last_activity_ = table().loop().Now();
+      record_.CountOut(static_cast<size_t>(sent));
       ConsumeReceived(static_cast<size_t>(sent));
     } else if (errno == EAGAIN) {
       write_blocked_ = true;
@@ -207,6 +210,7 @@ bool HostTcpFlow::HostRead(ssize_t length, size_t wanted) {
     return false;
   }
   last_activity_ = table().loop().Now();
+  record_.CountIn(static_cast<size_t>(length));
   if (length == 0) host_finished_ = true;
   if (static_cast<size_t>(length) == wanted) return true;
   readable_ = false;
@@ -266,12 +270,14 @@ void HostTcpFlow::WatchHost() {
 }
 
 void HostTcpFlow::CloseHost() {
+  record_.End();
   if (!socket_) return;
   table().loop().Unwatch(socket_.get());
   socket_.reset();
 }
 
 void HostTcpFlow::ResetHost() {
+  record_.Note(FlowEnding::kReset);
   if (!socket_) return;
   // socket(7): close() with a linger time of zero resets the connection.
   const linger now{1, 0};
@@ -281,6 +287,7 @@ void HostTcpFlow::ResetHost() {
 
 void HostTcpFlow::OnTick(TimePoint now) {
   if (dial_ != Dial::kDone || !socket_ || now - last_activity_ < kIdleTimeout) return;
+  record_.Note(FlowEnding::kIdle);
   host_failed_ = true;
   MarkDirty();
 }

@@ -14,13 +14,14 @@
 #define MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 
 #include "base/unique_fd.h"
+#include "netstack/filter/flow_record.h"
 #include "netstack/flow/tcp_flow.h"
 
 namespace mini::netstack {
 
 class HostTcpFlow final : public TcpFlow {
  public:
-  HostTcpFlow(TcpFlowTable& table, const FlowKey& key);
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record);
   ~HostTcpFlow() override;
 
   void Service() override;
@@ -47,6 +48,7 @@ class HostTcpFlow final : public TcpFlow {
   void ResetHost();
 
   UniqueFd socket_;
+  FlowRecord record_;  // ends with the socket
   Dial dial_ = Dial::kNotStarted;
   bool readable_ = false;
   bool starved_ = false;        // more to read, but no room

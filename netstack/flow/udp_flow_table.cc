@@ -75,22 +75,24 @@ void UdpFlowTable::AnswerDns(std::span<const uint8_t> query, const FlowKey& key)
 UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const Packet& packet,
                                            const FlowKey& key) {
   const auto ip_packet = frame.subspan(packet.ip_offset, packet.ip_length);
-  if (!admit_(key.remote)) {
+  // Before anybody is asked: without room, a flood costs no verdict each.
+  Flow* oldest = flows_.size() < max_flows_ || by_age_.empty() ? nullptr : by_age_.front();
+  const bool is_full = flows_.size() >= max_flows_ &&
+                       (oldest == nullptr || loop_.Now() - oldest->last_activity < kEvictable);
+  std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote);
+  if (!record) {
     Refuse(key, ip_packet, Unreachable::kProhibited);
     return nullptr;
   }
-  if (flows_.size() >= max_flows_) {
-    Flow* oldest = by_age_.empty() ? nullptr : by_age_.front();
-    if (oldest == nullptr || loop_.Now() - oldest->last_activity < kEvictable) {
-      Refuse(key, ip_packet, Unreachable::kProhibited);
-      return nullptr;
-    }
+  if (oldest != nullptr) {
+    oldest->record.Note(FlowEnding::kIdle);
     Close(*oldest);
   }
   sockaddr_storage address;
   const socklen_t length = ToSockaddr(key.remote, address);
   UniqueFd socket(::socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket || ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
+    record->Note(FlowEnding::kConnectFailed, errno);
     const bool no_network = errno == ENETUNREACH || errno == EAFNOSUPPORT;
     Refuse(key, ip_packet, no_network ? Unreachable::kNetwork : Unreachable::kHost);
     return nullptr;
@@ -98,6 +100,7 @@ UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const
   auto flow = std::make_unique<Flow>();
   Flow* opened = flow.get();
   opened->key = key;
+  opened->record = std::move(*record);
   const Status watched =
       loop_.Watch(socket.get(), EPOLLIN, [this, opened](uint32_t) { OnHostEvent(*opened); });
   if (!watched.ok()) return nullptr;
@@ -127,7 +130,9 @@ void UdpFlowTable::SendOut(Flow& flow, std::span<const uint8_t> payload, uint16_
   }
   // A pending error of an earlier datagram is returned once, and clears.
   for (int attempt = 0; attempt < 2; ++attempt) {
-    if (sendmsg(flow.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return;
+    if (sendmsg(flow.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+      return flow.record.CountOut(payload.size());
+    }
     if (errno == EAGAIN || errno == ENOBUFS || errno == EMSGSIZE) return;
     if (attempt == 0) OnHostError(flow, errno);
   }
@@ -142,6 +147,7 @@ void UdpFlowTable::OnHostEvent(Flow& flow) {
       break;
     }
     flow.answered = true;
+    flow.record.CountIn(static_cast<size_t>(length));
     SendIn(flow.key, std::span(scratch_).first(static_cast<size_t>(length)));
   }
   Touch(flow);
@@ -208,7 +214,10 @@ void UdpFlowTable::CloseIdle() {
     Flow& flow = **next++;
     const Duration idle = now - flow.last_activity;
     if (idle < kUnansweredTimeout) break;  // the rest was used later
-    if (!flow.answered || idle >= kAnsweredTimeout) Close(flow);
+    if (!flow.answered || idle >= kAnsweredTimeout) {
+      flow.record.Note(FlowEnding::kIdle);
+      Close(flow);
+    }
   }
   if (!flows_.empty()) StartTimer();
 }

@@ -14,12 +14,14 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "netstack/dns/dns_server.h"
 #include "netstack/epoll_loop.h"
+#include "netstack/filter/flow_record.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/rate_limit.h"
 #include "netstack/link/frame_builder.h"
@@ -29,7 +31,8 @@ namespace mini::netstack {
 
 class UdpFlowTable {
  public:
-  using Admit = std::function<bool(const Endpoint& remote)>;
+  // The record of a flow that may be, or nothing: refused.
+  using Admit = std::function<std::optional<FlowRecord>(const Endpoint& remote)>;
 
   UdpFlowTable(EpollLoop& loop, TapLink& link, DnsServer& dns, size_t max_flows, Admit admit);
   ~UdpFlowTable();
@@ -44,6 +47,7 @@ class UdpFlowTable {
   struct Flow {
     FlowKey key;
     UniqueFd socket;
+    FlowRecord record;
     TimePoint last_activity;
     bool answered = false;
     std::list<Flow*>::iterator age;

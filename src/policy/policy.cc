@@ -172,6 +172,15 @@ Status PolicyBuilder::SetTimeLimit(std::chrono::milliseconds limit) {
   return OkStatus();
 }
 
+Status PolicyBuilder::SetVerdictLog(std::string_view path) {
+  if (path.empty()) return Contradiction("--log: the path is empty");
+  if (path.find('\0') != std::string_view::npos) {
+    return Contradiction("--log: the path contains a NUL byte");
+  }
+  policy_.verdict_log = std::string(path);
+  return OkStatus();
+}
+
 Status PolicyBuilder::SetKillDelay(std::chrono::milliseconds delay) {
   if (delay.count() < 0) {
     return InvalidArgument(Stage::kArguments, "the delay before SIGKILL cannot be negative");
@@ -194,6 +203,9 @@ Status PolicyBuilder::AddRule(std::string_view rule) {
 Result<Policy> PolicyBuilder::Build() {
   if (policy_.rules && policy_.network != Network::kStack) {
     return Contradiction("an allow-list needs the network stack: run mini-tapbox");
+  }
+  if (policy_.verdict_log && policy_.network != Network::kStack) {
+    return Contradiction("--log needs the network stack: run mini-tapbox");
   }
   if (!policy_.overlays.empty() && policy_.mode != Mode::kCustom) {
     return Contradiction("-k needs custom mode: -o ROOT");

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/paths.h"
 #include "base/strings.h"
 #include "netstack/dns/dns_server.h"
 #include "plan/freeze.h"
@@ -18,6 +19,7 @@
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
+#include "supervise/log_file.h"
 #include "supervise/signals.h"
 #include "supervise/supervisor.h"
 #include "sys/clone.h"
@@ -30,6 +32,16 @@
 
 namespace mini {
 namespace {
+
+// Where a file of that name lies or would lie; empty where its directory does not exist.
+std::string CanonicalPlace(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const bool is_bare = slash == std::string::npos;
+  const std::string directory = is_bare ? "." : path.substr(0, slash + 1);
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(directory.c_str(), nullptr),
+                                                         &std::free);
+  return real ? JoinPath(real.get(), is_bare ? path : path.substr(slash + 1)) : std::string();
+}
 
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
@@ -54,6 +66,7 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   if (policy.scratch_directory) {
     MINI_ASSIGN_OR_RETURN(facts.scratch_name, NewScratchDirectoryName());
   }
+  if (policy.verdict_log) facts.verdict_log = CanonicalPlace(*policy.verdict_log);
   facts.writable_parent = OutermostWritable(ParentsToProbe(policy, facts));
   for (std::string& directory : DirectoriesToList(policy, facts)) {
     auto entries = ReadDirectoryEntries(directory, kMaxSplitEntries);
@@ -85,7 +98,7 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
 }
 
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
-                                                Tap tap) {
+                                                Tap tap, const DebugLog* log) {
   netstack::StackOptions options;
   options.link.fd = std::move(tap.fd);
   options.link.sandbox_mac = tap.mac;
@@ -97,9 +110,14 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
   options.filter.leads_to_this_host = [routes](const IpAddress& address) {
     return routes->LeadsToThisHost(address);
   };
-  options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
-    notice(event.ToString());
-  };
+  options.filter.counts_refusals = request.on_summary != nullptr;
+  if (log) {
+    options.filter.on_refusal = [log](const netstack::RefusalEvent& event) {
+      log->Write("verdict", event.ToString());
+    };
+  }
+  options.verdict_log = std::move(request.verdict_log);
+  options.log_pid = getpid();
   netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
   options.resolver.timeout = resolv_conf.timeout;
@@ -111,12 +129,12 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
 // The network stage on this side: while the child mounts, the link is configured and the stack
 // started; then the command may run.
 Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostFacts& facts,
-                                                Supervisor& supervisor) {
+                                                Supervisor& supervisor, const DebugLog* log) {
   MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
   MINI_ASSIGN_OR_RETURN(Tap tap, ConfigureTap(std::move(received.descriptors[0]),
                                               std::move(received.descriptors[1]), TapOptions()));
   MINI_ASSIGN_OR_RETURN(netstack::StackOptions options,
-                        MakeStackOptions(request, facts, std::move(tap)));
+                        MakeStackOptions(request, facts, std::move(tap), log));
   return StackThread::Start(std::move(options));
 }
 
@@ -149,12 +167,17 @@ Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts
     return supervisor.Run(signals);
   }
   Enter("network", log);
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor));
+  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor, log));
   MINI_RETURN_IF_ERROR(child.SendGo());
   supervisor.WatchStack(stack->failure_descriptor());
   Enter("supervise", log);
   Result<Outcome> outcome = supervisor.Run(signals);
-  if (supervisor.stack_failed()) return stack->TakeFailure();
+  const Status ended = supervisor.stack_failed() ? stack->TakeFailure() : stack->Finish();
+  if (request.on_summary) {
+    request.on_summary(netstack::SummaryLines(stack->refusals(), request.policy.verdict_log));
+  }
+  // A log that lacks its end is no log.
+  if (!ended.ok() && (outcome.ok() || supervisor.stack_failed())) return ended;
   return outcome;
 }
 
@@ -185,12 +208,12 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
   Enter("clone", log);
   MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get(), NetworkNamespaceOf(plan)));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
-  Supervisor supervisor(plan, child, request.on_notice);
+  Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);
   Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) {
-      request.on_notice(removed.ToString());
+      request.on_problem(removed.ToString());
     }
   }
   return outcome;
@@ -213,10 +236,19 @@ Result<Outcome> Run(RunRequest request) {
   if (request.debug_log) {
     MINI_ASSIGN_OR_RETURN(log, DebugLog::Open(*request.debug_log));
     LogStart(*log);
-    request.on_notice = [&log, told = std::move(request.on_notice)](std::string_view sentence) {
-      log->Write("notice", sentence);
-      told(sentence);
-    };
+  }
+  if (!request.on_problem) request.on_problem = request.on_notice;
+  if (log) {
+    for (auto* tell : {&request.on_notice, &request.on_problem}) {
+      *tell = [&log, told = std::move(*tell)](std::string_view sentence) {
+        log->Write("notice", sentence);
+        told(sentence);
+      };
+    }
+  }
+  if (request.policy.verdict_log) {
+    MINI_ASSIGN_OR_RETURN(request.verdict_log,
+                          OpenLogFile("the verdict log", *request.policy.verdict_log));
   }
   Result<Outcome> outcome = RunStages(std::move(request), log ? &*log : nullptr);
   if (log) log->Write("outcome", OutcomeText(outcome));

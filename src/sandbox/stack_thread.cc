@@ -25,6 +25,12 @@ StackThread::~StackThread() {
   if (thread_.joinable()) thread_.join();
 }
 
+Status StackThread::Finish() {
+  stack_->Stop();
+  thread_.join();
+  return std::move(failure_);
+}
+
 Status StackThread::TakeFailure() {
   thread_.join();
   if (failure_.ok()) {

@@ -20,6 +20,11 @@ class StackThread {
   StackThread(const StackThread&) = delete;
   StackThread& operator=(const StackThread&) = delete;
 
+  // Ends it, and returns why if it could not end in order. At most once, instead of TakeFailure().
+  Status Finish();
+  // What it refused; after Finish() or TakeFailure().
+  const netstack::RefusalSummary& refusals() const { return stack_->refusals(); }
+
   // Readable once the stack has ended by itself.
   int failure_descriptor() const { return failed_.get(); }
   // Why; only after failure_descriptor() became readable. Joins.
