@@ -40,8 +40,8 @@ class EpollLoop final : public EventLoop {
   // Runs after each batch.
   void SetBatchEnd(TimerCallback batch_end) { batch_end_ = std::move(batch_end); }
 
-  // Until Stop() or Fail(). All signals are blocked in the calling thread meanwhile: they are for
-  // the thread that supervises.
+  // Until Stop() or Fail(). All signals but those of faults are blocked in the calling
+  // thread meanwhile: they are for who supervises.
   Status Run();
   // From any thread or signal handler.
   void Stop();

@@ -89,7 +89,11 @@ class RunningStack final : public Stack {
         budget_(options.limits.max_buffered_bytes),
         answers_(kAnswersPerSecond, kAnswerBurst) {}
 
-  Status Start(ResolverConfig resolver) {
+  Status Start(ResolverConfig resolver, int stop_descriptor) {
+    if (stop_descriptor >= 0) {
+      MINI_RETURN_IF_ERROR(
+          loop_->Watch(stop_descriptor, EPOLLIN, [this](uint32_t) { loop_->Stop(); }));
+    }
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
         *loop_, link_, budget_, TcpLimitsOf(limits_),
@@ -238,11 +242,12 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
+  const int stop_descriptor = options.stop_descriptor;
   std::unique_ptr<VerdictLog> log = MakeLog(options, *loop);
   options.filter.observer = log.get();
   auto stack = std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop),
                                               std::move(log));
-  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver)));
+  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), stop_descriptor));
   return std::unique_ptr<Stack>(std::move(stack));
 }
 

@@ -28,6 +28,8 @@ struct StackOptions {
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
+  // Borrowed; when it becomes readable or its other end closes, Run() returns as after Stop().
+  int stop_descriptor = -1;
   // Open for appending: every verdict and every flow's end is written there (verdict_log.h), with
   // `log_pid`. Not valid: nothing is.
   UniqueFd verdict_log;

@@ -15,7 +15,7 @@
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
 #include "sandbox/degraded_run.h"
-#include "sandbox/stack_thread.h"
+#include "sandbox/stack_process.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
@@ -25,6 +25,7 @@
 #include "sys/clone.h"
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
+#include "sys/resolver_files.h"
 #include "sys/route_probe.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
@@ -97,15 +98,13 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
   return plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew;
 }
 
-Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostFacts& facts,
-                                                Tap tap, const DebugLog* log) {
+// In the stack's process, at its beginning: the request is a copy there.
+Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
   netstack::StackOptions options;
-  options.link.fd = std::move(tap.fd);
-  options.link.sandbox_mac = tap.mac;
-  options.link.mtu = tap.mtu;
   options.filter.rules = std::move(request.policy.rules);
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
-  // It has to be opened here, in the host's network namespace; the stack's thread alone uses it.
+  // It has to be opened here, in the host's network namespace, and before the process confines
+  // itself.
   MINI_ASSIGN_OR_RETURN(std::shared_ptr<RouteProbe> routes, RouteProbe::Open());
   options.filter.leads_to_this_host = [routes](const IpAddress& address) {
     return routes->LeadsToThisHost(address);
@@ -117,25 +116,36 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const HostF
     };
   }
   options.verdict_log = std::move(request.verdict_log);
-  options.log_pid = getpid();
-  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(facts.resolv_conf);
+  options.log_pid = getppid();
+  MINI_ASSIGN_OR_RETURN(const ResolverFiles files, ReadResolverFiles());
+  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(files.resolv_conf);
   options.resolver.servers = std::move(resolv_conf.servers);
   options.resolver.timeout = resolv_conf.timeout;
   options.resolver.attempts = resolv_conf.attempts;
-  options.resolver.hosts = netstack::ParseHosts(facts.hosts);
+  options.resolver.hosts = netstack::ParseHosts(files.hosts);
   return options;
 }
 
-// The network stage on this side: while the child mounts, the link is configured and the stack
-// started; then the command may run.
-Result<std::unique_ptr<StackThread>> StartStack(RunRequest& request, const HostFacts& facts,
-                                                Supervisor& supervisor, const DebugLog* log) {
+Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const DebugLog* log) {
+  StackProcessOptions options;
+  options.make_options = [&request, log] { return MakeStackOptions(request, log); };
+  options.log_file = request.policy.verdict_log;
+  if (request.verdict_log) options.kept_descriptors.push_back(request.verdict_log.get());
+  if (log) options.kept_descriptors.push_back(log->descriptor());
+  return StackProcess::Start(options);
+}
+
+// The network stage on this side: while the child mounts, the link is configured and handed to the
+// stack; then the command may run.
+Status ConnectStack(StackProcess& stack, Supervisor& supervisor, const DebugLog* log) {
   MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
   MINI_ASSIGN_OR_RETURN(Tap tap, ConfigureTap(std::move(received.descriptors[0]),
                                               std::move(received.descriptors[1]), TapOptions()));
-  MINI_ASSIGN_OR_RETURN(netstack::StackOptions options,
-                        MakeStackOptions(request, facts, std::move(tap), log));
-  return StackThread::Start(std::move(options));
+  MINI_ASSIGN_OR_RETURN(const ServingStack serving, stack.Serve(std::move(tap)));
+  if (log) {
+    log->Write("stack", StrCat("process ", serving.pid, ", ", serving.confinement.ToString()));
+  }
+  return OkStatus();
 }
 
 void LogStart(const DebugLog& log) {
@@ -159,23 +169,21 @@ void Enter(std::string_view stage, const DebugLog* log) {
 }
 
 // From the clone to the end of everything inside.
-Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts& facts,
+Result<Outcome> Supervise(const RunRequest& request, StackProcess* stack,
                           const SupervisorSignals& signals, ChildProcess& child,
                           Supervisor& supervisor, const DebugLog* log) {
-  if (plan.network != Network::kStack) {
+  if (stack == nullptr) {
     Enter("supervise", log);
     return supervisor.Run(signals);
   }
   Enter("network", log);
-  MINI_ASSIGN_OR_RETURN(const auto stack, StartStack(request, facts, supervisor, log));
+  MINI_RETURN_IF_ERROR(ConnectStack(*stack, supervisor, log));
   MINI_RETURN_IF_ERROR(child.SendGo());
-  supervisor.WatchStack(stack->failure_descriptor());
+  supervisor.WatchStack(stack->pidfd());
   Enter("supervise", log);
   Result<Outcome> outcome = supervisor.Run(signals);
   const Status ended = supervisor.stack_failed() ? stack->TakeFailure() : stack->Finish();
-  if (request.on_summary) {
-    request.on_summary(netstack::SummaryLines(stack->refusals(), request.policy.verdict_log));
-  }
+  if (request.on_summary) request.on_summary(stack->summary());
   // A log that lacks its end is no log.
   if (!ended.ok() && (outcome.ok() || supervisor.stack_failed())) return ended;
   return outcome;
@@ -183,6 +191,10 @@ Result<Outcome> Supervise(RunRequest& request, const Plan& plan, const HostFacts
 
 Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  std::unique_ptr<StackProcess> stack;
+  if (request.policy.network == Network::kStack) {
+    MINI_ASSIGN_OR_RETURN(stack, StartStack(request, log));
+  }
   Enter("probe", log);
   MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
   if (request.policy.degraded == Degraded::kAllowed) {
@@ -210,7 +222,7 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);
-  Result<Outcome> outcome = Supervise(request, plan, facts, signals, child, supervisor, log);
+  Result<Outcome> outcome = Supervise(request, stack.get(), signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) {
       request.on_problem(removed.ToString());

@@ -18,9 +18,12 @@ class DebugLog {
   static Result<DebugLog> Open(const std::string& path);
 
   // "[   0.001234] subject: line" for every line of `text`, control characters escaped; one
-  // write(2) in all, so that lines of several threads do not mix. A full disk ends the log, not
+  // write(2) in all, so that lines of several processes do not mix. A full disk ends the log, not
   // the run.
   void Write(std::string_view subject, std::string_view text) const;
+
+  // For who writes to it from another process: what is written is appended.
+  int descriptor() const { return file_.get(); }
 
  private:
   explicit DebugLog(UniqueFd file);

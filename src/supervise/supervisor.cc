@@ -1,9 +1,10 @@
 // Theory of operation
 //
 // Three descriptors tell all there is to know: the control socket (reports), the pidfd of init (the
-// sandbox is gone), the signal descriptor; a fourth, in mini-tapbox, that the stack failed. Init
-// reports the command's status only after everything inside has died, so the pidfd follows at
-// once. When the stack fails, the sandbox is killed: never a run without its firewall.
+// sandbox is gone), the signal descriptor; a fourth, in mini-tapbox, the pidfd of the network
+// stack, that it has ended. Init reports the command's status only after everything inside has
+// died, so the pidfd follows at once. When the stack fails, the sandbox is killed: never a run
+// without its firewall.
 //
 // With a terminal of the command's own three more belong to the relay. The run then ends when all
 // that was written there has been delivered, too: a reader that takes nothing is given up at the
@@ -14,6 +15,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -141,7 +143,10 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
   while (read(signal_descriptor, &info, sizeof info) == sizeof info) {
     const auto signal = static_cast<int>(info.ssi_signo);
     const bool from_kernel = info.ssi_code == SI_KERNEL;
-    if (signal == SIGCONT) command_stopped_ = false;  // it was stopped before
+    if (signal == SIGCONT) {
+      command_stopped_ = false;  // it was stopped before
+      if (stack_ >= 0) (void)syscall(SYS_pidfd_send_signal, stack_, SIGCONT, nullptr, 0);
+    }
     if (plan_.interrupt_terminates && signal == SIGINT) {
       Interrupt();
       continue;
@@ -299,7 +304,7 @@ Result<Outcome> Supervisor::RunUntilEnd(int signal_descriptor) {
     pollfd descriptors[4 + Relay::kPolled] = {{control_open_ ? child_.control() : -1, POLLIN, 0},
                                               {ended_ ? -1 : child_.pidfd(), POLLIN, 0},
                                               {signal_descriptor, POLLIN, 0},
-                                              {stack_failure_, POLLIN, 0}};
+                                              {stack_, POLLIN, 0}};
     const auto relayed = std::span(descriptors).subspan<4>();
     for (pollfd& unused : relayed) unused.fd = -1;
     int timeout = EnforceDeadline();

@@ -34,8 +34,9 @@ class Supervisor {
   // The TAP and the netlink socket that the child opened; an error when it failed before that.
   Result<ReceivedReport> WaitForDescriptors();
 
-  // `failure_descriptor` becomes readable when the network stack fails: Run() then ends.
-  void WatchStack(int failure_descriptor) { stack_failure_ = failure_descriptor; }
+  // When the network stack's process ends, Run() ends. It is continued when this process is: it may
+  // have been stopped as a part of the same job.
+  void WatchStack(int pidfd) { stack_ = pidfd; }
   bool stack_failed() const { return stack_failed_; }
 
   // Returns when no process of the sandbox is left. An error: the command never ran, or cannot go
@@ -70,7 +71,7 @@ class Supervisor {
   Tell on_notice_;
   Tell on_problem_;
   const DebugLog* log_ = nullptr;
-  int stack_failure_ = -1;
+  int stack_ = -1;
   bool stack_failed_ = false;
   // What happens at the deadline: the command is told to end, it is killed, its output is given up.
   enum class Due { kTimeLimit, kKill, kGiveUp } due_ = Due::kTimeLimit;

@@ -1,8 +1,10 @@
-// A build-time tool: generate_seccomp_filter PROCESSOR KIND OUTPUT writes a seccomp filter of the
-// command as the initializers of a `struct sock_filter` array. KIND is `closed`, or `nesting` for a
-// command that may make sandboxes of its own: user namespaces, and mounts within them.
+// A build-time tool: generate_seccomp_filter PROCESSOR KIND OUTPUT writes a seccomp filter as the
+// initializers of a `struct sock_filter` array. KIND is `closed` for a command, `nesting` for a
+// command that may make sandboxes of its own (user namespaces, and mounts within them), `stack` for
+// the process of the network stack, `stack-reading` for one that may also open files for reading.
 //
-// Theory of operation. The filter is the last of several walls: the command has no capability, so
+// Theory of operation, of a command's filter. It is the last of several walls: the command has no
+// capability, so
 // most of what is refused here the kernel refuses as well. The filter takes the code behind these
 // calls away from the command (most local exploits of the kernel went through a few of them), and
 // it closes what no capability guards: TIOCSTI, keyrings, leases, set-user-ID bits, nested user
@@ -11,6 +13,10 @@
 // All else is allowed: a sandbox for any program cannot know the calls of tomorrow's libc. What is
 // refused gets an errno that programs know how to live with; only the calling convention of an
 // architecture that the filter does not know kills.
+//
+// The stack's filter is the other way round, since its calls are known: what is not listed traps
+// (SECCOMP_RET_TRAP). The call is not made; the process tells its number and ends
+// (confinement.h), or is killed, where it has made itself deaf to the signal.
 //
 // The call numbers come from libseccomp's tables. The program is laid out here, because installing
 // a filter costs time: for its cache of calls that are always allowed, the kernel runs the program
@@ -21,10 +27,15 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -86,17 +97,20 @@ bool SameCode(const Code& a, const Code& b) {
 
 // --- What is refused ---
 
-enum class Kind { kClosed, kNesting };
+enum class Kind { kClosed, kNesting, kStack, kStackReading };
 
-// The calls of one architecture that are not simply allowed, by number.
-class Refusals {
+// What is done with the calls of one architecture, by number, and with all others.
+class CallTable {
  public:
-  explicit Refusals(uint32_t arch) : arch_(arch) {}
+  CallTable(uint32_t arch, Code otherwise) : arch_(arch), otherwise_(std::move(otherwise)) {}
 
   // Calls by name. One that this architecture does not have is left out; one that no architecture
   // has is a misspelling.
   void Refuse(int error, std::initializer_list<const char*> names) {
     for (const char* name : names) Treat(name, {ReturnErrno(error)});
+  }
+  void AllowAll(std::initializer_list<const char*> names) {
+    for (const char* name : names) Treat(name, {Allow()});
   }
   void Treat(const char* name, Code code) {
     if (const std::optional<uint32_t> number = Number(name)) Treat(*number, std::move(code));
@@ -104,6 +118,7 @@ class Refusals {
   void Treat(uint32_t number, Code code) { calls_[number] = std::move(code); }
 
   uint32_t arch() const { return arch_; }
+  const Code& otherwise() const { return otherwise_; }
   const std::map<uint32_t, Code>& calls() const { return calls_; }
 
  private:
@@ -119,18 +134,19 @@ class Refusals {
   }
 
   uint32_t arch_;
+  Code otherwise_;
   std::map<uint32_t, Code> calls_;
 };
 
 // The file system that the sandbox was given is what it keeps: no call that makes, moves or changes
 // a mount, even where a user namespace would grant the capability. statmount and listmount only
 // read, like /proc/self/mountinfo.
-void RefuseMounts(Refusals& refusals) {
-  refusals.Refuse(EPERM, {"mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree",
-                          "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "chroot"});
+void RefuseMounts(CallTable& table) {
+  table.Refuse(EPERM, {"mount", "umount", "umount2", "pivot_root", "move_mount", "open_tree",
+                       "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "chroot"});
   // open_tree_attr(2) of Linux 6.15 has this number everywhere; libseccomp 2.5 has no name for it.
   constexpr uint32_t kOpenTreeAttr = 467;
-  refusals.Treat(kOpenTreeAttr, {ReturnErrno(EPERM)});
+  table.Treat(kOpenTreeAttr, {ReturnErrno(EPERM)});
 }
 
 Code RefuseFlags(uint32_t flags, size_t argument = 0) {
@@ -138,20 +154,20 @@ Code RefuseFlags(uint32_t flags, size_t argument = 0) {
 }
 
 // Entering a namespace is no part of making a sandbox.
-void RefuseEntering(Refusals& refusals) { refusals.Refuse(EPERM, {"setns"}); }
+void RefuseEntering(CallTable& table) { table.Refuse(EPERM, {"setns"}); }
 
 // A nested user namespace hands out all capabilities over further namespaces, and with them the
 // kernel code that local exploits mostly went through.
-void RefuseNamespaces(Refusals& refusals) {
+void RefuseNamespaces(CallTable& table) {
   constexpr uint32_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
                                    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
-  refusals.Treat("clone", RefuseFlags(kNamespaces));
+  table.Treat("clone", RefuseFlags(kNamespaces));
   // Only unshare(2) and clone3(2) know time namespaces: in clone(2)'s flags that bit belongs to the
   // number of the exit signal.
-  refusals.Treat("unshare", RefuseFlags(kNamespaces | CLONE_NEWTIME));
+  table.Treat("unshare", RefuseFlags(kNamespaces | CLONE_NEWTIME));
   // clone3(2) has its flags in memory, where no filter sees them. With ENOSYS every libc falls back
   // to clone(2); with EPERM it would give up.
-  refusals.Refuse(ENOSYS, {"clone3"});
+  table.Refuse(ENOSYS, {"clone3"});
 }
 
 // The terminal is shared with the caller's shell. Input pushed into it would be run by that shell
@@ -159,10 +175,10 @@ void RefuseNamespaces(Refusals& refusals) {
 // gives it another line discipline, under which the shell's reads and writes go elsewhere, and
 // loads the module of one that is not there yet (ioctl_tty(2)). The request is an unsigned int to
 // the kernel: a filter that compared 64 bits could be passed by setting one above (CVE-2019-10063).
-void RefuseTerminalTakeover(Refusals& refusals) {
-  refusals.Treat("ioctl",
-                 {LoadArgument(1), Jump(BPF_JEQ, TIOCSTI, 2, 0), Jump(BPF_JEQ, TIOCSETD, 1, 0),
-                  Jump(BPF_JEQ, TIOCLINUX, 0, 1), ReturnErrno(EPERM), Allow()});
+void RefuseTerminalTakeover(CallTable& table) {
+  table.Treat("ioctl",
+              {LoadArgument(1), Jump(BPF_JEQ, TIOCSTI, 2, 0), Jump(BPF_JEQ, TIOCSETD, 1, 0),
+               Jump(BPF_JEQ, TIOCLINUX, 0, 1), ReturnErrno(EPERM), Allow()});
 }
 
 // Both arguments are ints to the kernel.
@@ -175,33 +191,33 @@ Code RefuseOwnGroup(uint32_t group) {
 // command's PID namespace. In it they have no number, so that no other form of these calls reaches
 // them; but 0 stands for the whole group of whoever calls, and the kernel then compares only user
 // IDs (setpriority(2), ioprio_set(2)). Landlock's scopes cover signals, not priorities.
-void RefusePrioritiesOfOwnGroup(Refusals& refusals) {
+void RefusePrioritiesOfOwnGroup(CallTable& table) {
   constexpr uint32_t kIoprioWhoPgrp = 2;  // linux/ioprio.h, which older kernels do not export
-  refusals.Treat("setpriority", RefuseOwnGroup(PRIO_PGRP));
-  refusals.Treat("ioprio_set", RefuseOwnGroup(kIoprioWhoPgrp));
+  table.Treat("setpriority", RefuseOwnGroup(PRIO_PGRP));
+  table.Treat("ioprio_set", RefuseOwnGroup(kIoprioWhoPgrp));
 }
 
 // A lease on a file makes whoever opens it in a conflicting way wait for its holder, for up to
 // /proc/sys/fs/lease-break-time seconds and again with the next lease (fcntl(2)). A file that
 // the user owns and the sandbox may only read is enough. fcntl's command is an unsigned int to the
 // kernel.
-void RefuseLeases(Refusals& refusals) {
+void RefuseLeases(CallTable& table) {
   const Code code = {LoadArgument(1), Jump(BPF_JEQ, F_SETLEASE, 0, 1), ReturnErrno(EPERM), Allow()};
-  refusals.Treat("fcntl", code);
-  refusals.Treat("fcntl64", code);  // of 32-bit programs
+  table.Treat("fcntl", code);
+  table.Treat("fcntl64", code);  // of 32-bit programs
 }
 
 // What the command leaves in the working directory is there outside as well, where a set-user-ID
 // program of the caller's would run with the caller's rights for whoever starts it. So no call
 // gives a file that bit. (Set-group-ID stays: on directories it is how trees are shared.)
 // fchmodat2(2) is newer than libseccomp 2.5 and has this number everywhere.
-void RefuseSetUserId(Refusals& refusals, Kind kind) {
+void RefuseSetUserId(CallTable& table, Kind kind) {
   constexpr uint32_t kFchmodat2 = 452;
   for (const char* call : {"chmod", "fchmod", "creat", "mknod"}) {
-    refusals.Treat(call, RefuseFlags(S_ISUID, 1));
+    table.Treat(call, RefuseFlags(S_ISUID, 1));
   }
-  for (const char* call : {"fchmodat", "mknodat"}) refusals.Treat(call, RefuseFlags(S_ISUID, 2));
-  refusals.Treat(kFchmodat2, RefuseFlags(S_ISUID, 2));
+  for (const char* call : {"fchmodat", "mknodat"}) table.Treat(call, RefuseFlags(S_ISUID, 2));
+  table.Treat(kFchmodat2, RefuseFlags(S_ISUID, 2));
 
   // Without these flags the mode is whatever was in the register (open(2)). O_TMPFILE holds
   // O_DIRECTORY too, whose value differs between conventions; the bit of its own does not.
@@ -211,42 +227,42 @@ void RefuseSetUserId(Refusals& refusals, Kind kind) {
             LoadArgument(mode),  Jump(BPF_JSET, S_ISUID, 0, 1),
             ReturnErrno(EPERM),  Allow()};
   };
-  refusals.Treat("open", creating(1, 2));
-  refusals.Treat("openat", creating(2, 3));
+  table.Treat("open", creating(1, 2));
+  table.Treat("openat", creating(2, 3));
   // openat2(2) has its mode in memory. Programs fall back to openat(2), but not the sandbox that a
   // nested command may make.
-  if (kind == Kind::kClosed) refusals.Refuse(ENOSYS, {"openat2"});
+  if (kind == Kind::kClosed) table.Refuse(ENOSYS, {"openat2"});
 }
 
 // Large parts of the kernel with a history of flaws, which few programs need and most of these can
 // do without. io_uring would also carry calls past this filter.
-void RefuseAttackSurface(Refusals& refusals) {
-  refusals.Refuse(EPERM, {"io_uring_setup", "io_uring_enter", "io_uring_register"});
-  refusals.Refuse(EPERM, {"bpf", "perf_event_open", "userfaultfd", "lookup_dcookie", "nfsservctl"});
+void RefuseAttackSurface(CallTable& table) {
+  table.Refuse(EPERM, {"io_uring_setup", "io_uring_enter", "io_uring_register"});
+  table.Refuse(EPERM, {"bpf", "perf_event_open", "userfaultfd", "lookup_dcookie", "nfsservctl"});
   // Keyrings are shared by all processes of a user, inside and outside.
-  refusals.Refuse(EPERM, {"add_key", "keyctl", "request_key"});
+  table.Refuse(EPERM, {"add_key", "keyctl", "request_key"});
   // Marks of fanotify(7) reach whole mounts and file systems.
-  refusals.Refuse(EPERM, {"fanotify_init"});
+  table.Refuse(EPERM, {"fanotify_init"});
   // Opens by inode number, past every directory that hides a file. name_to_handle_at only reads.
-  refusals.Refuse(EPERM, {"open_by_handle_at"});
+  table.Refuse(EPERM, {"open_by_handle_at"});
 }
 
 // What only an administrator of the whole machine does. adjtimex and clock_adjtime stay: they also
 // read the clock's state, and setting it takes a capability that the sandbox never has.
-void RefuseAdministration(Refusals& refusals) {
-  refusals.Refuse(EPERM, {"kexec_load", "kexec_file_load", "init_module", "finit_module",
-                          "delete_module", "create_module", "query_module", "get_kernel_syms"});
-  refusals.Refuse(EPERM, {"reboot", "swapon", "swapoff", "quotactl", "quotactl_fd", "acct",
-                          "syslog", "settimeofday", "stime", "clock_settime", "clock_settime64"});
+void RefuseAdministration(CallTable& table) {
+  table.Refuse(EPERM, {"kexec_load", "kexec_file_load", "init_module", "finit_module",
+                       "delete_module", "create_module", "query_module", "get_kernel_syms"});
+  table.Refuse(EPERM, {"reboot", "swapon", "swapoff", "quotactl", "quotactl_fd", "acct", "syslog",
+                       "settimeofday", "stime", "clock_settime", "clock_settime64"});
   // x86 only: port I/O, and the virtual 8086 mode of 32-bit programs.
-  refusals.Refuse(EPERM, {"iopl", "ioperm", "vm86", "vm86old"});
+  table.Refuse(EPERM, {"iopl", "ioperm", "vm86", "vm86old"});
 }
 
 // UNIX, INET, INET6, NETLINK and PACKET (which the kernel refuses without a capability) remain. Of
 // the others some are not bound to the network namespace (VSOCK reaches the hypervisor, QIPCRTR the
 // modem), and most load rarely used kernel modules on demand (ALG, TIPC, RDS, CAN and the like).
 // EAFNOSUPPORT is what a kernel built without them answers.
-void RefuseSocketFamilies(Refusals& refusals) {
+void RefuseSocketFamilies(CallTable& table) {
   static_assert(AF_UNIX == 1 && AF_INET == 2 && AF_INET6 == 10 && AF_NETLINK == 16 &&
                 AF_PACKET == 17);
   const Code code = {LoadArgument(0),  // an int to the kernel; a negative one is above as unsigned
@@ -256,28 +272,154 @@ void RefuseSocketFamilies(Refusals& refusals) {
                      Jump(BPF_JGT, AF_INET, 1, 0),
                      Allow(),
                      ReturnErrno(EAFNOSUPPORT)};
-  refusals.Treat("socket", code);
-  refusals.Treat("socketpair", code);
+  table.Treat("socket", code);
+  table.Treat("socketpair", code);
   // i386's socketcall(2) has its arguments in memory. Its calls have had numbers of their own since
   // Linux 4.3, which libcs use first.
-  refusals.Refuse(ENOSYS, {"socketcall"});
+  table.Refuse(ENOSYS, {"socketcall"});
 }
 
-Refusals RefusalsFor(uint32_t arch, Kind kind) {
-  Refusals refusals(arch);
+CallTable CommandCalls(uint32_t arch, Kind kind) {
+  CallTable table(arch, {Allow()});
   if (kind == Kind::kClosed) {
-    RefuseMounts(refusals);
-    RefuseNamespaces(refusals);
+    RefuseMounts(table);
+    RefuseNamespaces(table);
   }
-  RefuseEntering(refusals);
-  RefuseTerminalTakeover(refusals);
-  RefusePrioritiesOfOwnGroup(refusals);
-  RefuseLeases(refusals);
-  RefuseSetUserId(refusals, kind);
-  RefuseAttackSurface(refusals);
-  RefuseAdministration(refusals);
-  RefuseSocketFamilies(refusals);
-  return refusals;
+  RefuseEntering(table);
+  RefuseTerminalTakeover(table);
+  RefusePrioritiesOfOwnGroup(table);
+  RefuseLeases(table);
+  RefuseSetUserId(table, kind);
+  RefuseAttackSurface(table);
+  RefuseAdministration(table);
+  RefuseSocketFamilies(table);
+  return table;
+}
+
+// --- What the network stack's process may do ---
+
+Code Trap() { return {Return(SECCOMP_RET_TRAP)}; }
+
+Code Join(Code first, const Code& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+// `then` where the accumulator is one of the values; both ways have to end in a return.
+Code OneOf(std::initializer_list<uint32_t> values, const Code& then, const Code& otherwise) {
+  Code code;
+  size_t left = values.size();
+  for (const uint32_t value : values) {
+    code.push_back(Jump(BPF_JEQ, value, --left + otherwise.size(), 0));
+  }
+  return Join(Join(std::move(code), otherwise), then);
+}
+Code WhereArgument(size_t index, std::initializer_list<uint32_t> values, const Code& then,
+                   const Code& otherwise) {
+  return Join({LoadArgument(index)}, OneOf(values, then, otherwise));
+}
+Code WhereArgumentMasked(size_t index, uint32_t mask, std::initializer_list<uint32_t> values,
+                         const Code& then, const Code& otherwise) {
+  return Join({LoadArgument(index), Statement(BPF_ALU | BPF_AND | BPF_K, mask)},
+              OneOf(values, then, otherwise));
+}
+Code OnlyWhereArgument(size_t index, std::initializer_list<uint32_t> values) {
+  return WhereArgument(index, values, {Allow()}, Trap());
+}
+
+// The sockets of flows and of the resolver, nothing else: no other family, no SCTP or MPTCP, no raw
+// socket, no netlink (the one for routes is opened before). ICMP as a datagram socket is ping.
+void AllowInternetSockets(CallTable& table) {
+  constexpr uint32_t kTypeMask = 0xf;  // SOCK_TYPE_MASK of the kernel: without SOCK_NONBLOCK
+  const Code stream = OnlyWhereArgument(2, {0, IPPROTO_TCP});
+  const Code datagram = OnlyWhereArgument(2, {0, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6});
+  const Code by_type =
+      WhereArgumentMasked(1, kTypeMask, {SOCK_STREAM}, stream,
+                          WhereArgumentMasked(1, kTypeMask, {SOCK_DGRAM}, datagram, Trap()));
+  table.Treat("socket", WhereArgument(0, {AF_INET, AF_INET6}, by_type, Trap()));
+}
+
+// Options have many handlers in the kernel, most of them rarely used. One that is not listed is
+// answered as by a kernel that does not know it.
+void AllowSocketOptions(CallTable& table) {
+  const Code unknown = {ReturnErrno(ENOPROTOOPT)};
+  const auto options = [&unknown](std::initializer_list<uint32_t> names) {
+    return WhereArgument(2, names, {Allow()}, unknown);
+  };
+  const Code of_socket = options({SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_RCVBUF,
+                                  SO_SNDBUF, SO_RCVTIMEO, SO_SNDTIMEO});
+  const Code of_tcp =
+      options({TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
+               TCP_NOTSENT_LOWAT, TCP_MAXSEG, TCP_QUICKACK, TCP_FASTOPEN_CONNECT});
+  const Code of_udp = options({UDP_SEGMENT, UDP_GRO});
+  const Code of_ip = options({IP_RECVERR, IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVTOS, IP_RECVTTL,
+                              IP_BIND_ADDRESS_NO_PORT});
+  const Code of_ipv6 = options({IPV6_RECVERR, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_MTU_DISCOVER,
+                                IPV6_RECVTCLASS, IPV6_RECVHOPLIMIT, IPV6_V6ONLY, IPV6_DONTFRAG});
+  Code code = unknown;
+  code = WhereArgument(1, {IPPROTO_IPV6}, of_ipv6, code);
+  code = WhereArgument(1, {IPPROTO_IP}, of_ip, code);
+  code = WhereArgument(1, {IPPROTO_UDP}, of_udp, code);
+  code = WhereArgument(1, {IPPROTO_TCP}, of_tcp, code);
+  table.Treat("setsockopt", WhereArgument(1, {SOL_SOCKET}, of_socket, code));
+  table.Treat("getsockopt",
+              WhereArgument(1, {SOL_SOCKET, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IP, IPPROTO_IPV6},
+                            {Allow()}, unknown));
+}
+
+// No memory that can be executed, and none of a file.
+void AllowPlainMemory(CallTable& table) {
+  table.AllowAll({"brk", "munmap", "mremap", "madvise"});
+  table.Treat("mprotect", {LoadArgument(2), Jump(BPF_JSET, PROT_EXEC, 0, 1),
+                           Return(SECCOMP_RET_TRAP), Allow()});
+  for (const char* name : {"mmap", "mmap2"}) {
+    table.Treat(name, {LoadArgument(2), Jump(BPF_JSET, PROT_EXEC, 2, 0), LoadArgument(3),
+                       Jump(BPF_JSET, MAP_ANONYMOUS, 1, 0), Return(SECCOMP_RET_TRAP), Allow()});
+  }
+}
+
+// Taking a lock that nobody else holds: the C library's, in a process of one thread.
+void AllowPlainFutexes(CallTable& table) {
+  constexpr uint32_t kCommands = ~uint32_t{FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME};
+  table.Treat("futex",
+              WhereArgumentMasked(1, kCommands,
+                                  {FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET},
+                                  {Allow()}, Trap()));
+}
+
+void AllowReadingFiles(CallTable& table) {
+  constexpr uint32_t kChanges = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY) | O_PATH;
+  const auto reading = [](size_t flags) -> Code {
+    return {LoadArgument(flags), Jump(BPF_JSET, kChanges, 0, 1), Return(SECCOMP_RET_TRAP), Allow()};
+  };
+  table.Treat("open", reading(1));
+  table.Treat("openat", reading(2));
+  table.AllowAll({"stat", "lstat", "fstat", "newfstatat", "statx", "lseek", "readlink",
+                  "readlinkat", "fadvise64"});
+}
+
+CallTable StackCalls(uint32_t arch, Kind kind) {
+  CallTable table(arch, Trap());
+  // What the loop does all the time.
+  table.AllowAll({"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll"});
+  table.AllowAll({"read", "readv", "write", "writev", "recvfrom", "recvmsg", "recvmmsg", "sendto",
+                  "sendmsg", "sendmmsg", "shutdown", "close"});
+  table.AllowAll({"clock_gettime", "clock_getres", "gettimeofday", "time", "getrandom"});
+  // Flows. No bind(2) and no listen(2): whatever is listened on was opened before.
+  AllowInternetSockets(table);
+  AllowSocketOptions(table);
+  table.AllowAll({"connect", "accept4", "getsockname", "getpeername"});
+  table.Treat("fcntl", OnlyWhereArgument(1, {F_GETFD, F_SETFD, F_GETFL, F_SETFL}));
+  // How lines end on the terminal that standard error may be; the C library's two ways of asking.
+  constexpr uint32_t kTcgets2 = 0x802c542a;
+  table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2}));
+  AllowPlainMemory(table);
+  AllowPlainFutexes(table);
+  // Of the process: its own numbers, its end, being stopped and continued.
+  table.AllowAll({"getpid", "gettid", "getppid", "sysinfo", "sched_yield", "rt_sigprocmask",
+                  "rt_sigreturn", "restart_syscall", "exit", "exit_group"});
+  if (kind == Kind::kStackReading) AllowReadingFiles(table);
+  return table;
 }
 
 // --- The search tree ---
@@ -289,7 +431,7 @@ struct Interval {
 };
 
 // The whole range of 32 bits, cut where the treatment changes.
-std::vector<Interval> Intervals(const Refusals& refusals) {
+std::vector<Interval> Intervals(const CallTable& table) {
   constexpr uint32_t kCallsInUse = 480;  // a weight only: no architecture of ours has many more
   std::vector<Interval> intervals;
   const auto append = [&](uint32_t first, const Code& code) {
@@ -298,16 +440,18 @@ std::vector<Interval> Intervals(const Refusals& refusals) {
     }
   };
   uint32_t next = 0;
-  for (const auto& [number, code] : refusals.calls()) {
-    if (number > next) append(next, {Allow()});
+  for (const auto& [number, code] : table.calls()) {
+    if (number > next) append(next, table.otherwise());
     append(number, code);
     next = number + 1;
   }
-  append(next, {Allow()});
+  append(next, table.otherwise());
   // x32 calls carry this bit. A kernel without x32 answers ENOSYS, and so do we. The same goes for
   // call -1, which some programs make to see what happens.
   constexpr uint32_t kX32 = 0x40000000;
-  if (refusals.arch() == SCMP_ARCH_X86_64) append(kX32, {ReturnErrno(ENOSYS)});
+  if (table.arch() == SCMP_ARCH_X86_64 && SameCode(table.otherwise(), {Allow()})) {
+    append(kX32, {ReturnErrno(ENOSYS)});
+  }
 
   // What is decided by arguments is not in the kernel's cache: the program runs at every such call.
   constexpr size_t kUncached = 8;
@@ -374,18 +518,31 @@ class SearchTree {
 
 // --- The program ---
 
-// The native convention and the 32-bit one that the same kernel serves.
-std::vector<uint32_t> ArchitecturesOf(std::string_view processor) {
-  if (processor == "x86_64" || processor == "AMD64") return {SCMP_ARCH_X86_64, SCMP_ARCH_X86};
-  if (processor == "aarch64" || processor == "arm64") return {SCMP_ARCH_AARCH64, SCMP_ARCH_ARM};
-  Fail(std::string("no filter is written for the processor ").append(processor), ENOTSUP);
+bool IsOfStack(Kind kind) { return kind == Kind::kStack || kind == Kind::kStackReading; }
+
+// The native convention and, for commands, the 32-bit one that the same kernel serves.
+std::vector<uint32_t> ArchitecturesOf(std::string_view processor, Kind kind) {
+  std::vector<uint32_t> architectures;
+  if (processor == "x86_64" || processor == "AMD64") {
+    architectures = {SCMP_ARCH_X86_64, SCMP_ARCH_X86};
+  } else if (processor == "aarch64" || processor == "arm64") {
+    architectures = {SCMP_ARCH_AARCH64, SCMP_ARCH_ARM};
+  } else {
+    Fail(std::string("no filter is written for the processor ").append(processor), ENOTSUP);
+  }
+  if (IsOfStack(kind)) architectures.resize(1);
+  return architectures;
+}
+
+CallTable CallsOf(uint32_t arch, Kind kind) {
+  return IsOfStack(kind) ? StackCalls(arch, kind) : CommandCalls(arch, kind);
 }
 
 Code Program(const std::vector<uint32_t>& architectures, Kind kind) {
   Code program = {Load(offsetof(seccomp_data, arch))};
   for (const uint32_t arch : architectures) {
     Code section = {Load(offsetof(seccomp_data, nr))};
-    const Code tree = SearchTree(Intervals(RefusalsFor(arch, kind))).Emit();
+    const Code tree = SearchTree(Intervals(CallsOf(arch, kind))).Emit();
     section.insert(section.end(), tree.begin(), tree.end());
     program.push_back(Jump(BPF_JEQ, arch, 1, 0));
     program.push_back(Statement(BPF_JMP | BPF_JA, static_cast<uint32_t>(section.size())));
@@ -406,15 +563,24 @@ void Write(const Code& program, const char* path) {
   if (std::fclose(out) != 0) Fail(path, errno);
 }
 
+std::optional<Kind> KindNamed(std::string_view name) {
+  if (name == "closed") return Kind::kClosed;
+  if (name == "nesting") return Kind::kNesting;
+  if (name == "stack") return Kind::kStack;
+  if (name == "stack-reading") return Kind::kStackReading;
+  return std::nullopt;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view kind = argc == 4 ? argv[2] : "";
-  if (kind != "closed" && kind != "nesting") {
-    std::fprintf(stderr, "usage: generate_seccomp_filter PROCESSOR closed|nesting OUTPUT\n");
+  const std::optional<Kind> kind = KindNamed(argc == 4 ? argv[2] : "");
+  if (!kind) {
+    std::fprintf(
+        stderr,
+        "usage: generate_seccomp_filter PROCESSOR closed|nesting|stack|stack-reading OUTPUT\n");
     return 2;
   }
-  Write(Program(ArchitecturesOf(argv[1]), kind == "closed" ? Kind::kClosed : Kind::kNesting),
-        argv[3]);
+  Write(Program(ArchitecturesOf(argv[1], *kind), *kind), argv[3]);
   return 0;
 }

@@ -24,16 +24,14 @@
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
+#include "sys/resolver_files.h"
 #include "sys/unix_sockets.h"
 
 namespace mini {
 namespace {
 
-// Far more than any such file needs; what is larger is an error, not cut off. Hosts files with
-// hundreds of thousands of blocked names exist.
+// Far more than any such file needs; what is larger is an error, not cut off.
 constexpr size_t kMaxAccountFile = 64 << 20;
-constexpr size_t kMaxResolverFile = 1 << 20;
-constexpr size_t kMaxHostsFile = 64 << 20;
 
 PathKind KindOf(mode_t mode) {
   if (S_ISDIR(mode)) return PathKind::kDirectory;
@@ -72,14 +70,6 @@ Result<std::vector<MountFact>> ReadMounts() {
         .WithHint("/proc must be mounted: the plan needs to know every mount");
   }
   return mounts;
-}
-
-// A file that may be missing or closed to us; one that is too large or no regular file is an error,
-// since leaving it out would change what the sandbox does.
-Result<std::string> ReadOptionalFile(const std::string& path, size_t max_bytes) {
-  Result<std::string> text = ReadTextFile(path, max_bytes, Stage::kProbe);
-  if (text.ok() || text.status().error_number() == 0) return text;
-  return std::string();
 }
 
 // Appends `home` when it is a directory other than "/", and not there yet.
@@ -307,9 +297,9 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
     facts.listed_directory_is_empty = IsEmptyOrUnreadable(*options.listed_directory);
   }
   if (options.resolver_files) {
-    MINI_ASSIGN_OR_RETURN(facts.resolv_conf,
-                          ReadOptionalFile("/etc/resolv.conf", kMaxResolverFile));
-    MINI_ASSIGN_OR_RETURN(facts.hosts, ReadOptionalFile("/etc/hosts", kMaxHostsFile));
+    MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
+    facts.resolv_conf = std::move(files.resolv_conf);
+    facts.hosts = std::move(files.hosts);
   }
   return facts;
 }

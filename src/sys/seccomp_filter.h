@@ -1,4 +1,4 @@
-// The seccomp filters that commands run under. Computed at build time by
+// The seccomp filters that commands and the network stack run under. Computed at build time by
 // generate_seccomp_filter.cc, which says what is refused and why.
 #ifndef MINI_SANDBOX_SYS_SECCOMP_FILTER_H_
 #define MINI_SANDBOX_SYS_SECCOMP_FILTER_H_
@@ -15,6 +15,11 @@ std::span<const sock_filter> CommandFilter();
 // The same for a command that may make sandboxes of its own: user namespaces and the calls that
 // make and change mounts are let through, all else is refused as by CommandFilter().
 std::span<const sock_filter> NestingCommandFilter();
+
+// What the network stack's process may do once it serves: a call that is not listed traps with
+// SIGSYS. The second one lets files be opened for reading, too.
+std::span<const sock_filter> StackFilter();
+std::span<const sock_filter> StackFilterWithFiles();
 
 }  // namespace mini
 

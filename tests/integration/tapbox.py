@@ -4,8 +4,18 @@ import pathlib
 import shutil
 
 import harness
+import linux
 
 HERE = pathlib.Path(__file__).resolve().parent
+
+
+def stack_of(process):
+    """The process id of a running sandbox's network stack."""
+    for pid in linux.children_of(process.pid):
+        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            if file.read() == "network-stack\n":
+                return pid
+    raise AssertionError("there is no network stack")
 
 
 class TapboxTest(harness.SandboxTest):

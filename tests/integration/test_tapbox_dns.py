@@ -189,10 +189,10 @@ class HostileMessages(tapbox.TapboxTest):
                                      "read x", "a", options=self.allowing(*self.rules),
                                      stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.assertEqual(process.stdout.readline(), b"20000\n")
-        before = harness.resident_memory(process.pid)
+        before = harness.resident_memory(tapbox.stack_of(process))
         process.stdin.write(b"\n")
         process.stdin.flush()
         self.assertEqual(process.stdout.readline(), b"20000\n")
-        self.assertLess(harness.resident_memory(process.pid) - before, 1 << 20)
+        self.assertLess(harness.resident_memory(tapbox.stack_of(process)) - before, 1 << 20)
         process.stdin.close()
         self.assertEqual(process.wait(5), 1)  # `read` at the end of its input

@@ -41,13 +41,14 @@ class Floods(tapbox.TapboxTest):
         process = self.start_script(f"{load}; read x; {load}; read x; python3 client.py connect "
                                     f"{HOST} 80")
         self.line(process, expected)
-        memory = harness.resident_memory(process.pid)
+        stack = tapbox.stack_of(process)
+        memory = harness.resident_memory(stack)
         self.go(process)
         self.line(process, expected)
-        self.assertLess(harness.resident_memory(process.pid) - memory, 2 * MEGABYTE)
+        self.assertLess(harness.resident_memory(stack) - memory, 2 * MEGABYTE)
         with contextlib.suppress(AssertionError):  # what is closing may need a moment
-            harness.wait_until(lambda: self.descriptors(process.pid) <= 40, 3, "sockets close")
-        self.assertLessEqual(self.descriptors(process.pid), 40)
+            harness.wait_until(lambda: self.descriptors(stack) <= 40, 3, "sockets close")
+        self.assertLessEqual(self.descriptors(stack), 40)
         self.go(process)
         self.assertTrue(process.stdout.readline().startswith(b"connected"))
 
@@ -70,10 +71,10 @@ class Floods(tapbox.TapboxTest):
                                     f"{world_tcp.ECHO}); case $r in hello*) break;; esac; "
                                     f"sleep 0.5; done; echo $r; python3 client.py connect {HOST} 80")
         self.line(process, "sprayed")
-        memory = harness.resident_memory(process.pid)
+        memory = harness.resident_memory(tapbox.stack_of(process))
         self.go(process)
         self.line(process, "sprayed")
-        self.assertLess(harness.resident_memory(process.pid) - memory, 4 * MEGABYTE)
+        self.assertLess(harness.resident_memory(tapbox.stack_of(process)) - memory, 4 * MEGABYTE)
         self.go(process)
         self.assertTrue(process.stdout.readline().startswith(b"hello"))
         self.assertTrue(process.stdout.readline().startswith(b"connected"))
