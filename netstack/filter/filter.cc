@@ -184,7 +184,9 @@ struct Filter::State {
         pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}) {}
 
   bool open_mode() const { return !options.rules; }
+  // What rules say of the name: about anything, and about one protocol and port.
   std::vector<const Rule*> NameRules(std::string_view name) const;
+  std::vector<const Rule*> NameRules(std::string_view name, RuleSet::Use use) const;
   const Rule* AddressRefusal(const IpAddress& address, Protocol protocol, uint16_t port) const;
   Verdict JudgeName(std::string_view name) const;
   Verdict JudgeFlow(Protocol protocol, const Endpoint& to, TimePoint now) const;
@@ -211,7 +213,11 @@ struct Filter::State {
 };
 
 std::vector<const Rule*> Filter::State::NameRules(std::string_view name) const {
-  return open_mode() ? std::vector<const Rule*>() : options.rules->MatchName(name);
+  return open_mode() ? std::vector<const Rule*>() : options.rules->DecidingForName(name);
+}
+
+std::vector<const Rule*> Filter::State::NameRules(std::string_view name, RuleSet::Use use) const {
+  return open_mode() ? std::vector<const Rule*>() : options.rules->DecidingForName(name, use);
 }
 
 Verdict Filter::State::JudgeName(std::string_view name) const {
@@ -222,7 +228,7 @@ Verdict Filter::State::JudgeName(std::string_view name) const {
     verdict.reason = Reason::kOpenMode;
     return verdict;
   }
-  for (const Rule* rule : options.rules->MatchName(name)) {
+  for (const Rule* rule : options.rules->DecidingForName(name)) {
     const bool refusal = IsRefusal(*rule);
     if (refusal && (rule->protocol || rule->ports)) continue;  // decided flow by flow
     if (refusal || !verdict.rule) verdict.rule = rule;         // names come before wildcards
@@ -237,9 +243,9 @@ Verdict Filter::State::JudgeName(std::string_view name) const {
 const Rule* Filter::State::AddressRefusal(const IpAddress& address, Protocol protocol,
                                           uint16_t port) const {
   if (open_mode()) return nullptr;
-  std::vector<const Rule*> matches = options.rules->MatchAddress(address);
+  std::vector<const Rule*> matches = options.rules->DecidingForAddress(address, {protocol, port});
   for (const EmbeddedV4& embedded : EmbeddedV4In(address)) {
-    const auto more = options.rules->MatchAddress(embedded.address);
+    const auto more = options.rules->DecidingForAddress(embedded.address, {protocol, port});
     matches.insert(matches.end(), more.begin(), more.end());
   }
   for (const Rule* rule : matches) {
@@ -254,7 +260,7 @@ Verdict Filter::State::JudgeFlow(Protocol protocol, const Endpoint& to, TimePoin
     if (const Rule* rule = AddressRefusal(to.address, protocol, to.port)) {
       return {false, Reason::kRule, rule, {}};
     }
-    for (const Rule* rule : options.rules->MatchAddress(to.address)) {
+    for (const Rule* rule : options.rules->DecidingForAddress(to.address, {protocol, to.port})) {
       if (!IsRefusal(*rule) && rule->Covers(protocol, to.port) && Names(*rule, where)) {
         return {true, Reason::kRule, rule, {}};
       }
@@ -278,8 +284,7 @@ Verdict Filter::State::JudgePins(Protocol protocol, const Endpoint& to, bool is_
   Verdict refused;
   for (const PinTable::PinnedName* pinned : pins.NamesAt(to.address, now)) {
     Verdict verdict{false, Reason::kNoRule, nullptr, pinned->name};
-    for (const Rule* rule : pinned->rules) {
-      if (!rule->Covers(protocol, to.port)) continue;
+    for (const Rule* rule : NameRules(pinned->name, {protocol, to.port})) {
       if (IsRefusal(*rule)) {
         verdict = {false, Reason::kRule, rule, pinned->name};
         break;
@@ -302,12 +307,12 @@ Verdict Filter::State::JudgeAnswer(const PinTable::PinnedName& name,
                                    const IpAddress& address) const {
   const ClassifiedAddress where = classifier.Classify(address);
   if (!open_mode()) {
-    for (const Rule* rule : options.rules->MatchAddress(address)) {
+    for (const Rule* rule : options.rules->DecidingForAddress(address)) {
       if (IsRefusal(*rule) && !rule->protocol && !rule->ports) {
         return {false, Reason::kRule, rule, name.name};
       }
     }
-    for (const Rule* rule : options.rules->MatchAddress(address)) {
+    for (const Rule* rule : options.rules->DecidingForAddress(address)) {
       if (!IsRefusal(*rule) && Names(*rule, where)) return {true, Reason::kRule, rule, name.name};
     }
   }
