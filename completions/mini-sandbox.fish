@@ -3,7 +3,7 @@
 
 set -l with_value -o --custom -h --hermetic -w --write -M --bind -m --to -e --tmpfs \
     -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -W --chdir \
-    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log --log
+    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log --log --max-connections
 
 function __fish_mini_sandbox_in_doctor
     set -l words (commandline -opc)
@@ -76,3 +76,4 @@ complete -c mini-sandbox -n __fish_mini_sandbox_in_options -l allow-degraded -d 
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s F -l rules -r -F -d 'An allow-list'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l allow -x -d 'One rule of an allow-list'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l log -r -F -d 'Write verdicts and flows'
+complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l max-connections -x -d 'How many at a time'

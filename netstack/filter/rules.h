@@ -8,7 +8,8 @@
 //              (an IPv6 target followed by ports stands in brackets: [2001:db8::7]:443)
 //   ports    = number | number "-" number      (1..65535, first <= last)
 // A name matches that name exactly; "*.x" any name below x, not x itself. A refusal ("!") beats
-// every allowing rule. Names are compared as lower-case ASCII without a trailing dot.
+// every allowing rule. Names are compared as lower-case ASCII without a trailing dot;
+// those with other letters, in UTF-8, become A-labels (xn--).
 #ifndef MINI_SANDBOX_NETSTACK_FILTER_RULES_H_
 #define MINI_SANDBOX_NETSTACK_FILTER_RULES_H_
 

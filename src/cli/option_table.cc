@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "cli/option_values.h"
 #include "cli/options.h"
 
@@ -62,6 +63,15 @@ Status SetKillDelay(Options& options, Value text) {
   return options.builder().SetKillDelay(delay);
 }
 
+Status SetMaxConnections(Options& options, Value text) {
+  const auto number = ParseDecimal(text, PolicyBuilder::kMostConnections);
+  if (!number) {
+    return Mistake(StrCat("--max-connections ", EscapeForTerminal(text),
+                          ": not a number from 1 to ", PolicyBuilder::kMostConnections));
+  }
+  return options.builder().SetMaxConnections(*number);
+}
+
 Status SetDebugLog(Options& options, Value path) {
   options.line().debug_log = path;
   return path.empty() ? Mistake("-D: the path is empty") : OkStatus();
@@ -105,6 +115,10 @@ constexpr OptionEntry kTable[] = {
      [](Options& o, Value v) { return o.AddRulesFile(v); }, kNeedsStack},
     {'\0', "allow", "RULE", kNetwork, "one rule of an allow-list. Can be repeated",
      [](Options& o, Value v) { return o.AddRule(v); }, kNeedsStack},
+    {'\0', "max-connections", "N", kNetwork,
+     "at most N connections at a time; a further one is\n"
+     "refused",
+     SetMaxConnections, Exclusive{Product::kTapbox, "it needs the network stack: run mini-tapbox"}},
     {'\0', "log", "FILE", kNetwork,
      "append every verdict and every flow's end to FILE,\n"
      "a line of JSON each",

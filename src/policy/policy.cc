@@ -172,6 +172,15 @@ Status PolicyBuilder::SetTimeLimit(std::chrono::milliseconds limit) {
   return OkStatus();
 }
 
+Status PolicyBuilder::SetMaxConnections(uint64_t connections) {
+  if (connections == 0 || connections > kMostConnections) {
+    return Contradiction(
+        StrCat("--max-connections ", connections, ": not a number from 1 to ", kMostConnections));
+  }
+  policy_.max_connections = static_cast<uint32_t>(connections);
+  return OkStatus();
+}
+
 Status PolicyBuilder::SetVerdictLog(std::string_view path) {
   if (path.empty()) return Contradiction("--log: the path is empty");
   if (path.find('\0') != std::string_view::npos) {
@@ -203,6 +212,9 @@ Status PolicyBuilder::AddRule(std::string_view rule) {
 Result<Policy> PolicyBuilder::Build() {
   if (policy_.rules && policy_.network != Network::kStack) {
     return Contradiction("an allow-list needs the network stack: run mini-tapbox");
+  }
+  if (policy_.max_connections && policy_.network != Network::kStack) {
+    return Contradiction("--max-connections needs the network stack: run mini-tapbox");
   }
   if (policy_.verdict_log && policy_.network != Network::kStack) {
     return Contradiction("--log needs the network stack: run mini-tapbox");

@@ -83,6 +83,8 @@ struct Policy {
   // From the SIGTERM at the time limit to the SIGKILL.
   std::chrono::milliseconds kill_delay{10'000};
   bool quiet = false;  // -q: no notices and no summary
+  // Network::kStack only: how many connections may be open at a time. Unset: the stack's own bound.
+  std::optional<uint32_t> max_connections;
   // Network::kStack only: --log, as it was given. Unset: no log.
   std::optional<std::string> verdict_log;
   // Network::kStack only. Unset: open mode (public addresses).
@@ -127,6 +129,9 @@ class PolicyBuilder {
   void SetNesting(Nesting nesting) { policy_.nesting = nesting; }
   void SetDegraded(Degraded degraded) { policy_.degraded = degraded; }
   void SetQuiet(bool quiet) { policy_.quiet = quiet; }
+  // From 1 to kMostConnections.
+  static constexpr uint32_t kMostConnections = 1'000'000;
+  Status SetMaxConnections(uint64_t connections);
   // --log FILE; may be relative.
   Status SetVerdictLog(std::string_view path);
   Status SetTimeLimit(std::chrono::milliseconds limit);

@@ -115,6 +115,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
       log->Write("verdict", event.ToString());
     };
   }
+  if (request.policy.max_connections) options.limits.max_flows = *request.policy.max_connections;
   options.verdict_log = std::move(request.verdict_log);
   options.log_pid = getppid();
   MINI_ASSIGN_OR_RETURN(const ResolverFiles files, ReadResolverFiles());

@@ -67,6 +67,37 @@ TEST(Rules, CanonicalTextIsLowerCaseWithoutTrailingDotOrNeedlessParts) {
   EXPECT_EQ(Canonical("example.com:7-7"), "example.com:7");
 }
 
+TEST(Rules, NamesOfOtherLettersBecomeALabels) {
+  EXPECT_EQ(Canonical("b\xc3\xbc"
+                      "cher.example"),
+            "xn--bcher-kva.example");
+  EXPECT_EQ(Canonical("!tcp/*.B\xc3\x9c"
+                      "CHER.Example.:443"),
+            "!tcp/*.xn--bcher-kva.example:443");
+  EXPECT_EQ(Canonical("bu\xcc\x88"
+                      "cher.example"),
+            "xn--bcher-kva.example")
+      << "normalized";
+  EXPECT_EQ(Canonical("stra\xc3\x9f"
+                      "e.example"),
+            "xn--strae-oqa.example")
+      << "IDNA 2008";
+  EXPECT_EQ(Canonical("\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88"),
+            "xn--r8jz45g.xn--zckzah");
+  EXPECT_EQ(Canonical("xn--bcher-kva.example"), "xn--bcher-kva.example");
+  EXPECT_EQ(Canonical("\xe2\x80\x8b"
+                      "a.example"),
+            "a.example")
+      << "what cannot be seen is ignored (UTS 46)";
+  RuleSet rules;
+  ASSERT_TRUE(rules
+                  .AddRule("--allow",
+                           "*.b\xc3\xbc"
+                           "cher.example")
+                  .ok());
+  EXPECT_EQ(rules.MatchName("a.xn--bcher-kva.example").size(), 1u);
+}
+
 TEST(Rules, UnbracketedColonsAreOneIpv6Address) {
   EXPECT_EQ(Canonical("2001:db8::7:443"), "2001:db8::7:443");
   RuleSet rules;
@@ -201,13 +232,20 @@ INSTANTIATE_TEST_SUITE_P(
         {"icmp/192.0.2.7:7", "16: expected no ports: ICMP has none, found \"7\""},
         {"a\rb", "2: expected printable characters, found \"\\x0db\""},
         {"a\x1b[31m", "2: expected printable characters, found \"\\x1b[31m\""},
+        {"a.\xe2\x98\x83.example",
+         "3: expected a name that IDNA allows (IDN2_DISALLOWED), found \"\u2603\""},
         {"b\xc3\xbc"
-         "cher.example",
-         "2: expected ASCII: write an international name in its xn-- form (as `idn2 NAME` prints "
-         "it), found \"\u00fccher.example\""},
-        {"\xff\xfe",
-         "1: expected ASCII: write an international name in its xn-- form (as `idn2 NAME` prints "
-         "it), found \"\\xff\\xfe\""},
+         "cher.ex ample",
+         "10: expected one rule a line without blanks inside it, found \" ample\""},
+        {"\xc3\xbc.example:0", "11: expected a port from 1 to 65535, found \"0\""},
+        {"tcp/\xff\xfe.example",
+         "5: expected ASCII or UTF-8 in a name, found "
+         "\"\\xff\\xfe\""},
+        {"\xef\xbc\x91.\xef\xbc\x91",
+         "1: expected the digits of an address in ASCII, found \"\uff11.\uff11\""},
+        {"a\xe3\x80\x82"
+         "b",
+         "1: expected letters and digits, \"-\", \"_\" and \".\" in a name, found \"a\u3002b\""},
         {std::string("a\0b", 3),
          "2: expected text without NUL bytes, found \"\\x00b\": save the file as UTF-8 or ASCII"},
         {std::string("# a\0b", 5),
@@ -420,7 +458,7 @@ void ExpectFirstOfEach(const RuleSet& rules, const std::vector<const Rule*>& dec
 TEST(Rules, ManyRulesOfOneTargetDecideAsIfTheyWereReadOneByOne) {
   std::mt19937 random(7);
   const auto number = [&](int most) { return std::uniform_int_distribution(0, most)(random); };
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 100; ++round) {
     RuleSet names;
     RuleSet addresses;
     const int widest = round % 3 == 0 ? 65534 : 40;  // ranges that touch and overlap
@@ -453,7 +491,7 @@ TEST(Rules, ARuleForEachPortOfOneTargetIsFoundAtOnceAndInTheEnd) {
   std::string text;
   for (int port = 1; port <= 65535; ++port) text += StrCat("a.example:", port, "\n");
   // Each of these closes nothing any more.
-  for (int i = 0; i < 50'000; ++i) text += "a.example\n";
+  for (int i = 0; i < 5000; ++i) text += "a.example\n";
   ASSERT_TRUE(rules.AddText("t", text).ok());
   for (const auto port : std::to_array<uint16_t>({1, 2, 443, 65534, 65535})) {
     const auto deciding = rules.DecidingForName("a.example", {Protocol::kUdp, port});

@@ -322,6 +322,17 @@ TEST(CommandLine, TapboxSaysWhyItSharesNoNetwork) {
             "mini-sandbox");
 }
 
+TEST(CommandLine, TheNumberOfConnectionsIsANumberOfTapboxs) {
+  EXPECT_EQ(Tapbox({"-x", "--max-connections", "12", "true"})->policy.max_connections, 12u);
+  EXPECT_FALSE(Tapbox({"-x", "true"})->policy.max_connections);
+  for (const char* bad : {"0", "", "-1", "1000001", "x", "1.5", "99999999999999999999"}) {
+    EXPECT_EQ(Outcome(Tapbox({"-x", "--max-connections", bad, "true"})),
+              StrCat("arguments: --max-connections ", bad, ": not a number from 1 to 1000000"));
+  }
+  EXPECT_EQ(Outcome(Sandbox({"-x", "--max-connections", "1", "true"})),
+            "arguments: --max-connections: it needs the network stack: run mini-tapbox");
+}
+
 TEST(CommandLine, TheVerdictLogIsTapboxs) {
   const auto line = Tapbox({"-x", "-q", "--log", "net.log", "true"});
   ASSERT_TRUE(line.ok());
@@ -404,7 +415,8 @@ TEST(CommandLine, HelpNamesEveryOption) {
   std::vector<std::string> sandbox = both;
   sandbox.insert(sandbox.end(), {"-n, --no-loopback", "-N, --share-network", "--allow-degraded"});
   std::vector<std::string> tapbox = both;
-  tapbox.insert(tapbox.end(), {"-F, --rules FILE", "--allow RULE", "--log FILE"});
+  tapbox.insert(tapbox.end(),
+                {"-F, --rules FILE", "--allow RULE", "--log FILE", "--max-connections N"});
   std::sort(sandbox.begin(), sandbox.end());
   EXPECT_EQ(HelpEntries(*Sandbox({"--help"})->text_only), sandbox);
   std::sort(tapbox.begin(), tapbox.end());
