@@ -16,8 +16,8 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 
 # Optimized in every build type: _FORTIFY_SOURCE does nothing otherwise. assert() lives in dev only.
 # Not under sanitizers, which have no use for it: half the time to compile, and nothing optimized
-# away before they see it.
-if(MINI_SANITIZERS)
+# away before they see it. A fuzzer is worth what it tries in a second, so it is optimized.
+if(MINI_SANITIZERS AND NOT MINI_SANITIZERS MATCHES "fuzzer")
   set(_mini_debug_flags "-O0 -g1")
 else()
   set(_mini_debug_flags "-O1 -g")

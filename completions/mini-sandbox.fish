@@ -77,3 +77,4 @@ complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s F -l rules -r -F -d
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l allow -x -d 'One rule of an allow-list'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l log -r -F -d 'Write verdicts and flows'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l max-connections -x -d 'How many at a time'
+complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l strict-names -d 'Refuse what does not say which server it means'

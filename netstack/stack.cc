@@ -14,10 +14,13 @@
 #include "base/strings.h"
 #include "netstack/epoll_loop.h"
 #include "netstack/flow/dns_tcp_flow.h"
+#include "netstack/flow/echo_flow_table.h"
 #include "netstack/flow/host_tcp_flow.h"
 #include "netstack/flow/rate_limit.h"
 #include "netstack/flow/tcp_flow_table.h"
 #include "netstack/flow/udp_flow_table.h"
+#include "netstack/link/packet_writer.h"
+#include "netstack/link/reassembly.h"
 #include "netstack/link/tap_link.h"
 #include "netstack/verdict_log.h"
 
@@ -56,17 +59,11 @@ size_t MaxUdpFlows(const StackLimits& limits) { return std::max<size_t>(limits.m
 void RaiseDescriptorLimit(const StackLimits& limits) {
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = limits.max_flows + MaxUdpFlows(limits) + kOtherDescriptors;
+  const rlim_t wanted =
+      limits.max_flows + MaxUdpFlows(limits) + EchoFlowTable::kMaxFlows + kOtherDescriptors;
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-TcpLimits TcpLimitsOf(const StackLimits& limits) {
-  TcpLimits tcp;
-  tcp.max_flows = limits.max_flows;
-  tcp.max_pending_connects = limits.max_pending_connects;
-  return tcp;
 }
 
 std::unique_ptr<VerdictLog> MakeLog(StackOptions& options, const EventLoop& loop) {
@@ -85,7 +82,9 @@ class RunningStack final : public Stack {
         log_(std::move(log)),
         limits_(options.limits),
         link_(std::move(options.link)),
+        writer_(link_),
         filter_(std::move(options.filter)),
+        on_notice_(std::move(options.on_notice)),
         budget_(options.limits.max_buffered_bytes),
         answers_(kAnswersPerSecond, kAnswerBurst) {}
 
@@ -96,11 +95,18 @@ class RunningStack final : public Stack {
     }
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
-        *loop_, link_, budget_, TcpLimitsOf(limits_),
-        [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); });
+        *loop_, link_, budget_, limits_,
+        [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); },
+        on_notice_);
     udp_ = std::make_unique<UdpFlowTable>(
-        *loop_, link_, *dns_, MaxUdpFlows(limits_),
+        *loop_, writer_, *dns_, MaxUdpFlows(limits_),
         [this](const Endpoint& remote) { return Admit(Protocol::kUdp, remote); });
+    echo_ = std::make_unique<EchoFlowTable>(
+        *loop_, writer_,
+        [this](const IpAddress& remote) {
+          return Admit(Protocol::kIcmp, {remote, 0});
+        },
+        on_notice_);
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
     EverySecond();
     return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
@@ -110,6 +116,7 @@ class RunningStack final : public Stack {
     Status served = loop_->Run();
     tcp_.reset();
     udp_.reset();
+    echo_.reset();
     if (!log_) return served;
     log_->TellRepeated();
     Status logged = log_->Flush();
@@ -121,20 +128,29 @@ class RunningStack final : public Stack {
  private:
   std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
-    std::optional<FlowRecord> record = Admit(Protocol::kTcp, key.remote);
+    Verdict verdict;
+    std::optional<FlowRecord> record = Admit(Protocol::kTcp, key.remote, &verdict);
     if (!record) return nullptr;
-    return std::make_unique<HostTcpFlow>(table, key, std::move(*record));
+    std::unique_ptr<ServerNameCheck> check;
+    if (verdict.reason == Reason::kPin) {
+      check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
+    }
+    return std::make_unique<HostTcpFlow>(table, key, std::move(*record), std::move(check));
   }
 
   // The record of a flow that may be, or nothing: refused.
-  std::optional<FlowRecord> Admit(Protocol protocol, const Endpoint& remote) {
-    const Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now());
+  std::optional<FlowRecord> Admit(Protocol protocol, const Endpoint& remote,
+                                  Verdict* decided = nullptr) {
+    Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now());
     if (!verdict.allowed) return std::nullopt;
-    return FlowRecord(log_.get(), *loop_, protocol, remote, verdict);
+    FlowRecord record(log_.get(), *loop_, protocol, remote, verdict);
+    if (decided != nullptr) *decided = std::move(verdict);
+    return record;
   }
 
   void EverySecond() {
     filter_.ExpirePins(loop_->Now());
+    fragments_.Expire(loop_->Now());
     if (log_) log_->TellRepeated();
     loop_->AddTimer(std::chrono::seconds(1), [this] { EverySecond(); });
   }
@@ -168,9 +184,10 @@ class RunningStack final : public Stack {
         udp_->Input(frame, packet);
         break;
       case PacketKind::kEchoRequest:
-        // Also reports the refusal, or says that an allowed host is not reached this way.
-        filter_.CheckFlow(Protocol::kIcmp, {packet.destination, 0}, loop_->Now());
-        AnswerUnreachable(frame, packet, Unreachable::kProhibited);
+        echo_->Input(frame, packet);
+        break;
+      case PacketKind::kFragment:
+        OnFragment(frame, packet);
         break;
       case PacketKind::kOtherProtocol:
       case PacketKind::kExtensionHeader:
@@ -184,11 +201,19 @@ class RunningStack final : public Stack {
         break;
       case PacketKind::kTcp:
       case PacketKind::kMalformed:
-      case PacketKind::kFragment:
       case PacketKind::kIgnored:
         break;
     }
     RxBufferPool::Put(buffer);
+  }
+
+  void OnFragment(std::span<const uint8_t> frame, const Packet& fragment) {
+    const auto whole = fragments_.Add(frame, fragment, loop_->Now());
+    if (whole.empty()) return;
+    Packet packet = ParseFrame(whole);
+    packet.dont_fragment = false;  // its sender cut it
+    if (packet.kind == PacketKind::kUdp) udp_->Input(whole, packet);
+    if (packet.kind == PacketKind::kEchoRequest) echo_->Input(whole, packet);
   }
 
   void AnswerUnreachable(std::span<const uint8_t> frame, const Packet& packet, Unreachable why) {
@@ -200,6 +225,7 @@ class RunningStack final : public Stack {
   void Send(size_t length) { link_.Write(std::span(scratch_).first(length)); }
 
   void OnBatchEnd() {
+    udp_->Flush();
     tcp_->ServiceFlows();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
@@ -217,11 +243,15 @@ class RunningStack final : public Stack {
   std::unique_ptr<VerdictLog> log_;
   const StackLimits limits_;
   TapLink link_;
+  PacketWriter writer_;
   Filter filter_;
+  const std::function<void(std::string_view)> on_notice_;
   MemoryBudget budget_;
   RxBufferPool rx_buffers_;
   std::unique_ptr<DnsServer> dns_;
+  Reassembler fragments_;
   std::unique_ptr<UdpFlowTable> udp_;
+  std::unique_ptr<EchoFlowTable> echo_;
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
   SmallFrame scratch_;

@@ -6,20 +6,21 @@
 #define MINI_SANDBOX_NETSTACK_STACK_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "base/status.h"
 #include "base/unique_fd.h"
 #include "netstack/dns/dns_server.h"
 #include "netstack/filter/filter.h"
+#include "netstack/flow/tcp_limits.h"
 #include "netstack/link/link.h"
 
 namespace mini::netstack {
 
-// Bounds on what the sandbox can make the host hold. A flow above a bound is refused at once.
-struct StackLimits {
-  size_t max_flows = 8192;
-  size_t max_pending_connects = 1024;
+// Bounds on what the sandbox can make the host hold.
+struct StackLimits : TcpLimits {
   size_t max_buffered_bytes = size_t{64} << 20;  // over all flows, both directions
 };
 
@@ -34,6 +35,8 @@ struct StackOptions {
   // `log_pid`. Not valid: nothing is.
   UniqueFd verdict_log;
   int64_t log_pid = 0;
+  // What the user should know besides refusals: a sentence, once each. On the stack's thread.
+  std::function<void(std::string_view)> on_notice;
 };
 
 class Stack {

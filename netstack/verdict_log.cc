@@ -46,6 +46,8 @@ std::string_view SubjectText(VerdictEvent::Subject subject) {
       return "answer";
     case VerdictEvent::Subject::kFlow:
       return "flow";
+    case VerdictEvent::Subject::kServerName:
+      return "server";
   }
   return "unknown";
 }
@@ -62,7 +64,8 @@ std::string VerdictTail(const VerdictEvent& event) {
   members.AddText("subject", SubjectText(event.subject));
   if (event.flow != 0) members.Add("flow", event.flow);
   if (!event.name.empty()) members.AddText("name", event.name);
-  if (event.subject == VerdictEvent::Subject::kFlow) {
+  if (event.subject == VerdictEvent::Subject::kFlow ||
+      event.subject == VerdictEvent::Subject::kServerName) {
     AddEndpoint(members, event.protocol, event.destination);
   } else if (event.subject == VerdictEvent::Subject::kAnswer) {
     members.AddText("address", event.destination.address.ToString());

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,13 +43,25 @@ struct DataRecord {
   std::vector<std::string> strings = {};  // TXT
 };
 
+// Why there is no answer, for clients that ask with EDNS (RFC 8914).
+struct ExtendedError {
+  uint16_t code;
+  std::string text;  // ASCII, short
+};
+namespace ede {
+inline constexpr uint16_t kBlocked = 15;       // by a policy of whoever runs the resolver
+inline constexpr uint16_t kNetworkError = 23;  // no resolver answered
+}  // namespace ede
+
 // The records of the asked type, wherever a chain of CNAMEs led, as if they were the name's own.
 struct Answer {
   Rcode rcode = Rcode::kServFail;
   std::vector<IpAddress> addresses;  // A, AAAA
   std::vector<DataRecord> records;   // other types
   std::vector<std::string> aliases;  // the names that the CNAMEs led through, normalized
-  std::chrono::seconds ttl{0};       // the least of the chain's; for a negative answer, its own
+  // The least of the chain's; for a negative answer, its own. Zero: not to be remembered.
+  std::chrono::seconds ttl{0};
+  std::optional<ExtendedError> extended_error = {};
 };
 
 }  // namespace mini::netstack

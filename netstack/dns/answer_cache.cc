@@ -40,6 +40,12 @@ void AnswerCache::Add(const AnswerKey& key, const Answer& answer, TimePoint now)
   bytes_ += bytes;
 }
 
+void AnswerCache::Clear() {
+  entries_.clear();
+  ages_.clear();
+  bytes_ = 0;
+}
+
 void AnswerCache::Erase(std::map<AnswerKey, Entry>::iterator entry) {
   bytes_ -= entry->second.bytes;
   ages_.erase(entry->second.age);

@@ -27,6 +27,8 @@ class AnswerCache {
   // Keeps an answer that lives for a second or more and is no failure.
   void Add(const AnswerKey& key, const Answer& answer, TimePoint now);
 
+  void Clear();
+
   size_t size() const { return entries_.size(); }
   size_t bytes() const { return bytes_; }
 

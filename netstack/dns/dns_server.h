@@ -2,11 +2,16 @@
 #ifndef MINI_SANDBOX_NETSTACK_DNS_DNS_SERVER_H_
 #define MINI_SANDBOX_NETSTACK_DNS_DNS_SERVER_H_
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ip_address.h"
@@ -16,23 +21,32 @@
 
 namespace mini::netstack {
 
-// The host's resolver configuration (resolv.conf(5), hosts(5)), read by the caller before the stack
-// gives up the file system.
-struct ResolverConfig {
-  std::vector<Endpoint> servers;            // empty: 127.0.0.1:53, as resolv.conf(5) has it
-  std::chrono::milliseconds timeout{2000};  // per attempt
-  int attempts = 3;
-  std::vector<std::pair<std::string, IpAddress>> hosts;  // /etc/hosts, names normalized
+// A resolver that resolv.conf(5) names. The zone is the interface of a link-local address.
+struct NameServer {
+  Endpoint endpoint;
+  std::string zone = {};
+  friend bool operator==(const NameServer&, const NameServer&) = default;
 };
 
-// Parses the texts of resolv.conf(5) and hosts(5); lines that make no sense are skipped, as the C
-// library does. Search lists are the client's job.
-struct ResolvConf {
-  std::vector<Endpoint> servers;
-  std::chrono::milliseconds timeout{2000};
+// The host's resolver configuration (resolv.conf(5), hosts(5)), read by the caller.
+struct ResolverConfig {
+  std::vector<NameServer> servers;          // empty: 127.0.0.1:53, as resolv.conf(5) has it
+  std::chrono::milliseconds timeout{2000};  // per attempt
   int attempts = 3;
+  bool rotate = false;              // spread the questions over the servers
+  bool use_tcp = false;             // use-vc
+  std::vector<std::string> search;  // normalized; who expands names by it is the client
+  std::vector<std::pair<std::string, IpAddress>> hosts;  // /etc/hosts, names normalized
+
+  // Looks whether those files have changed since: their present contents, or nothing when they are
+  // the same or can't be read. Called on the loop's thread, at most every two seconds. Servers,
+  // search list and hosts are taken over, options are not. Empty: nothing ever changes.
+  std::function<std::optional<ResolverConfig>()> reread = {};
 };
-ResolvConf ParseResolvConf(std::string_view text);
+
+// Parses the texts of resolv.conf(5), all but `hosts` and `reread`, and hosts(5); lines that make
+// no sense are skipped, as the C library does.
+ResolverConfig ParseResolvConf(std::string_view text);
 std::vector<std::pair<std::string, IpAddress>> ParseHosts(std::string_view text);
 
 enum class DnsTransport : uint8_t { kUdp, kTcp };
@@ -51,6 +65,14 @@ class DnsServer {
   // One message without TCP's length prefix. A reply for kUdp fits the client's advertised size
   // (EDNS0, else 512 bytes) or has TC set.
   virtual void HandleQuery(std::span<const uint8_t> query, DnsTransport transport, Reply reply) = 0;
+
+  // Each TCP connection from inside holds memory, so there are few of them (RFC 7766, section
+  // 6.2.2). False: that is one too many. EndConnection for each that was admitted.
+  bool AdmitConnection();
+  void EndConnection();
+
+ private:
+  size_t connections_ = 0;
 };
 
 }  // namespace mini::netstack

@@ -39,7 +39,9 @@ void ReadNumber(std::string_view text, uint64_t most, uint64_t& value) {
   if (const auto number = ParseDecimal(text, UINT64_MAX)) value = std::min(*number, most);
 }
 
-void ReadOption(std::string_view option, ResolvConf& conf) {
+void ReadOption(std::string_view option, ResolverConfig& config) {
+  if (option == "rotate") config.rotate = true;
+  if (option == "use-vc" || option == "usevc") config.use_tcp = true;
   const size_t colon = option.find(':');
   if (colon == std::string_view::npos) return;
   const std::string_view name = option.substr(0, colon);
@@ -47,40 +49,61 @@ void ReadOption(std::string_view option, ResolvConf& conf) {
   if (name == "timeout") {
     uint64_t seconds = 0;
     ReadNumber(text, kMaxTimeoutSeconds, seconds);
-    if (seconds > 0) conf.timeout = std::chrono::seconds(seconds);
+    if (seconds > 0) config.timeout = std::chrono::seconds(seconds);
   } else if (name == "attempts") {
     uint64_t attempts = 0;
     ReadNumber(text, kMaxAttempts, attempts);
-    if (attempts > 0) conf.attempts = static_cast<int>(attempts);
+    if (attempts > 0) config.attempts = static_cast<int>(attempts);
   }
 }
 
-// A zone (fe80::1%eth0) is dropped: it only means something for link-local servers, which can't be
-// reached without it, and those are skipped.
-void ReadServer(std::string_view text, ResolvConf& conf) {
-  const size_t zone = text.find('%');
-  const auto address = IpAddress::Parse(text.substr(0, zone));
-  if (!address || conf.servers.size() == kMaxServers) return;
+bool IsZone(std::string_view text) {
+  // An interface's name, or its number (RFC 4007, section 11.2). Narrower than what Linux takes,
+  // since it is written into c-ares' list of servers.
+  constexpr size_t kMaxInterfaceName = 15;
+  return !text.empty() && text.size() <= kMaxInterfaceName &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_' || c == '.';
+         });
+}
+
+// A zone (fe80::1%eth0) means something for link-local servers only, which can't be reached without
+// one.
+void ReadServer(std::string_view text, ResolverConfig& config) {
+  const size_t percent = text.find('%');
+  const auto address = IpAddress::Parse(text.substr(0, percent));
+  if (!address || config.servers.size() == kMaxServers) return;
   static const IpPrefix kLinkLocal = *IpPrefix::Parse("fe80::/10");
-  if (kLinkLocal.Contains(*address)) return;
-  const Endpoint server{*address, kDnsPort};
-  const auto& known = conf.servers;
-  if (std::find(known.begin(), known.end(), server) == known.end()) conf.servers.push_back(server);
+  NameServer server{{*address, kDnsPort}, {}};
+  if (kLinkLocal.Contains(*address)) {
+    const auto zone = percent == std::string_view::npos ? "" : text.substr(percent + 1);
+    if (!IsZone(zone)) return;
+    server.zone = zone;
+  }
+  const auto& known = config.servers;
+  if (std::find(known.begin(), known.end(), server) == known.end()) {
+    config.servers.push_back(std::move(server));
+  }
 }
 
 }  // namespace
 
-ResolvConf ParseResolvConf(std::string_view text) {
-  ResolvConf conf;
+ResolverConfig ParseResolvConf(std::string_view text) {
+  ResolverConfig config;
   while (!text.empty()) {
     const std::string_view line = TakeLine(text);
     const auto words = Words(line.substr(0, line.find_first_of("#;")));
     if (words.size() < 2) continue;
-    if (words[0] == "nameserver") ReadServer(words[1], conf);
-    if (words[0] != "options") continue;
-    for (size_t i = 1; i < words.size(); ++i) ReadOption(words[i], conf);
+    if (words[0] == "nameserver") ReadServer(words[1], config);
+    if (words[0] == "search" || words[0] == "domain") config.search.clear();  // the last one counts
+    for (size_t i = 1; i < words.size(); ++i) {
+      if (words[0] == "options") ReadOption(words[i], config);
+      if (words[0] != "search" && words[0] != "domain") continue;
+      if (auto name = NormalizeName(words[i])) config.search.push_back(*std::move(name));
+    }
   }
-  return conf;
+  return config;
 }
 
 std::vector<std::pair<std::string, IpAddress>> ParseHosts(std::string_view text) {

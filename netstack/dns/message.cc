@@ -68,6 +68,10 @@ Rcode ReadEdns(const ares_dns_record_t* record, Query& query) {
   return Rcode::kNoError;
 }
 
+bool HasRecords(const Answer& answer) {
+  return !answer.addresses.empty() || !answer.records.empty();
+}
+
 bool AddAddress(ares_dns_record_t* record, const Query& query, const IpAddress& address,
                 unsigned ttl) {
   const auto bytes = address.bytes();
@@ -131,21 +135,52 @@ bool AddAnswer(ares_dns_record_t* record, const Query& query, const Answer& answ
   return true;
 }
 
-bool AddEdns(ares_dns_record_t* record) {
+// A negative answer may be remembered only if it says for how long, in the SOA record of the zone
+// (RFC 2308, section 5). Ours is made up, as the answer is: it tells nothing but that time. Its
+// owner has to be the name or one above it, and above it if the name is said not to exist.
+bool AddSoa(ares_dns_record_t* record, const Query& query, const Answer& answer) {
+  std::string owner = query.asked;
+  if (answer.rcode == Rcode::kNxDomain) {
+    owner = owner.substr(std::min(owner.find('.'), owner.size() - 1) + 1);
+  }
+  const auto ttl = static_cast<unsigned>(answer.ttl.count());
   ares_dns_rr_t* rr = nullptr;
-  return ares_dns_record_rr_add(&rr, record, ARES_SECTION_ADDITIONAL, "", ARES_REC_TYPE_OPT,
-                                ARES_CLASS_IN, 0) == ARES_SUCCESS &&
-         ares_dns_rr_set_u16(rr, ARES_RR_OPT_UDP_SIZE, kUdpPayload) == ARES_SUCCESS &&
-         ares_dns_rr_set_u8(rr, ARES_RR_OPT_VERSION, 0) == ARES_SUCCESS &&
-         ares_dns_rr_set_u16(rr, ARES_RR_OPT_FLAGS, 0) == ARES_SUCCESS;
+  const auto set = [&rr](ares_dns_rr_key_t key, unsigned value) {
+    return ares_dns_rr_set_u32(rr, key, value) == ARES_SUCCESS;
+  };
+  return ares_dns_record_rr_add(&rr, record, ARES_SECTION_AUTHORITY, owner.c_str(),
+                                ARES_REC_TYPE_SOA, ARES_CLASS_IN, ttl) == ARES_SUCCESS &&
+         ares_dns_rr_set_str(rr, ARES_RR_SOA_MNAME, "") == ARES_SUCCESS &&
+         ares_dns_rr_set_str(rr, ARES_RR_SOA_RNAME, "") == ARES_SUCCESS &&
+         set(ARES_RR_SOA_SERIAL, 1) && set(ARES_RR_SOA_REFRESH, ttl) &&
+         set(ARES_RR_SOA_RETRY, ttl) && set(ARES_RR_SOA_EXPIRE, ttl) &&
+         set(ARES_RR_SOA_MINIMUM, ttl);
 }
 
-enum class Records { kAll, kNoneTruncated };
+bool AddEdns(ares_dns_record_t* record, const Answer& answer) {
+  ares_dns_rr_t* rr = nullptr;
+  if (ares_dns_record_rr_add(&rr, record, ARES_SECTION_ADDITIONAL, "", ARES_REC_TYPE_OPT,
+                             ARES_CLASS_IN, 0) != ARES_SUCCESS ||
+      ares_dns_rr_set_u16(rr, ARES_RR_OPT_UDP_SIZE, kUdpPayload) != ARES_SUCCESS ||
+      ares_dns_rr_set_u8(rr, ARES_RR_OPT_VERSION, 0) != ARES_SUCCESS ||
+      ares_dns_rr_set_u16(rr, ARES_RR_OPT_FLAGS, 0) != ARES_SUCCESS) {
+    return false;
+  }
+  if (!answer.extended_error) return true;
+  constexpr uint16_t kExtendedError = 15;  // RFC 8914, section 2
+  const auto& [code, text] = *answer.extended_error;
+  std::vector<uint8_t> option = {static_cast<uint8_t>(code >> 8), static_cast<uint8_t>(code)};
+  option.insert(option.end(), text.begin(), text.end());
+  return ares_dns_rr_set_opt(rr, ARES_RR_OPT_OPTIONS, kExtendedError, option.data(),
+                             option.size()) == ARES_SUCCESS;
+}
 
-std::vector<uint8_t> Write(const Query& query, const Answer& answer, Records records) {
+enum class Completeness { kWhole, kTruncated };
+
+std::vector<uint8_t> Write(const Query& query, const Answer& answer, Completeness completeness) {
   unsigned flags = ARES_FLAG_QR | ARES_FLAG_RA;
   if (query.recursion_desired) flags |= ARES_FLAG_RD;
-  if (records == Records::kNoneTruncated) flags |= ARES_FLAG_TC;
+  if (completeness == Completeness::kTruncated) flags |= ARES_FLAG_TC;
   ares_dns_record_t* created = nullptr;
   if (ares_dns_record_create(&created, query.id, static_cast<uint16_t>(flags), ARES_OPCODE_QUERY,
                              static_cast<ares_dns_rcode_t>(answer.rcode)) != ARES_SUCCESS) {
@@ -158,8 +193,13 @@ std::vector<uint8_t> Write(const Query& query, const Answer& answer, Records rec
                                 static_cast<ares_dns_class_t>(query.qclass)) != ARES_SUCCESS) {
     return {};
   }
-  if (records == Records::kAll && !AddAnswer(created, query, answer)) return {};
-  if (query.has_edns && !AddEdns(created)) return {};
+  if (!AddAnswer(created, query, answer)) return {};
+  const bool negative =
+      answer.rcode == Rcode::kNxDomain || (answer.rcode == Rcode::kNoError && !HasRecords(answer));
+  if (negative && answer.ttl.count() > 0 && completeness == Completeness::kWhole &&
+      !AddSoa(created, query, answer))
+    return {};
+  if (query.has_edns && !AddEdns(created, answer)) return {};
   unsigned char* buffer = nullptr;
   size_t size = 0;
   if (ares_dns_write(created, &buffer, &size) != ARES_SUCCESS) return {};
@@ -168,10 +208,26 @@ std::vector<uint8_t> Write(const Query& query, const Answer& answer, Records rec
   return message;
 }
 
-// Header and question only, for what c-ares does not write: names that are no host names, asked
-// for or in a record.
+// With as many addresses as fit: musl up to 1.2.3 takes what there is, and does not ask again over
+// TCP. Of other records none, since a part of them may mean something else than the whole.
+std::vector<uint8_t> WriteTruncated(const Query& query, Answer answer, size_t limit) {
+  answer.records.clear();
+  for (;;) {
+    std::vector<uint8_t> message = Write(query, answer, Completeness::kTruncated);
+    if (message.size() <= limit || answer.addresses.empty()) return message;
+    // A record of the asked name, compressed: ten bytes, the name's two and the data's length.
+    const size_t record = 12 + (answer.addresses[0].is_v4() ? 4 : 16);
+    const size_t too_many = (message.size() - limit + record - 1) / record;
+    answer.addresses.resize(answer.addresses.size() - std::min(too_many, answer.addresses.size()));
+  }
+}
+
+// Header, question and an empty OPT record only, for what c-ares does not write: names that are no
+// host names, asked for or in a record.
 std::vector<uint8_t> WriteBare(const Query& query, Rcode rcode) {
-  std::vector<uint8_t> message(kHeaderSize + query.question.size());
+  constexpr size_t kOptSize = 11;
+  std::vector<uint8_t> message(kHeaderSize + query.question.size() +
+                               (query.has_edns ? kOptSize : 0));
   ByteWriter writer(message);
   writer.U16(query.id);
   writer.U16(static_cast<uint16_t>(0x8080 | (query.recursion_desired ? 0x0100 : 0) |
@@ -179,8 +235,17 @@ std::vector<uint8_t> WriteBare(const Query& query, Rcode rcode) {
   writer.U16(query.question.empty() ? 0 : 1);
   writer.U16(0);
   writer.U16(0);
-  writer.U16(0);
+  writer.U16(query.has_edns ? 1 : 0);
   writer.Bytes(query.question);
+  if (query.has_edns) {
+    writer.U8(0);  // the root's name
+    writer.U16(ARES_REC_TYPE_OPT);
+    writer.U16(kUdpPayload);
+    writer.U8(static_cast<uint8_t>(static_cast<uint16_t>(rcode) >> 4));
+    writer.U8(0);   // version
+    writer.U16(0);  // flags
+    writer.U16(0);  // length
+  }
   return message;
 }
 
@@ -230,11 +295,10 @@ std::optional<ParsedQuery> ParseQuery(std::span<const uint8_t> message) {
 }
 
 std::vector<uint8_t> BuildReply(const Query& query, const Answer& answer, size_t limit) {
-  std::vector<uint8_t> message = Write(query, answer, Records::kAll);
-  if (message.size() > limit) message = Write(query, answer, Records::kNoneTruncated);
+  std::vector<uint8_t> message = Write(query, answer, Completeness::kWhole);
+  if (message.size() > limit) message = WriteTruncated(query, answer, limit);
   if (!message.empty()) return message;
-  const bool has_records = !answer.addresses.empty() || !answer.records.empty();
-  return WriteBare(query, has_records ? Rcode::kServFail : answer.rcode);
+  return WriteBare(query, HasRecords(answer) ? Rcode::kServFail : answer.rcode);
 }
 
 std::optional<IpAddress> ReverseAddress(std::string_view name) {

@@ -43,8 +43,7 @@ struct ParsedQuery {
 // Nothing when there is no header to reply to, or it is a reply itself: say nothing.
 std::optional<ParsedQuery> ParseQuery(std::span<const uint8_t> message);
 
-// The reply's bytes, at most `limit` of them: records that don't fit are left out whole, with TC
-// set.
+// The reply's bytes, at most `limit` of them: what doesn't fit is left out, with TC set.
 std::vector<uint8_t> BuildReply(const Query& query, const Answer& answer, size_t limit);
 
 // The address that a name under in-addr.arpa or ip6.arpa stands for.

@@ -4,6 +4,7 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/strings.h"
 #include "netstack/dns/message.h"
@@ -18,8 +19,10 @@ constexpr seconds kMaxTtl{3600};
 constexpr seconds kMaxNegativeTtl{60};
 constexpr seconds kNegativeTtlWithoutSoa{5};
 constexpr unsigned short kUdpPayload = 1232;
-// Then a new socket, so that source ports change (RFC 5452, section 4.5).
-constexpr int kQueriesPerSocket = 64;
+// A source port for each (RFC 5452, section 4.5).
+constexpr int kQueriesPerSocket = 1;
+// More than any client makes use of; what is kept of one answer stays small.
+constexpr size_t kMaxAnswerBytes = 16384;
 
 std::string_view WithoutFinalDot(std::string_view name) {
   if (name.ends_with('.')) name.remove_suffix(1);
@@ -32,13 +35,10 @@ bool SameName(const char* a, std::string_view b) {
 
 std::string OrEmpty(const char* text) { return text ? text : ""; }
 
-std::string ServerList(const std::vector<Endpoint>& servers) {
-  if (servers.empty()) return "127.0.0.1:53";
-  std::string list;
-  for (const Endpoint& server : servers) {
-    list += StrCat(list.empty() ? "" : ",", server.ToString());
-  }
-  return list;
+Answer Unanswered() {
+  Answer answer;
+  answer.extended_error = {ede::kNetworkError, "the host's resolver failed"};
+  return answer;
 }
 
 DnsRecordPtr BuildQuery(const std::string& name, uint16_t type) {
@@ -116,6 +116,15 @@ seconds NegativeTtl(const ares_dns_record_t* record) {
   return kNegativeTtlWithoutSoa;
 }
 
+size_t BytesOf(const Answer& answer) {
+  size_t bytes = answer.addresses.size() * sizeof(IpAddress);
+  for (const DataRecord& data : answer.records) {
+    bytes += sizeof data + data.target.size();
+    for (const std::string& text : data.strings) bytes += text.size();
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Answer ReadAnswer(const ares_dns_record_t* record, const std::string& name, uint16_t type) {
@@ -145,6 +154,7 @@ Answer ReadAnswer(const ares_dns_record_t* record, const std::string& name, uint
     owner = next;
     if (auto alias = NormalizeName(owner)) answer.aliases.push_back(*std::move(alias));
   }
+  if (BytesOf(answer) > kMaxAnswerBytes) return Answer();
   const bool found = !answer.addresses.empty() || !answer.records.empty();
   answer.rcode = found || rcode == ARES_RCODE_NOERROR ? Rcode::kNoError : Rcode::kNxDomain;
   answer.ttl = found ? ttl : std::min(ttl, NegativeTtl(record));
@@ -155,7 +165,8 @@ struct Upstream::Request {
   Upstream* upstream;
   std::string name;
   uint16_t type;
-  Callback callback;
+  Callback callback;  // empty once it was given up
+  std::optional<EventLoop::TimerId> patience = {};
 };
 
 Result<std::unique_ptr<Upstream>> Upstream::Create(const ResolverConfig& config, EventLoop* loop) {
@@ -163,6 +174,7 @@ Result<std::unique_ptr<Upstream>> Upstream::Create(const ResolverConfig& config,
   char no_file[] = "/dev/null";  // what there is to know came with `config`
   ares_options options{};
   options.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
+  if (config.use_tcp) options.flags |= ARES_FLAG_USEVC;
   options.timeout = static_cast<int>(config.timeout.count());
   options.tries = config.attempts;
   options.resolvconf_path = no_file;
@@ -173,15 +185,15 @@ Result<std::unique_ptr<Upstream>> Upstream::Create(const ResolverConfig& config,
   options.sock_state_cb_data = upstream.get();
   const int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_RESOLVCONF |
                    ARES_OPT_HOSTS_FILE | ARES_OPT_QUERY_CACHE | ARES_OPT_UDP_MAX_QUERIES |
-                   ARES_OPT_SOCK_STATE_CB;
+                   ARES_OPT_SOCK_STATE_CB | (config.rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
   int status = ares_init_options(&upstream->channel_, &options, mask);
   if (status == ARES_SUCCESS) {
-    status = ares_set_servers_ports_csv(upstream->channel_, ServerList(config.servers).c_str());
+    MINI_RETURN_IF_ERROR(upstream->sockets_.Install(upstream->channel_));
+    status = upstream->TakeServers(config.servers);
   }
   if (status != ARES_SUCCESS) {
     return Status(StatusCode::kSystem, Stage::kNetwork,
-                  StrCat("set up the resolver for ", ServerList(config.servers), ": ",
-                         ares_strerror(status)));
+                  StrCat("set up the resolver: ", ares_strerror(status)));
   }
   return upstream;
 }
@@ -192,11 +204,26 @@ Upstream::~Upstream() {
   if (channel_) ares_destroy(channel_);  // closes its sockets, and ends every request
 }
 
+void Upstream::SetServers(const std::vector<NameServer>& servers) {
+  // Fails for want of memory only; then the old ones stay.
+  (void)TakeServers(servers);
+  SetTimer();
+}
+
+int Upstream::TakeServers(const std::vector<NameServer>& servers) {
+  return ares_set_servers_ports_csv(channel_, sockets_.ServerList(servers).c_str());
+}
+
 void Upstream::Resolve(const std::string& name, uint16_t type, Callback callback) {
   auto request = std::make_unique<Request>(Request{this, name, type, std::move(callback)});
   const DnsRecordPtr query = BuildQuery(name, type);
   if (!query) return request->callback(Answer());
-  // Whatever it returns, the callback has been called or will be, and frees the request.
+  request->patience = loop_->AddTimer(kPatience, [given_up = request.get()] {
+    given_up->patience.reset();
+    std::exchange(given_up->callback, nullptr)(Unanswered());
+  });
+  ++outstanding_;
+  // Whatever it returns, OnAnswer has been called or will be, and frees the request.
   (void)ares_send_dnsrec(channel_, query.get(), OnAnswer, request.release(), nullptr);
   SetTimer();
 }
@@ -204,9 +231,12 @@ void Upstream::Resolve(const std::string& name, uint16_t type, Callback callback
 void Upstream::OnAnswer(void* argument, ares_status_t status, size_t /*timeouts*/,
                         const ares_dns_record_t* record) {
   const std::unique_ptr<Request> request(static_cast<Request*>(argument));
-  if (request->upstream->closing_) return;
+  Upstream& upstream = *request->upstream;
+  --upstream.outstanding_;
+  if (request->patience) upstream.loop_->CancelTimer(*request->patience);
+  if (upstream.closing_ || !request->callback) return;
   const bool answered = status == ARES_SUCCESS && record;
-  request->callback(answered ? ReadAnswer(record, request->name, request->type) : Answer());
+  request->callback(answered ? ReadAnswer(record, request->name, request->type) : Unanswered());
 }
 
 void Upstream::OnSocketState(void* argument, ares_socket_t fd, int readable, int writable) {

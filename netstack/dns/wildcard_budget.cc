@@ -12,13 +12,7 @@ bool WildcardBudget::MayAsk(const Rule& rule, std::string_view name) {
 }
 
 bool WildcardBudget::Take(const Rule& rule, TimePoint now) {
-  Bucket& bucket = buckets_.try_emplace(&rule, Bucket{kBurst, now}).first->second;
-  const std::chrono::duration<double> elapsed = now - bucket.filled;
-  bucket.tokens = std::min(kBurst, bucket.tokens + elapsed.count() * kQueriesPerSecond);
-  bucket.filled = now;
-  if (bucket.tokens < 1) return false;
-  bucket.tokens -= 1;
-  return true;
+  return buckets_.try_emplace(&rule, kQueriesPerSecond, kBurst, now).first->second.Take(now);
 }
 
 }  // namespace mini::netstack

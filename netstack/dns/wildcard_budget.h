@@ -13,6 +13,7 @@
 #include <map>
 #include <string_view>
 
+#include "netstack/dns/token_bucket.h"
 #include "netstack/event_loop.h"
 #include "netstack/filter/rules.h"
 
@@ -31,11 +32,7 @@ class WildcardBudget {
   bool Take(const Rule& rule, TimePoint now);
 
  private:
-  struct Bucket {
-    double tokens = kBurst;
-    TimePoint filled;
-  };
-  std::map<const Rule*, Bucket> buckets_;  // as many as there are wildcard rules
+  std::map<const Rule*, TokenBucket> buckets_;  // as many as there are wildcard rules
 };
 
 }  // namespace mini::netstack

@@ -19,6 +19,13 @@
 // not close an address that another allowed name or an address rule opens: behind one address there
 // may be many names, and packets do not say which was meant.
 //
+// CheckServerName closes that gap for what says which name it means: TLS and HTTP (names/). A flow
+// that step 4 let through is asked about again when its client has named a server, and goes on when
+// some rule allows that name for that port, by the same rules as in step 4. It need not be a name
+// that was resolved to that address: programs keep addresses longer than pins live, and what an
+// allowed name's server does with an allowed name is between the two. An address rule opens an
+// address for every name; such flows are not asked about.
+//
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
 // inside costs output but not memory, and an old refusal can be reported again. For the summary
@@ -59,6 +66,11 @@ std::string NameTarget(std::string_view name, uint16_t port) {
   return port == 0 ? std::string(name) : StrCat(name, ":", port);
 }
 
+// An address rule is what opens a way for clients that name no server.
+bool IsUnnamed(Reason reason) {
+  return reason == Reason::kNoServerName || reason == Reason::kBadServerName;
+}
+
 // The allow-list line that would have allowed it.
 std::string RemedyFor(const VerdictEvent& event) {
   const std::string address = event.destination.address.ToString();
@@ -67,12 +79,15 @@ std::string RemedyFor(const VerdictEvent& event) {
       return std::string(event.name);
     case VerdictEvent::Subject::kAnswer:
       return event.reason == Reason::kPrivateRange ? std::string(event.name) : address;
+    case VerdictEvent::Subject::kServerName:
+      return NameTarget(event.name, event.destination.port);
     case VerdictEvent::Subject::kFlow:
       break;
   }
+  const bool is_unnamed = IsUnnamed(event.reason);
   if (event.protocol == Protocol::kIcmp) return StrCat("icmp/", address);
   // Every port: short, and nothing to quote in a shell.
-  if (event.name.empty() || event.reason == Reason::kProtectedRange) return address;
+  if (event.name.empty() || is_unnamed || event.reason == Reason::kProtectedRange) return address;
   return NameTarget(event.name, event.destination.port);
 }
 
@@ -99,6 +114,10 @@ std::string_view ReasonText(Reason reason) {
       return "private ranges need a rule with that very name or address";
     case Reason::kWildcardLimit:
       return "a wildcard allows no names as long or as many";
+    case Reason::kNoServerName:
+      return "it does not say which server it means (--strict-names)";
+    case Reason::kBadServerName:
+      return "which server it means cannot be read";
   }
   return "unknown";
 }
@@ -113,7 +132,11 @@ std::string RefusalEvent::ToString(uint64_t times) const {
     const bool icmp = protocol == Protocol::kIcmp;
     text += StrCat(ProtocolName(protocol), " ",
                    icmp ? destination.address.ToString() : destination.ToString());
-    if (!name.empty()) text += StrCat(" (", name, ")");
+    if (kind == Kind::kServerName) {
+      text += StrCat(" for ", name);
+    } else if (!name.empty()) {
+      text += StrCat(" (", name, ")");
+    }
   }
   if (times > 1) text += StrCat(", ", times, " times");
   if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
@@ -147,17 +170,24 @@ std::string SubjectKey(const VerdictEvent& event) {
       return StrCat("name ", event.name);
     case VerdictEvent::Subject::kAnswer:
       return StrCat("answer ", event.name, " ", event.destination.address.ToString());
+    case VerdictEvent::Subject::kServerName:
     case VerdictEvent::Subject::kFlow:
       break;
   }
-  return StrCat("flow ", ProtocolName(event.protocol), " ", event.destination.address.ToString(),
-                " ", event.destination.port);
+  const bool is_server = event.subject == VerdictEvent::Subject::kServerName;
+  std::string key = StrCat(is_server || IsUnnamed(event.reason) ? "server " : "flow ",
+                           ProtocolName(event.protocol), " ", event.destination.address.ToString(),
+                           " ", event.destination.port);
+  return is_server ? StrCat(key, " ", event.name) : key;
 }
 
 RefusalEvent Explain(const VerdictEvent& event) {
   RefusalEvent refusal;
-  const bool is_flow = event.subject == VerdictEvent::Subject::kFlow;
-  refusal.kind = is_flow ? RefusalEvent::Kind::kFlow : RefusalEvent::Kind::kName;
+  const bool is_server = event.subject == VerdictEvent::Subject::kServerName;
+  const bool is_flow = is_server || event.subject == VerdictEvent::Subject::kFlow;
+  refusal.kind = is_server ? RefusalEvent::Kind::kServerName
+                 : is_flow ? RefusalEvent::Kind::kFlow
+                           : RefusalEvent::Kind::kName;
   refusal.name = std::string(event.name);
   refusal.reason = event.reason;
   refusal.closes_others = event.open_mode;
@@ -177,6 +207,11 @@ RefusalEvent Explain(const VerdictEvent& event) {
   return refusal;
 }
 
+std::string UnnamedEvent::ToString() const {
+  return StrCat(ProtocolName(protocol), " ", destination.ToString(), " (", name,
+                ") does not say which server it means");
+}
+
 struct Filter::State {
   explicit State(FilterOptions given)
       : options(std::move(given)),
@@ -191,15 +226,20 @@ struct Filter::State {
   Verdict JudgeName(std::string_view name) const;
   Verdict JudgeFlow(Protocol protocol, const Endpoint& to, TimePoint now) const;
   Verdict JudgePins(Protocol protocol, const Endpoint& to, bool is_private, TimePoint now) const;
+  Verdict JudgeNamed(const std::string& name, Protocol protocol, uint16_t port,
+                     bool is_private) const;
+  Verdict JudgeServerName(Protocol protocol, const std::string& name, const Endpoint& to) const;
   Verdict JudgeAnswer(const PinTable::PinnedName& name, const IpAddress& address) const;
 
   // Tells whoever listens of a verdict.
   void TellName(std::string_view name, const Verdict& verdict);
   void TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void TellServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict);
   void TellAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
   void Tell(VerdictEvent event, const Verdict& verdict);
   void Count(const std::string& key, const VerdictEvent& event);
-  // Whether this refusal has to be reported, remembering that it was.
+  void ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name);
+  // Whether this has to be reported, remembering that it was.
   bool IsNews(std::string key);
 
   FilterOptions options;
@@ -283,23 +323,33 @@ Verdict Filter::State::JudgePins(Protocol protocol, const Endpoint& to, bool is_
                                  TimePoint now) const {
   Verdict refused;
   for (const PinTable::PinnedName* pinned : pins.NamesAt(to.address, now)) {
-    Verdict verdict{false, Reason::kNoRule, nullptr, pinned->name};
-    for (const Rule* rule : NameRules(pinned->name, {protocol, to.port})) {
-      if (IsRefusal(*rule)) {
-        verdict = {false, Reason::kRule, rule, pinned->name};
-        break;
-      }
-      if (verdict.allowed) continue;
-      if (is_private && rule->kind == TargetKind::kWildcard) {
-        verdict.reason = Reason::kPrivateRange;
-      } else {
-        verdict = {true, Reason::kPin, rule, pinned->name};
-      }
-    }
+    Verdict verdict = JudgeNamed(pinned->name, protocol, to.port, is_private);
     if (verdict.allowed) return verdict;
     if (refused.name.empty() || (refused.rule && !verdict.rule)) refused = std::move(verdict);
   }
   return refused;
+}
+
+// By the rules that name this one.
+Verdict Filter::State::JudgeNamed(const std::string& name, Protocol protocol, uint16_t port,
+                                  bool is_private) const {
+  Verdict verdict{false, Reason::kNoRule, nullptr, name};
+  for (const Rule* rule : NameRules(name, {protocol, port})) {
+    if (IsRefusal(*rule)) return {false, Reason::kRule, rule, name};
+    if (verdict.allowed) continue;
+    if (is_private && rule->kind == TargetKind::kWildcard) {
+      verdict.reason = Reason::kPrivateRange;
+    } else {
+      verdict = {true, Reason::kPin, rule, name};
+    }
+  }
+  return verdict;
+}
+
+Verdict Filter::State::JudgeServerName(Protocol protocol, const std::string& name,
+                                       const Endpoint& to) const {
+  const bool is_private = classifier.Classify(to.address).address_class == AddressClass::kPrivate;
+  return JudgeNamed(name, protocol, to.port, is_private);
 }
 
 // May this name lead to this address at all? Ports are CheckFlow's concern.
@@ -362,6 +412,25 @@ void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
   if (options.on_refusal && IsNews(std::move(key))) options.on_refusal(Explain(event));
 }
 
+void Filter::State::ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name) {
+  if (!options.on_unnamed) return;
+  if (!IsNews(
+          StrCat("unnamed ", ProtocolName(protocol), " ", to.address.ToString(), " ", to.port))) {
+    return;
+  }
+  options.on_unnamed({protocol, to, name});
+}
+
+void Filter::State::TellServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
+  if (verdict.allowed && !options.observer) return;
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kServerName;
+  event.protocol = protocol;
+  event.destination = to;
+  event.name = verdict.name;
+  Tell(std::move(event), verdict);
+}
+
 void Filter::State::TellName(std::string_view name, const Verdict& verdict) {
   if (verdict.allowed && !options.observer) return;
   VerdictEvent event;
@@ -421,7 +490,58 @@ std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now
 
 Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now) {
   Verdict verdict = state_->JudgeFlow(protocol, destination, now);
+  // Datagrams show no name: that of QUIC (RFC 9001) is not looked for.
+  if (verdict.allowed && verdict.reason == Reason::kPin && protocol == Protocol::kUdp) {
+    Verdict unnamed = CheckUnnamed(protocol, destination, now);
+    if (!unnamed.allowed) return unnamed;
+  }
   if (verdict.allowed) verdict.flow = ++state_->last_flow;
+  state_->TellFlow(protocol, destination, verdict);
+  return verdict;
+}
+
+Verdict Filter::CheckServerName(Protocol protocol, std::string_view asked,
+                                const Endpoint& destination, TimePoint now) {
+  if (const auto address = IpAddress::Parse(asked)) {
+    // RFC 6066 and RFC 9110, 4.2: it names no server, unless it leads to another address.
+    if (*address == destination.address) return CheckUnnamed(protocol, destination, now);
+    const Endpoint meant{*address, destination.port};
+    Verdict verdict = state_->JudgeFlow(protocol, meant, now);
+    // Where it is allowed, no flow goes there.
+    if (!verdict.allowed) state_->TellFlow(protocol, meant, verdict);
+    return verdict;
+  }
+  const auto name = NormalizeName(asked);
+  if (!name) return RefuseBadServerName(protocol, destination, now);
+  Verdict verdict = state_->JudgeServerName(protocol, *name, destination);
+  for (const std::string& domain : state_->options.search_domains) {
+    // A rule for the short name itself decides. A name of several labels may be another server's on
+    // the Internet, which a wildcard below the domain must not open.
+    if (verdict.allowed || verdict.rule || name->find('.') != std::string::npos) break;
+    Verdict full = state_->JudgeServerName(protocol, StrCat(*name, ".", domain), destination);
+    if (full.allowed) verdict = std::move(full);
+  }
+  state_->TellServerName(protocol, destination, verdict);
+  return verdict;
+}
+
+Verdict Filter::CheckUnnamed(Protocol protocol, const Endpoint& destination, TimePoint now) {
+  Verdict verdict = state_->JudgeFlow(protocol, destination, now);
+  if (state_->options.strict_names) {
+    verdict = {false, Reason::kNoServerName, nullptr, std::move(verdict.name)};
+    state_->TellFlow(protocol, destination, verdict);
+  } else {
+    // It was open when it began: flows outlast their pins.
+    verdict.allowed = true;
+    verdict.reason = Reason::kPin;
+    state_->ReportUnnamed(protocol, destination, verdict.name);
+  }
+  return verdict;
+}
+
+Verdict Filter::RefuseBadServerName(Protocol protocol, const Endpoint& destination, TimePoint now) {
+  const Verdict verdict{false, Reason::kBadServerName, nullptr,
+                        state_->JudgeFlow(protocol, destination, now).name};
   state_->TellFlow(protocol, destination, verdict);
   return verdict;
 }

@@ -28,6 +28,8 @@ enum class Reason : uint8_t {
   kProtectedRange,  // loopback, link-local, metadata, multicast, the host's own, ...: invariant 10
   kPrivateRange,    // open mode or a wildcard may not lead into private ranges
   kWildcardLimit,   // a wildcard allows the name, but not names as long or as many
+  kNoServerName,    // the client does not say which server it means, and it has to
+  kBadServerName,   // it says so in a way that cannot be checked
 };
 std::string_view ReasonText(Reason reason);  // "no rule names it"
 
@@ -42,13 +44,16 @@ struct Verdict {
 // What a person is told about a refusal. ToString() is the stderr line without the program's name:
 // "refused name refused.example: no rule names it; to allow it: --allow refused.example"
 // "refused tcp 192.0.2.7:25 (mail.example): no rule names it; to allow it: --allow mail.example:25"
+// "refused tcp 192.0.2.7:443 for other.example: no rule names it; to allow it: --allow ..."
 // "refused address 127.0.0.1 of odd.example: it is ...; to allow it: --allow 127.0.0.1"
 struct RefusalEvent {
-  enum class Kind : uint8_t { kName, kFlow } kind = Kind::kFlow;
-  Protocol protocol = Protocol::kTcp;  // kFlow
-  std::string name;                    // kName; for kFlow the name behind the address, if known
-  Endpoint destination;                // kFlow
-  std::optional<IpAddress> left_out;   // kName: set if the name is allowed, but not this address
+  // kServerName: an open connection ends, because of the server that its client asks for.
+  enum class Kind : uint8_t { kName, kFlow, kServerName } kind = Kind::kFlow;
+  Protocol protocol = Protocol::kTcp;  // kFlow, kServerName
+  // kName, kServerName; for kFlow the name behind the address, if known.
+  std::string name;
+  Endpoint destination;               // kFlow, kServerName
+  std::optional<IpAddress> left_out;  // kName: set if the name is allowed, but not this address
   Reason reason = Reason::kNoRule;
   std::string remedy;          // the allow-list line that would allow it; empty where none can
   bool closes_others = false;  // open mode: with any line at all, everything else is refused
@@ -77,6 +82,16 @@ std::vector<std::string> SummaryLines(const RefusalSummary& summary,
 
 class Observer;
 
+// A name opened the way there, and what goes there does not say which server it means: allowed
+// without `strict_names`, and worth a line in a log.
+struct UnnamedEvent {
+  Protocol protocol = Protocol::kTcp;
+  Endpoint destination;
+  std::string name;  // that opened it
+
+  std::string ToString() const;
+};
+
 struct FilterOptions {
   // Unset: open mode (public addresses only). Set but empty: nothing is allowed.
   std::optional<RuleSet> rules;
@@ -91,6 +106,12 @@ struct FilterOptions {
   bool counts_refusals = false;  // for Filter::refusals()
   // Told of every verdict, allowing ones as well; null: nobody. Outlives the filter.
   Observer* observer = nullptr;
+  // What a name opened has to say which server it means.
+  bool strict_names = false;
+  // Each (protocol, address, port) once.
+  std::function<void(const UnnamedEvent&)> on_unnamed;
+  // Normalized. A client that expanded a name of one label by them asks the server for that label.
+  std::vector<std::string> search_domains;
 };
 
 class Filter {
@@ -107,6 +128,16 @@ class Filter {
   Verdict CheckAlias(std::string_view alias);
   // May a new flow go there? Reports a refusal. ICMP ignores the port.
   Verdict CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now);
+
+  // For flows that a name opened (Reason::kPin), and so perhaps every server behind that address.
+  // The client asks for the server `asked`, as it was sent: may this flow lead there? It may when
+  // the rules allow that name for the protocol and port. Reports a refusal.
+  Verdict CheckServerName(Protocol protocol, std::string_view asked, const Endpoint& destination,
+                          TimePoint now);
+  // The client asks for none. Allowed without strict_names. Reports a refusal.
+  Verdict CheckUnnamed(Protocol protocol, const Endpoint& destination, TimePoint now);
+  // The client asks in a way that cannot be read: refused.
+  Verdict RefuseBadServerName(Protocol protocol, const Endpoint& destination, TimePoint now);
 
   // `addresses` were resolved for the allowed `name` with `ttl`. Pins those that may be reached
   // (protected and, where due, private ranges are left out) and returns them in the given order;

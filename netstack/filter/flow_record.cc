@@ -10,6 +10,8 @@ std::string_view FlowEndingText(FlowEnding ending) {
       return "reset";
     case FlowEnding::kIdle:
       return "idle";
+    case FlowEnding::kRefused:
+      return "refused";
     case FlowEnding::kConnectFailed:
       return "connect-failed";
   }

@@ -18,9 +18,10 @@ namespace mini::netstack {
 
 struct VerdictEvent {
   enum class Subject : uint8_t {
-    kName,    // may it be resolved?
-    kAnswer,  // may the name lead to this address? Told when refused only
-    kFlow,    // may a flow go there?
+    kName,        // may it be resolved?
+    kAnswer,      // may the name lead to this address? Told when refused only
+    kFlow,        // may a flow go there?
+    kServerName,  // may a flow that a name opened be meant for this server?
   };
   Subject subject = Subject::kFlow;
   bool allowed = false;
@@ -43,6 +44,7 @@ enum class FlowEnding : uint8_t {
   kClosed,         // both sides had finished, or the run ended
   kReset,          // by either side
   kIdle,           // nothing was carried for too long
+  kRefused,        // for the server that it named, or named not (Filter::CheckServerName)
   kConnectFailed,  // the host could not reach it; `error` says why
 };
 std::string_view FlowEndingText(FlowEnding ending);  // "closed"

@@ -13,33 +13,49 @@ namespace {
 
 constexpr auto kIdleTimeout = std::chrono::seconds(10);  // RFC 7766, 6.2.3: seconds
 constexpr size_t kLengthPrefix = 2;
-constexpr size_t kMaxInput = kLengthPrefix + 65535;
+// Room for a question and an OPT record with whatever options a client may send: a longer message
+// is no query.
+constexpr size_t kMaxQuery = 4096;
+constexpr size_t kMaxInput = kLengthPrefix + kMaxQuery;
+// With that much to send, no further query is taken.
+constexpr size_t kMaxReplyBytes = 65536;
 
 }  // namespace
 
 DnsTcpFlow::DnsTcpFlow(TcpFlowTable& table, const FlowKey& key, DnsServer& server)
     : TcpFlow(table, key),
       server_(server),
+      has_place_(server.AdmitConnection()),
+      one_too_many_(!has_place_),
       self_(std::make_shared<DnsTcpFlow*>(this)),
       last_activity_(table.loop().Now()) {}
 
-DnsTcpFlow::~DnsTcpFlow() = default;
+DnsTcpFlow::~DnsTcpFlow() { GiveUpPlace(); }
+
+// What is left in lwIP to close in order, or in TIME-WAIT, holds no query and no answer.
+void DnsTcpFlow::GiveUpPlace() {
+  if (std::exchange(has_place_, false)) server_.EndConnection();
+}
 
 void DnsTcpFlow::Service() {
   if (phase() == Phase::kWaiting) {
     InjectKeptSyn();
     return;
   }
+  if (phase() == Phase::kClosed || phase() == Phase::kReset) GiveUpPlace();
   if (phase() != Phase::kOpen) return;
-  if (give_up_) {
+  if (give_up_ || one_too_many_) {
     Reset();
     return;
   }
   TakeInput();
   AskQueries();
+  if (phase() != Phase::kOpen) return;
   SendReplies();
   const bool answered = outstanding_ == 0 && replies_.empty() && !has_received();
-  if (answered && (sandbox_finished() || idle_)) FinishSending();
+  if (!answered || !(sandbox_finished() || idle_)) return;
+  FinishSending();
+  if (sandbox_finished()) GiveUpPlace();
 }
 
 void DnsTcpFlow::TakeInput() {
@@ -56,9 +72,11 @@ void DnsTcpFlow::TakeInput() {
 
 void DnsTcpFlow::AskQueries() {
   size_t used = 0;
-  while (outstanding_ + replies_.size() < kMaxOutstanding) {
+  while (outstanding_ + replies_.size() < kMaxOutstanding && reply_bytes_ < kMaxReplyBytes) {
     ByteReader reader(std::span<const uint8_t>(input_).subspan(used));
-    const auto query = reader.Take(reader.U16());
+    const size_t length = reader.U16();
+    if (!reader.failed() && length > kMaxQuery) return Reset();
+    const auto query = reader.Take(length);
     if (reader.failed()) break;
     used += kLengthPrefix + query.size();
     ++outstanding_;
@@ -80,6 +98,7 @@ void DnsTcpFlow::OnReply(std::vector<uint8_t> message) {
   const std::array<uint8_t, kLengthPrefix> prefix = {static_cast<uint8_t>(length >> 8),
                                                      static_cast<uint8_t>(length)};
   message.insert(message.begin(), prefix.begin(), prefix.end());
+  reply_bytes_ += message.size();
   replies_.push_back(std::move(message));
 }
 
@@ -91,6 +110,7 @@ void DnsTcpFlow::SendReplies() {
     if (!SendCopy(left.first(now))) return;
     reply_sent_ += now;
     if (now < left.size()) continue;
+    reply_bytes_ -= replies_.front().size();
     replies_.pop_front();
     reply_sent_ = 0;
     MarkDirty();  // there may be room for another query

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -17,17 +18,45 @@ namespace mini::netstack {
 
 namespace {
 
-constexpr auto kIdleTimeout = std::chrono::hours(2) + std::chrono::minutes(4);  // RFC 5382, REQ-5
+// A peer of the host that has vanished is noticed after a quarter of an hour.
+constexpr int kKeepAliveIdleSeconds = 600;
+constexpr int kKeepAliveIntervalSeconds = 60;
+constexpr int kKeepAliveProbes = 5;
 constexpr size_t kMaxBlocksPerRead = 4;
 constexpr int kMaxReadsPerService = 4;
 constexpr size_t kMaxPieces = 64;
 // What is copied rather than held in a block of its own.
 constexpr size_t kMaxCopy = 16 * 1024;
 
+void SetOption(int fd, int level, int option, int value) {
+  // Without it the connection still works.
+  setsockopt(fd, level, option, &value, sizeof value);
+}
+
+// Leaves the first `bytes`; how many pieces that are.
+size_t Shorten(std::span<iovec> pieces, size_t count, uint64_t bytes) {
+  for (size_t i = 0; i < count; ++i) {
+    if (pieces[i].iov_len >= bytes) {
+      pieces[i].iov_len = static_cast<size_t>(bytes);
+      return i + 1;
+    }
+    bytes -= pieces[i].iov_len;
+  }
+  return count;
+}
+
+// Whether the host has an address of its own from which it would reach that one: connecting a
+// datagram socket sends nothing (connect(2)).
+bool HasSourceAddress(const sockaddr_storage& address, socklen_t length) {
+  const UniqueFd probe(::socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0;
+}
+
 }  // namespace
 
-HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record)
-    : TcpFlow(table, key), record_(std::move(record)), last_activity_(table.loop().Now()) {}
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record,
+                         std::unique_ptr<ServerNameCheck> check)
+    : TcpFlow(table, key), record_(std::move(record)), check_(std::move(check)) {}
 
 HostTcpFlow::~HostTcpFlow() { CloseHost(); }
 
@@ -61,23 +90,43 @@ void HostTcpFlow::Service() {
 
 void HostTcpFlow::StartDial() {
   dial_ = Dial::kUnderWay;
-  table().NotePendingConnect(1);
   sockaddr_storage address;
   const socklen_t length = ToSockaddr(key().remote, address);
-  socket_ = UniqueFd(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket_) return DialFailed(errno);
-  // The sandbox's kernel has decided what makes a segment.
-  const int on = 1;
-  setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), length) == 0) {
-    readable_ = true;
-  } else if (errno != EINPROGRESS) {
-    return DialFailed(errno);
+  const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  socket_ = UniqueFd(::socket(address.ss_family, type, 0));
+  if (!socket_ && (errno == EMFILE || errno == ENFILE) && table().EvictIdle()) {
+    socket_ = UniqueFd(::socket(address.ss_family, type, 0));
   }
-  const Status watched = table().loop().Watch(socket_.get(), EPOLLOUT,
-                                              [this](uint32_t events) { OnHostEvent(events); });
+  if (!socket_) return DialFailed(errno);
+  const int fd = socket_.get();
+  // The sandbox's kernel has decided what makes a segment.
+  SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  // tcp(7): else the urgent byte would be taken out of what we read.
+  SetOption(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+  table().source_ports().Narrow(fd);
+  int error = Connect(address, length);
+  if (error == EADDRNOTAVAIL) {
+    SourcePorts::Widen(fd);
+    error = Connect(address, length);
+  }
+  if (error == EADDRNOTAVAIL && HasSourceAddress(address, length)) {
+    error = ETIMEDOUT;  // every port is in use or in TIME-WAIT: the next SYN may find one
+  }
+  if (error != 0 && error != EINPROGRESS) return DialFailed(error);
+  if (error == 0) readable_ = true;
+  const Status watched =
+      table().loop().Watch(fd, EPOLLOUT, [this](uint32_t events) { OnHostEvent(events); });
   if (!watched.ok()) return DialFailed(watched.error_number());
   if (readable_) FinishDial();
+}
+
+int HostTcpFlow::Connect(const sockaddr_storage& address, socklen_t length) {
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  return ::connect(socket_.get(), generic, length) == 0 ? 0 : errno;
 }
 
 void HostTcpFlow::FinishDial() {
@@ -86,10 +135,9 @@ void HostTcpFlow::FinishDial() {
   if (getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
   if (error != 0) return DialFailed(error);
   dial_ = Dial::kDone;
-  table().NotePendingConnect(-1);
+  table().NoteConnected(*this);
   readable_ = false;
   host_failed_ = false;
-  last_activity_ = table().loop().Now();
   // Nothing is read before the sandbox has finished its handshake.
   table().loop().SetEvents(socket_.get(), 0);
   InjectKeptSyn();
@@ -122,7 +170,6 @@ void HostTcpFlow::DialFailed(int error) {
 }
 
 void HostTcpFlow::Abandon() {
-  if (dial_ == Dial::kUnderWay) table().NotePendingConnect(-1);
   dial_ = Dial::kDone;
   SetPhase(Phase::kReset);
   DropKeptSyn();
@@ -130,11 +177,19 @@ void HostTcpFlow::Abandon() {
   MarkDirty();
 }
 
+void HostTcpFlow::Evict() {
+  record_.Note(FlowEnding::kIdle);
+  if (dial_ != Dial::kDone) return DialFailed(ECONNREFUSED);
+  ResetHost();
+  Abandon();
+}
+
 void HostTcpFlow::OnHostEvent(uint32_t events) {
   if (dial_ == Dial::kUnderWay) {
     readable_ = true;
   } else {
-    if ((events & EPOLLIN) != 0) readable_ = true;
+    if ((events & (EPOLLIN | EPOLLPRI)) != 0) readable_ = true;
+    if ((events & EPOLLPRI) != 0) urgent_ahead_ = true;
     if ((events & EPOLLOUT) != 0) write_blocked_ = false;
     // EPOLLHUP comes when both directions have ended, with or without an error: reading tells.
     if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
@@ -154,14 +209,16 @@ void HostTcpFlow::OnHostEvent(uint32_t events) {
 void HostTcpFlow::FlushToHost() {
   while (has_received() && !write_blocked_) {
     std::array<iovec, kMaxPieces> pieces;
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = ReceivedPieces(pieces);
-    const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const size_t count = check_ ? PassablePieces(pieces) : ReceivedPieces(pieces);
+    if (count == 0) break;
+    const ssize_t sent = SendPieces(std::span(pieces).first(count));
     if (sent >= 0) {
-      last_activity_ = table().loop().Now();
-      record_.CountOut(static_cast<size_t>(sent));
-      ConsumeReceived(static_cast<size_t>(sent));
+      table().NoteActivity(*this);
+      const auto taken = static_cast<size_t>(sent);
+      record_.CountOut(taken);
+      ConsumeReceived(taken);
+      checked_bytes_ -= std::min(checked_bytes_, taken);
+      if (check_) check_->Passed(taken);
     } else if (errno == EAGAIN) {
       write_blocked_ = true;
     } else if (errno != EINTR) {
@@ -170,12 +227,58 @@ void HostTcpFlow::FlushToHost() {
       return;
     }
   }
+  if (!socket_) return;
   if (has_received()) {
     CompactReceived();
   } else if (sandbox_finished() && !write_shut_) {
     write_shut_ = true;
     shutdown(socket_.get(), SHUT_WR);
   }
+}
+
+// The urgent byte goes alone: MSG_OOB marks the last byte that was taken, and of more only a part
+// may be (send(2)).
+ssize_t HostTcpFlow::SendPieces(std::span<iovec> pieces) {
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  const auto before = ReceivedBeforeUrgent();
+  if (before && !check_ && *before >= checked_bytes_) {
+    if (*before == 0) flags |= MSG_OOB;
+    message.msg_iovlen = Shorten(pieces, message.msg_iovlen, std::max<uint64_t>(*before, 1));
+  }
+  return sendmsg(socket_.get(), &message, flags);
+}
+
+// What the check lets pass of what is received.
+size_t HostTcpFlow::PassablePieces(std::span<iovec> pieces) {
+  const TimePoint now = table().loop().Now();
+  size_t count = 0;
+  size_t seen = 0;
+  do {
+    // The second time round: what is undecided lies in more pieces than fit.
+    if (count == pieces.size()) CompactReceived();
+    count = ReceivedPieces(pieces);
+    seen = check_->seen();
+    Follow(check_->Read(pieces.first(count), now));
+    if (!check_) return socket_ ? count : 0;
+  } while (check_->may_pass() == 0 && check_->seen() > seen);
+  if (sandbox_finished() && check_->seen() == received_bytes()) {
+    Follow(check_->Finish(now));
+    if (!check_) return socket_ ? count : 0;
+  }
+  return check_->may_pass() > 0 ? Shorten(pieces, count, check_->may_pass()) : 0;
+}
+
+void HostTcpFlow::Follow(ServerNameCheck::State state) {
+  if (state == ServerNameCheck::State::kReading) return;
+  checked_bytes_ = check_->seen();
+  check_.reset();
+  if (state == ServerNameCheck::State::kDone) return;
+  record_.Note(FlowEnding::kRefused);
+  ResetHost();
+  Reset();
 }
 
 void HostTcpFlow::PullFromHost() {
@@ -188,12 +291,13 @@ void HostTcpFlow::PullFromHost() {
   for (int reads = 0; reads < kMaxReadsPerService; ++reads) {
     const size_t room = SendRoom();
     // Rather a large read later than a small one now, unless there is never more room.
-    if (room < std::min(TxBlock::kCapacity, table().budget().FlowLimit() / 2)) {
+    if (room < std::min(TxBlock::kCapacity, SendLimit() / 2)) {
       starved_ = true;
       readable_ = false;
       return;
     }
     starved_ = false;
+    if (urgent_ahead_ && PullUrgent()) continue;
     if (!(room >= TxBlock::kCapacity ? PullBlocks(room) : PullSmall(room))) return;
   }
 }
@@ -209,12 +313,30 @@ bool HostTcpFlow::HostRead(ssize_t length, size_t wanted) {
     }
     return false;
   }
-  last_activity_ = table().loop().Now();
+  table().NoteActivity(*this);
   record_.CountIn(static_cast<size_t>(length));
-  if (length == 0) host_finished_ = true;
+  if (length == 0) {
+    host_finished_ = true;
+  } else if (check_) {
+    Follow(check_->ServerSpoke(table().loop().Now()));
+    if (!socket_) return false;
+  }
   if (static_cast<size_t>(length) == wanted) return true;
   readable_ = false;
   return false;
+}
+
+// A read ends before the urgent byte, or starts with it (tcp(7)). Whether that byte was read.
+bool HostTcpFlow::PullUrgent() {
+  int at_mark = 0;
+  if (ioctl(socket_.get(), SIOCATMARK, &at_mark) != 0 || at_mark == 0) return false;
+  urgent_ahead_ = false;
+  uint8_t byte;
+  const ssize_t length = recv(socket_.get(), &byte, 1, MSG_DONTWAIT);
+  if (length == 1) SendUrgent(byte);
+  const bool read = HostRead(length, 1) && length == 1;
+  SendQueued();
+  return read;
 }
 
 bool HostTcpFlow::PullBlocks(size_t room) {
@@ -255,7 +377,7 @@ bool HostTcpFlow::PullSmall(size_t room) {
 
 void HostTcpFlow::WatchHost() {
   uint32_t events = 0;
-  if (!host_finished_ && !starved_ && phase() == Phase::kOpen) events |= EPOLLIN;
+  if (!host_finished_ && !starved_ && phase() == Phase::kOpen) events |= EPOLLIN | EPOLLPRI;
   if (write_blocked_) events |= EPOLLOUT;
   if (events == 0 || table().loop().IsWatched(socket_.get())) {
     table().loop().SetEvents(socket_.get(), events);
@@ -286,7 +408,18 @@ void HostTcpFlow::ResetHost() {
 }
 
 void HostTcpFlow::OnTick(TimePoint now) {
-  if (dial_ != Dial::kDone || !socket_ || now - last_activity_ < kIdleTimeout) return;
+  if (dial_ != Dial::kDone || !socket_) return;
+  if (check_ && check_->OnTick(now) == ServerNameCheck::State::kRefused) {
+    record_.Note(FlowEnding::kRefused);
+    host_failed_ = true;
+    MarkDirty();
+    return;
+  }
+  const TcpLimits& limits = table().limits();
+  const bool half_closed = host_finished_ || sandbox_finished();
+  if (now - last_activity() < (half_closed ? limits.half_closed_timeout : limits.idle_timeout)) {
+    return;
+  }
   record_.Note(FlowEnding::kIdle);
   host_failed_ = true;
   MarkDirty();

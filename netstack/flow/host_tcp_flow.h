@@ -7,26 +7,46 @@
 // becomes shutdown(SHUT_WR) once the host has taken everything before it; the host's end of file
 // becomes FIN. A reset on one side becomes a reset on the other.
 //
+// Urgent data stays urgent, both ways: the byte that the sandbox marks is sent with MSG_OOB, and
+// the mark in what the host receives (SIOCATMARK) is set for the sandbox at the same byte. Whether
+// it is read in line or out of band is decided at the ends.
+//
 // The socket is watched level-triggered. Reading stops when the sandbox does not keep up (the data
 // then waits in the host's kernel, and its peer feels it); writing waits for EPOLLOUT when the host
 // does not.
+//
+// A flow that a name opened has a check of what its client asks for (server_name_check.h): what the
+// sandbox sends waits for that, what the host sends does not. The check goes when it has no more to
+// ask, and a flow without one is looked into by nobody. Urgent bytes are ordinary ones where a
+// check looks: the host's server would take them out of what it reads, and read another name.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_HOST_TCP_FLOW_H_
 
+#include <sys/socket.h>
+
+#include <memory>
+
 #include "base/unique_fd.h"
 #include "netstack/filter/flow_record.h"
+#include "netstack/flow/server_name_check.h"
 #include "netstack/flow/tcp_flow.h"
 
 namespace mini::netstack {
 
 class HostTcpFlow final : public TcpFlow {
  public:
-  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record);
+  // Without a check, the flow may lead to any server at its address.
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record = {},
+              std::unique_ptr<ServerNameCheck> check = nullptr);
   ~HostTcpFlow() override;
 
   void Service() override;
   void OnTick(TimePoint now) override;
   void Abandon() override;
+  void Evict() override;
+  ActivityClass activity_class() const override {
+    return dial_ == Dial::kDone ? ActivityClass::kCarrying : ActivityClass::kConnecting;
+  }
 
  protected:
   bool FarSideDone() const override { return !socket_; }
@@ -35,11 +55,16 @@ class HostTcpFlow final : public TcpFlow {
   enum class Dial : uint8_t { kNotStarted, kUnderWay, kDone };
 
   void StartDial();
+  int Connect(const sockaddr_storage& address, socklen_t length);
   void FinishDial();
   void DialFailed(int error);
   void OnHostEvent(uint32_t events);
   void FlushToHost();
+  ssize_t SendPieces(std::span<iovec> pieces);
+  size_t PassablePieces(std::span<iovec> pieces);
+  void Follow(ServerNameCheck::State state);
   void PullFromHost();
+  bool PullUrgent();
   bool PullBlocks(size_t room);
   bool PullSmall(size_t room);
   bool HostRead(ssize_t length, size_t wanted);
@@ -49,14 +74,16 @@ class HostTcpFlow final : public TcpFlow {
 
   UniqueFd socket_;
   FlowRecord record_;  // ends with the socket
+  std::unique_ptr<ServerNameCheck> check_;
+  size_t checked_bytes_ = 0;  // that a check has seen which is gone, of what is received
   Dial dial_ = Dial::kNotStarted;
   bool readable_ = false;
   bool starved_ = false;        // more to read, but no room
   bool write_blocked_ = false;  // waits for EPOLLOUT
+  bool urgent_ahead_ = false;   // the host has said so (EPOLLPRI)
   bool host_finished_ = false;
   bool write_shut_ = false;
   bool host_failed_ = false;
-  TimePoint last_activity_;
 };
 
 }  // namespace mini::netstack

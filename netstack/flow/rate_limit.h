@@ -23,6 +23,8 @@ class RateLimit {
     tokens_ -= 1;
     return true;
   }
+  // What was taken has turned out to deserve it.
+  void GiveBack() { tokens_ = std::min(burst_, tokens_ + 1); }
 
  private:
   double per_second_;

@@ -17,10 +17,16 @@ constexpr uint32_t kGatherCapacity = 16 * 1024;
 constexpr size_t kMinWindow = 128 * 1024;
 // Segments that lwIP queues for one connection; it refuses more than TCP_SND_QUEUELEN pbufs.
 constexpr uint16_t kMaxQueuedPbufs = 512;
+constexpr size_t kPbufsPerSegment = 2;
+// Linux takes no smaller TCP_MAXSEG (TCP_MIN_MSS). Without a limit one byte could be asked for, and
+// cost a frame.
+constexpr uint16_t kMinSegment = 88;
 
 }  // namespace
 
-TcpFlow::TcpFlow(TcpFlowTable& table, const FlowKey& key) : table_(table), key_(key) {}
+TcpFlow::TcpFlow(TcpFlowTable& table, const FlowKey& key) : table_(table), key_(key) {
+  activity_.flow = this;
+}
 
 TcpFlow::~TcpFlow() {
   DropReceived();
@@ -66,6 +72,7 @@ err_t TcpFlow::AcceptCallback(void* flow, tcp_pcb* pcb, err_t error) {
   tcp_sent(pcb, SentCallback);
   tcp_err(pcb, ErrorCallback);
   tcp_nagle_disable(pcb);
+  pcb->mss = std::max<u16_t>(pcb->mss, kMinSegment);
   if ((pcb->flags & TF_WND_SCALE) != 0) {
     // The SYN-ACK offered 65535 bytes, being unscaled; lwIP would offer all of TCP_WND next.
     pcb->rcv_wnd = pcb->rcv_ann_wnd = kInitialWindow;
@@ -93,16 +100,19 @@ err_t TcpFlow::ReceiveCallback(void* flow, tcp_pcb* pcb, pbuf* data, err_t error
       static_cast<uint32_t>(static_cast<const uint8_t*>(data->payload) - buffer->bytes().data());
   buffer->length = data->len;
   self.received_bytes_ += buffer->length;
+  self.received_total_ += buffer->length;
   self.AppendReceived(buffer);
   return ERR_OK;
 }
 
 err_t TcpFlow::SentCallback(void* flow, tcp_pcb* pcb, u16_t length) {
-  (void)pcb;
   TcpFlow& self = *static_cast<TcpFlow*>(flow);
   self.acknowledged_ += length;
   self.table_.budget().Release(length);
   self.ReleaseBlocks(self.acknowledged_);
+  if (self.sent_urgent_end_ && TCP_SEQ_GEQ(pcb->lastack, *self.sent_urgent_end_)) {
+    self.sent_urgent_end_.reset();
+  }
   self.MarkDirty();
   return ERR_OK;
 }
@@ -113,6 +123,21 @@ void TcpFlow::ErrorCallback(void* flow, err_t error) {
   // ERR_CLSD: the sandbox has acknowledged our FIN, after having sent its own.
   self.phase_ = error == ERR_CLSD ? Phase::kClosed : Phase::kReset;
   self.MarkDirty();
+}
+
+void TcpFlow::NoteUrgent(uint32_t sequence) {
+  if (pcb_ == nullptr) return;
+  const auto ahead = static_cast<int32_t>(sequence - pcb_->rcv_nxt);
+  // Of several that wait, the last counts, as for a kernel (RFC 9293, 3.8.5).
+  if (ahead < 0 || ahead > int32_t{TCP_WND}) return;
+  const uint64_t position = received_total_ + static_cast<uint32_t>(ahead);
+  urgent_position_ = std::max(urgent_position_.value_or(0), position);
+}
+
+std::optional<uint64_t> TcpFlow::ReceivedBeforeUrgent() const {
+  const uint64_t consumed = received_total_ - received_bytes_;
+  if (!urgent_position_ || *urgent_position_ < consumed) return std::nullopt;
+  return *urgent_position_ - consumed;
 }
 
 size_t TcpFlow::ReceivedPieces(std::span<iovec> pieces) {
@@ -215,11 +240,19 @@ void TcpFlow::RetryOutput() {
   if (tcp_active_pcbs != nullptr) tcp_output(tcp_active_pcbs);
 }
 
+// What SendRoom() is when nothing is on its way.
+size_t TcpFlow::SendLimit() const {
+  const size_t limit = table_.budget().FlowLimit();
+  // Segments of a size that the sandbox asked for.
+  if (pcb_ == nullptr || pcb_->mss >= TCP_MSS) return limit;
+  return std::min(limit, kMaxQueuedPbufs / kPbufsPerSegment * pcb_->mss);
+}
+
 size_t TcpFlow::SendRoom() {
   if (pcb_ == nullptr || phase_ != Phase::kOpen || fin_queued_) return 0;
   if (pcb_->snd_queuelen > kMaxQueuedPbufs) return 0;
   const size_t outstanding = written_ - acknowledged_;
-  const size_t limit = table_.budget().FlowLimit();
+  const size_t limit = SendLimit();
   if (outstanding >= limit) return 0;
   return std::min<size_t>(limit - outstanding, pcb_->snd_buf);
 }
@@ -246,6 +279,12 @@ bool TcpFlow::SendCopy(std::span<const uint8_t> bytes) {
   }
   Reset();
   return false;
+}
+
+bool TcpFlow::SendUrgent(uint8_t byte) {
+  if (!SendCopy({&byte, 1})) return false;
+  sent_urgent_end_ = pcb_->snd_lbb;
+  return true;
 }
 
 void TcpFlow::SendQueued() {

@@ -11,6 +11,10 @@
 // (kClosed: the sandbox has everything, including our FIN) or not (kReset). A flow may be deleted
 // when lwIP's lists and the far side are empty.
 //
+// Urgent data. lwIP does not know it, and carries the urgent byte as any other. Where it stands is
+// kept beside: what the sandbox marks is sent as such to the far side, and what the far side marks
+// is marked in the headers that lwIP wrote (lwip_device.h).
+//
 // Memory. What the host has not taken is charged to the budget, and so is what the sandbox has not
 // acknowledged. The window offered to the sandbox starts small, doubles when the host keeps up,
 // and never exceeds what the budget grants a flow plus a minimum.
@@ -19,10 +23,12 @@
 
 #include <sys/uio.h>
 
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "netstack/event_loop.h"
+#include "netstack/flow/activity_list.h"
 #include "netstack/flow/buffers.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/lwip_scope.h"
@@ -35,6 +41,8 @@ class TcpFlowTable;
 class TcpFlow {
  public:
   enum class Phase : uint8_t { kWaiting, kHandshake, kOpen, kClosed, kReset };
+  // Flows of a class compete for room (TcpLimits).
+  enum class ActivityClass : uint8_t { kConnecting, kCarrying, kDns };
 
   TcpFlow(TcpFlowTable& table, const FlowKey& key);
   virtual ~TcpFlow();
@@ -58,9 +66,16 @@ class TcpFlow {
   virtual void OnTick(TimePoint now) = 0;
   // Without a word to the sandbox: its SYN is forgotten, or its connection was.
   virtual void Abandon() = 0;
+  virtual ActivityClass activity_class() const { return ActivityClass::kCarrying; }
+  // To make room: the far side is reset, its descriptor closed. The table resets the sandbox's
+  // side, if lwIP knows it, and no other function of the derived class is called any more.
+  virtual void Evict() { Abandon(); }
 
   // The SYN, or a later one of the same sandbox endpoints, while the far side is being reached.
   void KeepSyn(std::span<const uint8_t> ip_packet, size_t transport_offset);
+  // A segment says that the byte with this sequence number is urgent. Before lwIP takes the
+  // segment.
+  void NoteUrgent(uint32_t sequence);
   // After each call into lwIP: takes note of what lwIP does not call back for.
   void NoteState();
   bool has_unsent_ack() const {
@@ -72,6 +87,9 @@ class TcpFlow {
   void FillSmallWindow();
 
   size_t received_bytes() const { return received_bytes_; }
+
+  TimePoint last_activity() const { return activity_.last_activity(); }
+  static TcpFlow* FromActivity(ActivityLink* link) { return static_cast<LinkOfFlow*>(link)->flow; }
 
  protected:
   virtual bool FarSideDone() const = 0;
@@ -91,14 +109,18 @@ class TcpFlow {
   bool has_received() const { return received_head_ != nullptr; }
   size_t ReceivedPieces(std::span<iovec> pieces);
   void ConsumeReceived(size_t bytes);
+  // How many bytes come before the urgent one, if one is known to come.
+  std::optional<uint64_t> ReceivedBeforeUrgent() const;
   bool sandbox_finished() const { return sandbox_finished_; }
   // The far side stalls: hold what is received in as little memory as possible.
   void CompactReceived();
 
   // Towards the sandbox. SendRoom() bytes are taken.
   size_t SendRoom();
+  size_t SendLimit() const;
   void SendBlock(TxBlock* block, size_t length);
   bool SendCopy(std::span<const uint8_t> bytes);
+  bool SendUrgent(uint8_t byte);
   void SendQueued();  // after SendBlock() and SendCopy()
   // FIN behind everything sent; needs further Service() calls until fin_queued().
   void FinishSending();
@@ -108,6 +130,9 @@ class TcpFlow {
 
  private:
   friend class TcpFlowTable;
+  struct LinkOfFlow : ActivityLink {
+    TcpFlow* flow;
+  };
   static err_t AcceptCallback(void* flow, tcp_pcb* pcb, err_t error);
   static err_t ReceiveCallback(void* flow, tcp_pcb* pcb, pbuf* data, err_t error);
   static err_t SentCallback(void* flow, tcp_pcb* pcb, u16_t length);
@@ -126,6 +151,8 @@ class TcpFlow {
   bool sandbox_finished_ = false;
   bool fin_queued_ = false;
   // Of TcpFlowTable:
+  LinkOfFlow activity_;
+  bool evicted_ = false;
   bool dirty_ = false;
   bool output_blocked_ = false;
   bool counted_time_wait_ = false;
@@ -136,12 +163,15 @@ class TcpFlow {
   size_t received_bytes_ = 0;
   size_t received_charge_ = 0;
   size_t window_ = 0;
+  uint64_t received_total_ = 0;              // bytes of the stream that lwIP has handed over
+  std::optional<uint64_t> urgent_position_;  // of the urgent byte in that stream
 
   TxBlock* blocks_head_ = nullptr;
   TxBlock* blocks_tail_ = nullptr;
   uint64_t written_ = 0;
   uint64_t acknowledged_ = 0;
   size_t slack_charge_ = 0;  // of blocks that were not filled
+  std::optional<uint32_t> sent_urgent_end_;
 
   std::vector<uint8_t> kept_syn_;
   size_t kept_syn_transport_ = 0;

@@ -1,15 +1,10 @@
 #include "netstack/flow/tcp_flow_table.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <cstring>
 #include <utility>
 
-#include "lwip/init.h"
-#include "lwip/ip.h"
-#include "netstack/link/checksum.h"
-#include "netstack/link/vnet.h"
+#include "base/bytes.h"
+#include "base/strings.h"
 
 namespace mini::netstack {
 
@@ -17,67 +12,18 @@ namespace {
 
 constexpr auto kTickInterval = std::chrono::milliseconds(TCP_TMR_INTERVAL);
 constexpr auto kAckDelay = std::chrono::milliseconds(1);
-constexpr size_t kMaxPieces = 64;
-
-void SetLwipAddress(ip_addr_t& out, const IpAddress& address) {
-  std::memset(&out, 0, sizeof out);
-  std::memcpy(&out.u_addr, address.bytes().data(), address.bytes().size());
-  IP_SET_TYPE_VAL(out, address.is_v4() ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
-}
-
-// What ip4_input() and ip6_input() leave for tcp_input(): who the packet is from and for.
-void SetCurrentPacket(const FlowKey& key, netif* device) {
-  SetLwipAddress(ip_data.current_iphdr_src, key.sandbox.address);
-  SetLwipAddress(ip_data.current_iphdr_dest, key.remote.address);
-  ip_data.current_netif = device;
-  ip_data.current_input_netif = device;
-  ip_data.current_ip4_header = nullptr;
-  ip_data.current_ip6_header = nullptr;
-  ip_data.current_ip_header_tot_len = 0;
-}
-
-void InitializeLwipOnce() {
-  static const bool initialized = [] {
-    lwip_init();
-    return true;
-  }();
-  (void)initialized;
-}
-
 }  // namespace
 
 TcpFlowTable::TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget, TcpLimits limits,
-                           Admit admit)
-    : loop_(loop), link_(link), budget_(budget), limits_(limits), admit_(std::move(admit)) {
-  InitializeLwipOnce();
-  ip4_addr_t any, address;
-  ip4_addr_set_zero(&any);
-  // ip4_route() wants an address; it is used for nothing, every packet carries its flow's.
-  IP4_ADDR(&address, 192, 0, 2, 1);
-  netif_add(
-      &device_, &address, &any, &any, this,
-      [](netif* device) -> err_t {
-        device->output = OutputV4;
-        device->output_ip6 = OutputV6;
-        device->mtu = 0xffff;
-        device->flags = NETIF_FLAG_UP | NETIF_FLAG_LINK_UP;
-        return ERR_OK;
-      },
-      [](pbuf* p, netif*) -> err_t {
-        pbuf_free(p);
-        return ERR_OK;
-      });
-  netif_set_default(&device_);
-  netif_set_up(&device_);
-  netif_set_link_up(&device_);
-  tcp_pcb* listener = tcp_new_ip_type(IPADDR_TYPE_ANY);
-  if (listener == nullptr || tcp_bind(listener, IP_ANY_TYPE, 1) != ERR_OK) std::abort();
-  listener = tcp_listen(listener);
-  if (listener == nullptr) std::abort();
-  tcp_accept(listener, TcpFlow::AcceptCallback);
-  listener_ = tcp_listen_pcbs.listen_pcbs;
-  listener_->local_port = 0;
-}
+                           Admit admit, Notify notify)
+    : loop_(loop),
+      link_(link),
+      budget_(budget),
+      limits_(limits),
+      admit_(std::move(admit)),
+      notify_(std::move(notify)),
+      device_(link, TcpFlow::AcceptCallback, *this),
+      failed_connects_(limits.failed_connects_per_second, limits.failed_connects_burst) {}
 
 TcpFlowTable::~TcpFlowTable() {
   loop_.CancelTimer(tick_timer_);
@@ -92,9 +38,6 @@ TcpFlowTable::~TcpFlowTable() {
   for (auto& [pointer, flow] : detached_) flow->Abandon();
   flows_.clear();
   detached_.clear();
-  listener_->local_port = 1;
-  tcp_close(reinterpret_cast<tcp_pcb*>(listener_));
-  netif_remove(&device_);
 }
 
 uint16_t TcpFlowTable::SegmentSize(const IpAddress& address) const {
@@ -136,6 +79,7 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
     RxBufferPool::Put(buffer);
     return;
   }
+  if (packet.tcp_urgent != 0) flow.NoteUrgent(packet.tcp_sequence + packet.tcp_urgent - 1);
   const size_t segment_length =
       packet.payload_offset + packet.payload_length - packet.transport_offset;
   Inject(flow, RxBufferPool::AsPbuf(buffer, packet.transport_offset, segment_length));
@@ -153,30 +97,110 @@ void TcpFlowTable::Detach(TcpFlow& flow) {
 }
 
 void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key) {
-  if (flow_count() >= limits_.max_flows || pending_connects_ >= limits_.max_pending_connects) {
-    ReplyReset(packet);
-    return;
-  }
   std::unique_ptr<TcpFlow> created = admit_(*this, key);
   if (created == nullptr) {
     ReplyReset(packet);
     return;
   }
   TcpFlow& flow = *created;
+  if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting &&
+      !failed_connects_.Take(loop_.Now())) {
+    NoteOnce(Notice::kSynsHeldBack);
+    return;  // without an answer: it comes again
+  }
+  if (!MakeRoom(flow.activity_class())) {
+    NoteOnce(Notice::kRefused);
+    if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting) failed_connects_.GiveBack();
+    ReplyReset(packet);
+    return;
+  }
   const auto ip = buffer->bytes().subspan(packet.ip_offset, packet.ip_length);
   flow.KeepSyn(ip.first(packet.payload_offset - packet.ip_offset),
                packet.transport_offset - packet.ip_offset);
   flows_.emplace(key, std::move(created));
+  NoteActivity(flow);
   MarkDirty(flow);  // starts reaching for its far side
   StartTimers();
 }
 
+ActivityList& TcpFlowTable::ListOf(TcpFlow::ActivityClass activity_class) {
+  switch (activity_class) {
+    case TcpFlow::ActivityClass::kConnecting:
+      return connecting_;
+    case TcpFlow::ActivityClass::kDns:
+      return dns_;
+    case TcpFlow::ActivityClass::kCarrying:
+      break;
+  }
+  return carrying_;
+}
+
+void TcpFlowTable::NoteActivity(TcpFlow& flow) {
+  // What is over, or on its way out, is not in the lists any more.
+  if (flow.evicted_ || flow.counted_time_wait_) return;
+  ListOf(flow.activity_class()).Touch(flow.activity_, loop_.Now());
+}
+
+void TcpFlowTable::NoteConnected(TcpFlow& flow) {
+  failed_connects_.GiveBack();
+  NoteActivity(flow);
+}
+
+// Room for one flow of that class; false when nothing has been idle for long enough.
+bool TcpFlowTable::MakeRoom(TcpFlow::ActivityClass activity_class) {
+  if (connecting_.size() >= limits_.max_pending_connects &&
+      activity_class == TcpFlow::ActivityClass::kConnecting && !EvictOldest(connecting_)) {
+    return false;
+  }
+  if (dns_.size() >= limits_.max_dns_flows && activity_class == TcpFlow::ActivityClass::kDns &&
+      !EvictOldest(dns_)) {
+    return false;
+  }
+  return flow_count() < limits_.max_flows || EvictIdle();
+}
+
+bool TcpFlowTable::EvictIdle() { return EvictOldest(carrying_) || EvictOldest(connecting_); }
+
+bool TcpFlowTable::EvictOldest(ActivityList& list) {
+  if (list.oldest() == nullptr) return false;
+  if (loop_.Now() - list.oldest()->last_activity() < limits_.min_idle) return false;
+  TcpFlow& flow = *TcpFlow::FromActivity(list.oldest());
+  NoteOnce(Notice::kEvicted);
+  flow.activity_.Leave();
+  flow.evicted_ = true;
+  flow.Evict();
+  MarkDirty(flow);
+  return true;
+}
+
+void TcpFlowTable::NoteOnce(Notice notice) {
+  const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(notice));
+  if ((noted_ & bit) != 0 || !notify_) return;
+  noted_ |= bit;
+  switch (notice) {
+    case Notice::kEvicted:
+      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
+                     " of them not answered yet): those that are idle for longest are reset from "
+                     "now on"));
+      break;
+    case Notice::kRefused:
+      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
+                     " of them not answered yet), and none of them idle: further ones are refused "
+                     "meanwhile"));
+      break;
+    case Notice::kSynsHeldBack:
+      notify_(
+          "too many TCP connects that nobody answers or that are refused: they are slowed down");
+      break;
+  }
+}
+
 void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
-  SetCurrentPacket(flow.key(), &device_);
+  NoteActivity(flow);
   {
     LwipScope scope(flow.lists());
     current_ = &flow;
-    tcp_input(segment, &device_);
+    device_.Input(flow.key(), segment);
     flow.FillSmallWindow();
     current_ = nullptr;
   }
@@ -187,15 +211,7 @@ void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
 
 // Called from Service(), in the scope of the flow's lists.
 void TcpFlowTable::InjectSyn(TcpFlow& flow, std::span<const uint8_t> segment) {
-  pbuf* p = pbuf_alloc(PBUF_RAW, static_cast<u16_t>(segment.size()), PBUF_RAM);
-  if (p == nullptr) return;
-  std::memcpy(p->payload, segment.data(), segment.size());
-  SetCurrentPacket(flow.key(), &device_);
-  listener_->local_port = flow.key().remote.port;
-  listener_->callback_arg = &flow;
-  tcp_input(p, &device_);
-  listener_->local_port = 0;
-  listener_->callback_arg = nullptr;
+  device_.InputSyn(flow.key(), segment, &flow);
 }
 
 void TcpFlowTable::MarkDirty(TcpFlow& flow) {
@@ -211,7 +227,11 @@ void TcpFlowTable::ServiceFlows() {
       {
         LwipScope scope(flow->lists());
         current_ = flow;
-        flow->Service();
+        if (!flow->evicted_) {
+          flow->Service();
+        } else if (tcp_active_pcbs != nullptr) {
+          flow->Reset();
+        }
         current_ = nullptr;
       }
       flow->NoteState();
@@ -229,6 +249,7 @@ void TcpFlowTable::ServiceFlows() {
 
 void TcpFlowTable::NoteTimeWait(TcpFlow& flow) {
   flow.counted_time_wait_ = true;
+  flow.activity_.Leave();
   ++time_wait_count_;
   time_wait_order_.push_back(flow.key());
   while (time_wait_count_ > limits_.max_time_wait && !time_wait_order_.empty()) {
@@ -329,6 +350,15 @@ void TcpFlowTable::SendAcks() {
   }
 }
 
+void TcpFlowTable::OnOutputBlocked() {
+  if (current_ == nullptr || std::exchange(current_->output_blocked_, true)) return;
+  output_blocked_.push_back(current_);
+}
+
+std::optional<uint32_t> TcpFlowTable::UrgentEnd() const {
+  return current_ != nullptr ? current_->sent_urgent_end_ : std::nullopt;
+}
+
 void TcpFlowTable::RetryOutput() {
   for (TcpFlow* flow : std::exchange(output_blocked_, {})) {
     flow->output_blocked_ = false;
@@ -366,61 +396,6 @@ void TcpFlowTable::AnswerUnreachable(const TcpFlow& flow, std::span<const uint8_
   const size_t length = BuildUnreachable(frame, link_.sandbox_mac(), why, flow.key().remote.address,
                                          flow.key().sandbox.address, ip_packet);
   link_.Write(std::span(frame).first(length));
-}
-
-err_t TcpFlowTable::OutputV4(netif* device, pbuf* packet, const ip4_addr_t* destination) {
-  (void)destination;
-  return static_cast<TcpFlowTable*>(device->state)->Output(packet, false);
-}
-
-err_t TcpFlowTable::OutputV6(netif* device, pbuf* packet, const ip6_addr_t* destination) {
-  (void)destination;
-  return static_cast<TcpFlowTable*>(device->state)->Output(packet, true);
-}
-
-// `packet` starts with the IP header that lwIP wrote; headers are in the first pbuf.
-err_t TcpFlowTable::Output(pbuf* packet, bool v6) {
-  const size_t ip_header = v6 ? kIpv6HeaderSize : kIpv4HeaderSize;
-  const std::span<uint8_t> headers(static_cast<uint8_t*>(packet->payload), packet->len);
-  const size_t addresses = v6 ? 8 : 12;
-  const size_t address_size = v6 ? 16 : 4;
-  const size_t tcp_length = packet->tot_len - ip_header;
-  uint64_t sum = ChecksumAdd(0, headers.subspan(addresses, 2 * address_size));
-  sum += kProtocolTcp + tcp_length;
-  ByteWriter(headers.subspan(ip_header + 16, 2)).U16(ChecksumFold(sum));
-
-  Offload offload;
-  offload.partial_checksum = true;
-  offload.transport_offset = kLinkHeaderSize + ip_header;
-  offload.checksum_offset = 16;
-  const size_t tcp_header = size_t{headers[ip_header + 12]} >> 4 << 2;
-  if (packet->tot_len > link_.mtu()) {
-    offload.gso_type = v6 ? kVnetGsoTcpV6 : kVnetGsoTcpV4;
-    offload.gso_size = static_cast<uint16_t>(link_.mtu() - ip_header - tcp_header);
-    offload.header_length = static_cast<uint16_t>(kEthernetHeaderSize + ip_header + tcp_header);
-  }
-  std::array<uint8_t, kLinkHeaderSize> link_header;
-  ByteWriter writer(link_header);
-  WriteLinkHeader(writer, link_.sandbox_mac(), v6 ? kEtherTypeIpv6 : kEtherTypeIpv4, offload);
-
-  std::array<iovec, kMaxPieces> pieces;
-  pieces[0] = {link_header.data(), link_header.size()};
-  size_t count = 1;
-  for (pbuf* p = packet; p != nullptr && count < kMaxPieces; p = p->next) {
-    pieces[count++] = {p->payload, p->len};
-    if (count == kMaxPieces && p->next != nullptr) {
-      bounce_.resize(packet->tot_len);
-      pbuf_copy_partial(packet, bounce_.data(), packet->tot_len, 0);
-      pieces[1] = {bounce_.data(), bounce_.size()};
-      count = 2;
-      break;
-    }
-  }
-  if (link_.Write(std::span(pieces).first(count)) != TapLink::Written::kBlocked) return ERR_OK;
-  if (current_ != nullptr && !std::exchange(current_->output_blocked_, true)) {
-    output_blocked_.push_back(current_);
-  }
-  return ERR_BUF;  // lwIP keeps the segment
 }
 
 }  // namespace mini::netstack

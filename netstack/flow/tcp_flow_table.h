@@ -11,6 +11,10 @@
 // every 250 ms while there is a flow. Delayed acknowledgments are not left to them: they go out a
 // millisecond later, unless data that goes the same way has carried them.
 //
+// When there are too many flows, a newcomer takes the place of the one that has been idle for
+// longest (activity_list.h), which is reset on both sides: so connections that are merely held
+// open, or connects that nobody answers, shut nobody out for longer than TcpLimits::min_idle.
+//
 // A finished flow stays, without its far side, until lwIP has forgotten it; TIME-WAIT lasts a
 // second and is cut short when there are many, or when the sandbox uses the same endpoints again.
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_TCP_FLOW_TABLE_H_
@@ -19,30 +23,33 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "lwip/netif.h"
 #include "netstack/epoll_loop.h"
+#include "netstack/flow/activity_list.h"
+#include "netstack/flow/lwip_device.h"
+#include "netstack/flow/rate_limit.h"
+#include "netstack/flow/source_ports.h"
 #include "netstack/flow/tcp_flow.h"
+#include "netstack/flow/tcp_limits.h"
 #include "netstack/link/frame_builder.h"
 #include "netstack/link/tap_link.h"
 
 namespace mini::netstack {
 
-struct TcpLimits {
-  size_t max_flows = 8192;
-  size_t max_pending_connects = 1024;
-  size_t max_time_wait = 1024;
-};
-
-class TcpFlowTable {
+class TcpFlowTable final : private LwipDevice::Owner {
  public:
   // A flow for an admitted SYN, or nothing: refused.
   using Admit = std::function<std::unique_ptr<TcpFlow>(TcpFlowTable& table, const FlowKey& key)>;
 
-  // At most one in a process at a time: lwIP's state is global.
-  TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget, TcpLimits limits, Admit admit);
+  using Notify = std::function<void(std::string_view sentence)>;
+
+  // At most one in a process at a time: lwIP's state is global. `notify` is told, once each, that a
+  // limit has been met.
+  TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget, TcpLimits limits, Admit admit,
+               Notify notify);
   ~TcpFlowTable();
   TcpFlowTable(const TcpFlowTable&) = delete;
   TcpFlowTable& operator=(const TcpFlowTable&) = delete;
@@ -51,19 +58,30 @@ class TcpFlowTable {
   void Input(RxBuffer* buffer, const Packet& packet);
   // At the end of a batch.
   void ServiceFlows();
+  // lwIP's timers, and idle time-outs: by a timer of the table's own, every TCP_TMR_INTERVAL while
+  // there is a flow, and by whoever has no loop that runs.
+  void Tick();
   // The link takes frames again.
   void RetryOutput();
   bool output_blocked() const { return !output_blocked_.empty(); }
 
-  size_t flow_count() const { return flows_.size() + detached_.size() - time_wait_count_; }
+  // Those in TIME-WAIT, and those that are being evicted, do not count.
+  size_t flow_count() const { return connecting_.size() + carrying_.size() + dns_.size(); }
 
   // For flows.
   EpollLoop& loop() { return loop_; }
   MemoryBudget& budget() { return budget_; }
   TxBlockPool& tx_blocks() { return tx_blocks_; }
+  SourcePorts& source_ports() { return source_ports_; }
   void MarkDirty(TcpFlow& flow);
   void InjectSyn(TcpFlow& flow, std::span<const uint8_t> segment);
-  void NotePendingConnect(int change) { pending_connects_ += static_cast<size_t>(change); }
+  const TcpLimits& limits() const { return limits_; }
+  void NoteActivity(TcpFlow& flow);
+  // The far side has answered with success: the flow's activity class is another one now.
+  void NoteConnected(TcpFlow& flow);
+  // Resets the flow that has been idle for longest; its descriptor is free at once. False when none
+  // has been idle for long enough.
+  bool EvictIdle();
   // ICMP that makes connect(2) inside fail with the errno that the host's connect(2) failed with.
   void AnswerUnreachable(const TcpFlow& flow, std::span<const uint8_t> ip_packet, Unreachable why);
   void AnswerReset(const TcpFlow& flow, std::span<const uint8_t> ip_packet,
@@ -72,12 +90,18 @@ class TcpFlowTable {
   uint16_t SegmentSize(const IpAddress& address) const;
 
  private:
+  enum class Notice : uint8_t { kEvicted, kRefused, kSynsHeldBack };
+
   void OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key);
+  ActivityList& ListOf(TcpFlow::ActivityClass activity_class);
+  bool MakeRoom(TcpFlow::ActivityClass activity_class);
+  bool EvictOldest(ActivityList& list);
+  void NoteOnce(Notice notice);
   void Detach(TcpFlow& flow);
   void Inject(TcpFlow& flow, pbuf* segment);
   void ReplyReset(const Packet& packet);
-  err_t Output(pbuf* packet, bool v6);
-  void Tick();
+  void OnOutputBlocked() override;
+  std::optional<uint32_t> UrgentEnd() const override;
   void StartTimers();
   void ScheduleAck(TcpFlow& flow);
   void UnscheduleAck(TcpFlow& flow);
@@ -85,17 +109,19 @@ class TcpFlowTable {
   void NoteTimeWait(TcpFlow& flow);
   void Erase(TcpFlow& flow);
 
-  static err_t OutputV4(netif* device, pbuf* packet, const ip4_addr_t* destination);
-  static err_t OutputV6(netif* device, pbuf* packet, const ip6_addr_t* destination);
-
   EpollLoop& loop_;
   TapLink& link_;
   MemoryBudget& budget_;
   const TcpLimits limits_;
   Admit admit_;
-  netif device_{};
-  tcp_pcb_listen* listener_ = nullptr;
+  Notify notify_;
+  LwipDevice device_;
+  SourcePorts source_ports_{SourcePorts::OfThisHost()};
 
+  // Flows leave them when they are destroyed, so the lists come first.
+  ActivityList connecting_, carrying_, dns_;
+  RateLimit failed_connects_;
+  uint8_t noted_ = 0;  // which notices have been given
   std::unordered_map<FlowKey, std::unique_ptr<TcpFlow>, FlowKeyHash> flows_;
   // Whose endpoints are in use again while their far side still takes data.
   std::unordered_map<TcpFlow*, std::unique_ptr<TcpFlow>> detached_;
@@ -104,10 +130,8 @@ class TcpFlowTable {
   std::vector<TcpFlow*> ack_pending_;
   std::vector<TcpFlow*> output_blocked_;
   std::deque<FlowKey> time_wait_order_;
-  std::vector<uint8_t> bounce_;  // for packets in more pieces than writev(2) takes
-  TcpFlow* current_ = nullptr;   // whose lists are lwIP's
+  TcpFlow* current_ = nullptr;  // whose lists are lwIP's
   size_t time_wait_count_ = 0;
-  size_t pending_connects_ = 0;
   int ticks_ = 0;
   bool ticking_ = false;
   bool ack_timer_set_ = false;

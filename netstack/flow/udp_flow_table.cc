@@ -1,14 +1,14 @@
 #include "netstack/flow/udp_flow_table.h"
 
-#include <linux/udp.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "netstack/link/checksum.h"
 
 namespace mini::netstack {
 
@@ -20,28 +20,46 @@ constexpr uint16_t kDnsPort = 53;
 constexpr auto kUnansweredTimeout = std::chrono::seconds(30);
 constexpr auto kAnsweredTimeout = std::chrono::seconds(180);
 constexpr auto kEvictable = std::chrono::seconds(5);
-constexpr size_t kMaxDatagram = 65507;
-constexpr int kMaxReadsPerEvent = 64;
+constexpr int kMaxErrorsPerEvent = 16;
+// A longer payload is sent as it lies in its frame: copying it would cost more than a system call.
+constexpr size_t kMaxGathered = 2048;
 constexpr size_t kMaxDnsOutstanding = 256;
 constexpr double kRefusalsPerSecond = 1000;
 constexpr double kRefusalBurst = 200;
 
+// Headers of a row of datagrams become those of one of them.
+void CorrectLengths(std::span<uint8_t> headers, uint16_t datagram_size) {
+  const bool v4 = headers[0] >> 4 == 4;
+  const size_t udp = headers.size() - kUdpHeaderSize;
+  const size_t udp_length = kUdpHeaderSize + datagram_size;
+  const size_t ip_length = v4 ? udp + udp_length : udp_length;
+  ByteWriter(headers.subspan(v4 ? 2 : 4, 2)).U16(static_cast<uint16_t>(ip_length));
+  ByteWriter(headers.subspan(udp + 4, 2)).U16(static_cast<uint16_t>(udp_length));
+  if (!v4) return;
+  ByteWriter(headers.subspan(10, 2)).U16(0);
+  ByteWriter(headers.subspan(10, 2)).U16(Checksum(headers.first(udp)));
+}
+
+iovec Piece(std::span<const uint8_t> bytes) {
+  return {const_cast<uint8_t*>(bytes.data()), bytes.size()};  // sendmsg(2) only reads it
+}
+
 }  // namespace
 
-UdpFlowTable::UdpFlowTable(EpollLoop& loop, TapLink& link, DnsServer& dns, size_t max_flows,
+UdpFlowTable::UdpFlowTable(EpollLoop& loop, PacketWriter& writer, DnsServer& dns, size_t max_flows,
                            Admit admit)
     : loop_(loop),
-      link_(link),
+      writer_(writer),
       dns_(dns),
       max_flows_(max_flows),
       admit_(std::move(admit)),
       refusals_(kRefusalsPerSecond, kRefusalBurst),
-      scratch_(kMaxDatagram),
+      row_bytes_(std::make_unique_for_overwrite<uint8_t[]>(DatagramRow::kMaxBytes)),
       self_(std::make_shared<UdpFlowTable*>(this)) {}
 
 UdpFlowTable::~UdpFlowTable() {
   loop_.CancelTimer(timer_);
-  for (auto& [key, flow] : flows_) loop_.Unwatch(flow->socket.get());
+  for (auto& [key, flow] : flows_) loop_.Unwatch(flow->socket.fd());
 }
 
 void UdpFlowTable::Input(std::span<const uint8_t> frame, const Packet& packet) {
@@ -52,12 +70,37 @@ void UdpFlowTable::Input(std::span<const uint8_t> frame, const Packet& packet) {
     AnswerDns(payload, key);
     return;
   }
-  const auto found = flows_.find(key);
-  Flow* flow = found != flows_.end() ? found->second.get() : OpenFlow(frame, packet, key);
+  Flow* flow = FindFlow(key);
+  if (flow == nullptr) flow = OpenFlow(frame, packet, key);
   if (flow == nullptr) return;
   const auto headers = frame.subspan(packet.ip_offset, packet.payload_offset - packet.ip_offset);
   flow->last_headers.assign(headers.begin(), headers.end());
-  SendOut(*flow, payload, packet.datagram_size);
+  flow->last_datagram_size = packet.datagram_size;
+  Touch(*flow);
+  const Fragmentation fragmentation = FragmentationOf(packet);
+  if (flow->socket.fragmentation() != fragmentation) {
+    Flush();
+    flow->socket.SetFragmentation(fragmentation);
+  }
+  if (packet.datagram_size == 0 && payload.size() <= kMaxGathered) {
+    Gather(*flow, payload);
+    return;
+  }
+  Flush();
+  DatagramRow row;
+  const size_t size = packet.datagram_size != 0 ? packet.datagram_size : payload.size();
+  const size_t most = size * DatagramRow::kMaxDatagrams;
+  for (size_t at = 0; at < payload.size(); at += most) {
+    row.Clear();
+    row.Append(payload.subspan(at, std::min(most, payload.size() - at)), size);
+    SendRow(*flow, row);
+  }
+}
+
+UdpFlowTable::Flow* UdpFlowTable::FindFlow(const FlowKey& key) {
+  if (row_flow_ != nullptr && row_flow_->key == key) return row_flow_;  // most often
+  const auto found = flows_.find(key);
+  return found != flows_.end() ? found->second.get() : nullptr;
 }
 
 void UdpFlowTable::AnswerDns(std::span<const uint8_t> query, const FlowKey& key) {
@@ -68,43 +111,44 @@ void UdpFlowTable::AnswerDns(std::span<const uint8_t> query, const FlowKey& key)
                      const auto self = weak.lock();
                      if (!self) return;
                      --(*self)->dns_outstanding_;
-                     if (!message.empty()) (*self)->SendIn(key, message);
+                     if (message.empty()) return;
+                     (*self)->writer_.WriteDatagram(key.remote, key.sandbox, message);
                    });
 }
 
 UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const Packet& packet,
                                            const FlowKey& key) {
   const auto ip_packet = frame.subspan(packet.ip_offset, packet.ip_length);
+  const IpFamily family = key.remote.address.family();
   // Before anybody is asked: without room, a flood costs no verdict each.
   Flow* oldest = flows_.size() < max_flows_ || by_age_.empty() ? nullptr : by_age_.front();
   const bool is_full = flows_.size() >= max_flows_ &&
                        (oldest == nullptr || loop_.Now() - oldest->last_activity < kEvictable);
   std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote);
   if (!record) {
-    Refuse(key, ip_packet, Unreachable::kProhibited);
+    Refuse(key, ip_packet, IcmpErrorFor(Unreachable::kProhibited, family));
     return nullptr;
   }
   if (oldest != nullptr) {
     oldest->record.Note(FlowEnding::kIdle);
     Close(*oldest);
   }
-  sockaddr_storage address;
-  const socklen_t length = ToSockaddr(key.remote, address);
-  UniqueFd socket(::socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket || ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) {
-    record->Note(FlowEnding::kConnectFailed, errno);
-    const bool no_network = errno == ENETUNREACH || errno == EAFNOSUPPORT;
-    Refuse(key, ip_packet, no_network ? Unreachable::kNetwork : Unreachable::kHost);
-    return nullptr;
-  }
   auto flow = std::make_unique<Flow>();
   Flow* opened = flow.get();
   opened->key = key;
   opened->record = std::move(*record);
-  const Status watched =
-      loop_.Watch(socket.get(), EPOLLIN, [this, opened](uint32_t) { OnHostEvent(*opened); });
+  int error = opened->socket.Open(family, IPPROTO_UDP);
+  if (error == 0) error = opened->socket.Connect(key.remote);
+  if (error != 0) {
+    opened->record.Note(FlowEnding::kConnectFailed, error);
+    Refuse(key, ip_packet,
+           IcmpErrorForErrno(error, family).value_or(IcmpErrorFor(Unreachable::kHost, family)));
+    return nullptr;
+  }
+  const Status watched = loop_.Watch(opened->socket.fd(), EPOLLIN, [this, opened](uint32_t events) {
+    OnHostEvent(*opened, events);
+  });
   if (!watched.ok()) return nullptr;
-  opened->socket = std::move(socket);
   opened->last_activity = loop_.Now();
   opened->age = by_age_.insert(by_age_.end(), opened);
   flows_.emplace(key, std::move(flow));
@@ -112,83 +156,142 @@ UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const
   return opened;
 }
 
-void UdpFlowTable::SendOut(Flow& flow, std::span<const uint8_t> payload, uint16_t datagram_size) {
-  Touch(flow);
-  iovec piece{const_cast<uint8_t*>(payload.data()), payload.size()};  // sendmsg(2) only reads it
-  msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof datagram_size)> control{};
-  if (datagram_size != 0) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = IPPROTO_UDP;
-    header->cmsg_type = UDP_SEGMENT;
-    header->cmsg_len = CMSG_LEN(sizeof datagram_size);
-    std::memcpy(CMSG_DATA(header), &datagram_size, sizeof datagram_size);
+void UdpFlowTable::Gather(Flow& flow, std::span<const uint8_t> payload) {
+  if (row_flow_ != &flow || !row_.Takes(payload.size(), payload.size())) Flush();
+  const std::span<uint8_t> place(row_bytes_.get() + row_.bytes(), payload.size());
+  std::ranges::copy(payload, place.begin());
+  row_.Append(place, payload.size());
+  row_flow_ = &flow;
+}
+
+void UdpFlowTable::Flush() {
+  if (row_flow_ == nullptr) return;
+  SendRow(*std::exchange(row_flow_, nullptr), row_);
+  row_.Clear();
+}
+
+void UdpFlowTable::SendRow(Flow& flow, const DatagramRow& row) {
+  if (row.datagram_size() == 0) {
+    SendDatagram(flow, row.pieces(), row.bytes());
+    return;
+  }
+  if (!flow.sends_rows) {
+    SendApart(flow, row);
+    return;
   }
   // A pending error of an earlier datagram is returned once, and clears.
   for (int attempt = 0; attempt < 2; ++attempt) {
-    if (sendmsg(flow.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
-      return flow.record.CountOut(payload.size());
+    const int error = flow.socket.Send(row.pieces(), row.datagram_size());
+    if (error == 0) return flow.record.CountOut(row.bytes());
+    if (error == EAGAIN || error == ENOBUFS) return;
+    // udp_send_skb() of net/ipv4/udp.c: a segment is above the path's MTU, or a device or a policy
+    // on the path cannot do it.
+    if (error == EMSGSIZE || error == EINVAL || error == EIO || error == EOPNOTSUPP) {
+      flow.sends_rows = false;
+      SendApart(flow, row);
+      return;
     }
-    if (errno == EAGAIN || errno == ENOBUFS || errno == EMSGSIZE) return;
-    if (attempt == 0) OnHostError(flow, errno);
+    PassErrorsOn(flow);
   }
 }
 
-void UdpFlowTable::OnHostEvent(Flow& flow) {
-  for (int reads = 0; reads < kMaxReadsPerEvent; ++reads) {
-    const ssize_t length = recv(flow.socket.get(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
-    if (length < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN) OnHostError(flow, errno);
-      break;
+void UdpFlowTable::SendApart(Flow& flow, const DatagramRow& row) {
+  for (const iovec& piece : row.pieces()) {
+    std::span<const uint8_t> left(static_cast<const uint8_t*>(piece.iov_base), piece.iov_len);
+    while (!left.empty()) {
+      const auto datagram = left.first(std::min<size_t>(left.size(), row.datagram_size()));
+      const iovec alone = Piece(datagram);
+      SendDatagram(flow, std::span(&alone, 1), datagram.size());
+      left = left.subspan(datagram.size());
     }
-    flow.answered = true;
-    flow.record.CountIn(static_cast<size_t>(length));
-    SendIn(flow.key, std::span(scratch_).first(static_cast<size_t>(length)));
   }
+}
+
+void UdpFlowTable::SendDatagram(Flow& flow, std::span<const iovec> pieces, size_t size) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const int error = flow.socket.Send(pieces);
+    if (error == 0) return flow.record.CountOut(size);
+    if (error == EAGAIN || error == ENOBUFS) return;
+    if (error == EMSGSIZE) {
+      TellTooBig(flow, size);
+      return;
+    }
+    if (attempt == 0) {
+      PassErrorsOn(flow);
+    } else if (const auto icmp = IcmpErrorForErrno(error, flow.key.remote.address.family())) {
+      TellError(flow, *icmp);
+    }
+  }
+}
+
+void UdpFlowTable::OnHostEvent(Flow& flow, uint32_t events) {
+  if ((events & EPOLLERR) != 0) PassErrorsOn(flow);
+  const int count = received_.Receive(flow.socket.fd());
+  if (count < 0) {
+    if (count != -EAGAIN && count != -EINTR) PassErrorsOn(flow);
+    return;
+  }
+  flow.answered = true;
   Touch(flow);
+  SendIn(flow, static_cast<size_t>(count));
 }
 
-void UdpFlowTable::OnHostError(Flow& flow, int error) {
-  switch (error) {
-    case ECONNREFUSED:
-      Refuse(flow.key, flow.last_headers, Unreachable::kPort);
-      break;
-    case EHOSTUNREACH:
-      Refuse(flow.key, flow.last_headers, Unreachable::kHost);
-      break;
-    case ENETUNREACH:
-      Refuse(flow.key, flow.last_headers, Unreachable::kNetwork);
-      break;
-    case EPERM:
-    case EACCES:
-      Refuse(flow.key, flow.last_headers, Unreachable::kProhibited);
-      break;
-    default:
-      break;
+void UdpFlowTable::SendIn(Flow& flow, size_t messages) {
+  const Endpoint& from = flow.key.remote;
+  const Endpoint& to = flow.key.sandbox;
+  const size_t longest = writer_.MaxUnfragmented(from.address.family());
+  DatagramRow row;
+  const auto write_row = [&] {
+    if (!row.empty()) writer_.WriteRow(from, to, row);
+    row.Clear();
+  };
+  for (size_t i = 0; i < messages; ++i) {
+    const auto [bytes, size] = received_.At(i);
+    flow.record.CountIn(bytes.size());
+    const bool in_rows = size <= longest;
+    const size_t step = std::max<size_t>(in_rows ? size * DatagramRow::kMaxDatagrams : size, 1);
+    size_t at = 0;
+    do {  // once for an empty datagram
+      const auto part = bytes.subspan(at, std::min(step, bytes.size() - at));
+      if (!in_rows || !row.Takes(part.size(), size)) write_row();
+      if (in_rows) {
+        row.Append(part, size);
+      } else {
+        writer_.WriteDatagram(from, to, part);
+      }
+      at += step;
+    } while (at < bytes.size());
+  }
+  write_row();
+}
+
+void UdpFlowTable::PassErrorsOn(Flow& flow) {
+  for (int count = 0; count < kMaxErrorsPerEvent; ++count) {
+    const auto error = flow.socket.TakeError();
+    if (!error) return;
+    if (error->icmp) TellError(flow, *error->icmp);
   }
 }
 
-void UdpFlowTable::SendIn(const FlowKey& key, std::span<const uint8_t> payload) {
-  std::array<uint8_t, kLinkHeaderSize + kIpv6HeaderSize + kUdpHeaderSize> headers;
-  const size_t length =
-      BuildUdpHeaders(headers, link_.sandbox_mac(), key.remote, key.sandbox, payload.size());
-  const std::array<iovec, 2> pieces = {
-      iovec{headers.data(), length},
-      iovec{const_cast<uint8_t*>(payload.data()), payload.size()}};  // writev(2) only reads it
-  link_.Write(pieces);
+void UdpFlowTable::TellTooBig(Flow& flow, size_t size) {
+  const IpFamily family = flow.key.remote.address.family();
+  const size_t ip_header = family == IpFamily::kV4 ? kIpv4HeaderSize : kIpv6HeaderSize;
+  const uint32_t mtu = flow.socket.PathMtu();
+  if (mtu == 0 || mtu >= ip_header + kUdpHeaderSize + size) return;
+  TellError(flow, PacketTooBig(mtu, family));
 }
 
-void UdpFlowTable::Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet, Unreachable why) {
+void UdpFlowTable::TellError(Flow& flow, const IcmpError& error) {
+  if (flow.last_datagram_size != 0) {
+    CorrectLengths(flow.last_headers, std::exchange(flow.last_datagram_size, uint16_t{0}));
+  }
+  Refuse(flow.key, flow.last_headers, error);
+}
+
+void UdpFlowTable::Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet,
+                          const IcmpError& error) {
   if (!refusals_.Take(loop_.Now())) return;
-  SmallFrame frame;
-  const size_t length = BuildUnreachable(frame, link_.sandbox_mac(), why, key.remote.address,
-                                         key.sandbox.address, ip_packet);
-  link_.Write(std::span(frame).first(length));
+  writer_.WriteError(error, key.remote.address, key.sandbox.address, ip_packet);
 }
 
 void UdpFlowTable::Touch(Flow& flow) {
@@ -197,7 +300,8 @@ void UdpFlowTable::Touch(Flow& flow) {
 }
 
 void UdpFlowTable::Close(Flow& flow) {
-  loop_.Unwatch(flow.socket.get());
+  if (row_flow_ == &flow) Flush();
+  loop_.Unwatch(flow.socket.fd());
   by_age_.erase(flow.age);
   flows_.erase(flows_.find(flow.key));
 }

@@ -28,14 +28,18 @@ size_t IpHeaderSize(const IpAddress& address) {
   return address.is_v4() ? kIpv4HeaderSize : kIpv6HeaderSize;
 }
 
+// Of an IPv4 header: identification, flags and offset.
+constexpr uint32_t kDontFragment = 0x4000;  // identification 0 (RFC 6864)
+
 void WriteIpHeader(std::span<uint8_t> frame, ByteWriter& out, const IpAddress& source,
-                   const IpAddress& destination, uint8_t protocol, size_t transport_length) {
+                   const IpAddress& destination, uint8_t protocol, size_t transport_length,
+                   uint32_t fragment_field = kDontFragment) {
   const size_t start = out.position();
   if (source.is_v4()) {
     out.U8(0x45);
     out.U8(0);
     out.U16(static_cast<uint16_t>(kIpv4HeaderSize + transport_length));
-    out.U32(0x4000);  // identification 0, do not fragment (RFC 6864)
+    out.U32(fragment_field);
     out.U8(kHopLimit);
     out.U8(protocol);
     out.U16(0);
@@ -137,9 +141,102 @@ size_t BuildUdpHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
   return writer.position();
 }
 
+std::array<uint8_t, kUdpHeaderSize> MakeUdpHeader(const Endpoint& source,
+                                                  const Endpoint& destination,
+                                                  std::span<const uint8_t> payload) {
+  std::array<uint8_t, kUdpHeaderSize> header;
+  const size_t length = kUdpHeaderSize + payload.size();
+  ByteWriter writer(header);
+  writer.U16(source.port);
+  writer.U16(destination.port);
+  writer.U16(static_cast<uint16_t>(length));
+  writer.U16(0);
+  const uint64_t sum =
+      ChecksumAdd(ChecksumAdd(PseudoHeaderSum(source.address, destination.address, kProtocolUdp,
+                                              static_cast<uint32_t>(length)),
+                              header),
+                  payload);
+  const uint16_t checksum = static_cast<uint16_t>(~ChecksumFold(sum));
+  // Zero means that there is none (RFC 768).
+  ByteWriter(std::span(header).subspan(6)).U16(checksum == 0 ? uint16_t{0xffff} : checksum);
+  return header;
+}
+
+std::array<uint8_t, kIcmpHeaderSize> MakeEchoHeader(EchoType type, const IpAddress& source,
+                                                    const IpAddress& destination,
+                                                    uint16_t identifier, uint16_t sequence,
+                                                    std::span<const uint8_t> payload) {
+  std::array<uint8_t, kIcmpHeaderSize> header;
+  const bool request = type == EchoType::kRequest;
+  ByteWriter writer(header);
+  // RFC 792; RFC 4443, 4.
+  writer.U8(source.is_v4() ? (request ? 8 : 0) : (request ? 128 : 129));
+  writer.U8(0);
+  writer.U16(0);
+  writer.U16(identifier);
+  writer.U16(sequence);
+  FillIcmpChecksum(header, source, destination, ChecksumAdd(0, payload), payload.size());
+  return header;
+}
+
+size_t BuildIpHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
+                      const IpAddress& source, const IpAddress& destination, uint8_t protocol,
+                      size_t transport_length) {
+  ByteWriter writer(out);
+  WriteLinkHeader(writer, sandbox_mac, EtherTypeOf(source), Offload{});
+  WriteIpHeader(out, writer, source, destination, protocol, transport_length);
+  return writer.position();
+}
+
+size_t BuildFragmentHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
+                            const IpAddress& source, const IpAddress& destination, uint8_t protocol,
+                            const Fragment& fragment) {
+  ByteWriter writer(out);
+  WriteLinkHeader(writer, sandbox_mac, EtherTypeOf(source), Offload{});
+  if (source.is_v4()) {
+    const uint32_t field = (fragment.identification & 0xffff) << 16 |
+                           (fragment.more ? 0x2000u : 0u) |
+                           static_cast<uint32_t>(fragment.offset / 8);
+    WriteIpHeader(out, writer, source, destination, protocol, fragment.length, field);
+    return writer.position();
+  }
+  WriteIpHeader(out, writer, source, destination, kProtocolIpv6Fragment,
+                kIpv6FragmentHeaderSize + fragment.length);
+  writer.U8(protocol);
+  writer.U8(0);
+  writer.U16(static_cast<uint16_t>(fragment.offset | (fragment.more ? 1u : 0u)));
+  writer.U32(fragment.identification);
+  return writer.position();
+}
+
+IcmpError IcmpErrorFor(Unreachable why, IpFamily family) {
+  // RFC 792 and RFC 1812, 5.2.7.1; RFC 4443, 3.1 (3.4 for the protocol). The kernel inside turns
+  // them into errno: icmp_err_convert[] and icmpv6_err_convert().
+  constexpr uint8_t kCodesV4[] = {0, 1, 2, 3, 13};
+  constexpr uint8_t kCodesV6[] = {0, 3, 1, 4, 1};
+  const auto index = static_cast<size_t>(why);
+  if (family == IpFamily::kV4) return {3, kCodesV4[index], 0};
+  // A parameter problem points to the offending field: the IPv6 header's next header.
+  if (why == Unreachable::kProtocol) return {4, kCodesV6[index], 6};
+  return {1, kCodesV6[index], 0};
+}
+
+IcmpError PacketTooBig(uint32_t mtu, IpFamily family) {
+  // RFC 1191, 4 and RFC 4443, 3.2.
+  if (family == IpFamily::kV4) return {3, 4, std::min<uint32_t>(mtu, 0xffff)};
+  return {2, 0, mtu};
+}
+
 size_t BuildUnreachable(std::span<uint8_t> out, const MacAddress& sandbox_mac, Unreachable why,
                         const IpAddress& source, const IpAddress& destination,
                         std::span<const uint8_t> ip_packet) {
+  return BuildIcmpError(out, sandbox_mac, IcmpErrorFor(why, source.family()), source, destination,
+                        ip_packet);
+}
+
+size_t BuildIcmpError(std::span<uint8_t> out, const MacAddress& sandbox_mac, const IcmpError& error,
+                      const IpAddress& source, const IpAddress& destination,
+                      std::span<const uint8_t> ip_packet) {
   const bool v4 = source.is_v4();
   const size_t headers = IpHeaderSize(source) + kIcmpHeaderSize;
   const size_t room =
@@ -150,17 +247,10 @@ size_t BuildUnreachable(std::span<uint8_t> out, const MacAddress& sandbox_mac, U
   WriteIpHeader(out, writer, source, destination, v4 ? kProtocolIcmp : kProtocolIcmpv6,
                 kIcmpHeaderSize + quoted.size());
   const size_t message = writer.position();
-  // RFC 792 and RFC 1812, 5.2.7.1; RFC 4443, 3.1 (3.4 for the protocol). The kernel inside turns
-  // them into errno: icmp_err_convert[] and icmpv6_err_convert().
-  constexpr uint8_t kCodesV4[] = {0, 1, 2, 3, 13};
-  constexpr uint8_t kCodesV6[] = {0, 3, 1, 4, 1};
-  const auto index = static_cast<size_t>(why);
-  const bool next_header = !v4 && why == Unreachable::kProtocol;
-  writer.U8(v4 ? 3 : (next_header ? 4 : 1));
-  writer.U8(v4 ? kCodesV4[index] : kCodesV6[index]);
+  writer.U8(error.type);
+  writer.U8(error.code);
   writer.U16(0);
-  // ICMPv6 parameter problem points to the offending field: the IPv6 header's next header.
-  writer.U32(next_header ? 6 : 0);
+  writer.U32(error.rest);
   writer.Bytes(quoted);
   FillIcmpChecksum(out.subspan(message, writer.position() - message), source, destination);
   return writer.position();

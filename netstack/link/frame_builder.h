@@ -51,10 +51,49 @@ enum class Unreachable : uint8_t {
   kProhibited,  // EHOSTUNREACH over IPv4 (code 13), EACCES over IPv6
 };
 
-// `ip_packet` is what is answered: source and destination are taken from `packet`.
+// What an ICMP error says besides what it quotes.
+struct IcmpError {
+  uint8_t type = 0;
+  uint8_t code = 0;
+  uint32_t rest = 0;  // the four bytes before the quote: an MTU, a pointer, or nothing
+  friend bool operator==(const IcmpError&, const IcmpError&) = default;
+};
+IcmpError IcmpErrorFor(Unreachable why, IpFamily family);
+IcmpError PacketTooBig(uint32_t mtu, IpFamily family);
+
+// `ip_packet` is what is answered, and what is quoted of.
+size_t BuildIcmpError(std::span<uint8_t> out, const MacAddress& sandbox_mac, const IcmpError& error,
+                      const IpAddress& source, const IpAddress& destination,
+                      std::span<const uint8_t> ip_packet);
 size_t BuildUnreachable(std::span<uint8_t> out, const MacAddress& sandbox_mac, Unreachable why,
                         const IpAddress& source, const IpAddress& destination,
                         std::span<const uint8_t> ip_packet);
+
+// Transport headers with their checksum complete.
+std::array<uint8_t, kUdpHeaderSize> MakeUdpHeader(const Endpoint& source,
+                                                  const Endpoint& destination,
+                                                  std::span<const uint8_t> payload);
+enum class EchoType : uint8_t { kRequest, kReply };
+std::array<uint8_t, kIcmpHeaderSize> MakeEchoHeader(EchoType type, const IpAddress& source,
+                                                    const IpAddress& destination,
+                                                    uint16_t identifier, uint16_t sequence,
+                                                    std::span<const uint8_t> payload);
+
+// Everything before a transport header; nothing is left to the kernel inside.
+size_t BuildIpHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
+                      const IpAddress& source, const IpAddress& destination, uint8_t protocol,
+                      size_t transport_length);
+
+struct Fragment {
+  uint32_t identification = 0;  // IPv4 has room for half of it
+  size_t offset = 0;            // in bytes, a multiple of eight
+  size_t length = 0;
+  bool more = false;
+};
+// Everything before a fragment's part of the transport's bytes.
+size_t BuildFragmentHeaders(std::span<uint8_t> out, const MacAddress& sandbox_mac,
+                            const IpAddress& source, const IpAddress& destination, uint8_t protocol,
+                            const Fragment& fragment);
 
 size_t BuildArpReply(std::span<uint8_t> out, const MacAddress& sandbox_mac, const Packet& request);
 size_t BuildNeighbourAdvertisement(std::span<uint8_t> out, const MacAddress& sandbox_mac,

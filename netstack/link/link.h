@@ -22,6 +22,9 @@ struct LinkOptions {
   UniqueFd fd;
   MacAddress sandbox_mac{};  // of the TAP device inside
   uint16_t mtu = 1500;
+  // Whether a row of datagrams may be written as one frame (VIRTIO_NET_HDR_GSO_UDP_L4): the device
+  // takes it where it also took TUN_F_USO4 and TUN_F_USO6.
+  bool udp_segmentation = false;
 };
 
 }  // namespace mini::netstack

@@ -137,7 +137,9 @@ PacketKind ParseTcp(const VnetHeader& vnet, std::span<const uint8_t> segment, Pa
   packet.tcp_acknowledgment = reader.U32();
   const size_t header_length = size_t{reader.U8()} >> 4 << 2;
   packet.tcp_flags = reader.U8();
-  reader.Skip(6);  // window, checksum, urgent pointer
+  reader.Skip(4);  // window, checksum
+  const uint16_t urgent = reader.U16();
+  if ((packet.tcp_flags & kTcpUrg) != 0) packet.tcp_urgent = urgent;
   if (reader.failed() || header_length < kTcpHeaderSize || header_length > segment.size()) {
     return PacketKind::kMalformed;
   }
@@ -174,6 +176,11 @@ PacketKind ParseUdp(const VnetHeader& vnet, std::span<const uint8_t> segment, Pa
   }
   packet.payload_offset = packet.transport_offset + kUdpHeaderSize;
   packet.payload_length = length - kUdpHeaderSize;
+  // No kernel makes longer rows (UDP_MAX_SEGMENTS): one frame is not to become 65,000 datagrams.
+  constexpr size_t kMaxRow = 128;
+  if (vnet.gso_type == kVnetGsoUdp && packet.payload_length > kMaxRow * vnet.gso_size) {
+    return PacketKind::kMalformed;
+  }
   if (vnet.gso_type == kVnetGsoUdp && packet.payload_length > vnet.gso_size) {
     packet.datagram_size = vnet.gso_size;
   }
@@ -210,7 +217,10 @@ PacketKind ParseIcmpv6(const VnetHeader& vnet, std::span<const uint8_t> message,
   constexpr uint8_t kNeighbourSolicitation = 135;
   if (type == kNeighbourSolicitation) {
     const auto target = IpAddress::FromBytes(reader.Take(16));
-    if (!target) return PacketKind::kMalformed;
+    // RFC 4861, 7.1.1. A packet in one piece: no datagram of fragments comes here (RFC 6980).
+    if (!target || packet.hop_limit != 255 || IsMulticastOrBroadcast(*target)) {
+      return PacketKind::kMalformed;
+    }
     packet.destination = *target;
     // The unspecified source is duplicate address detection (RFC 4862, 5.4): silence is consent.
     return IsUnspecified(packet.source) ? PacketKind::kIgnored : PacketKind::kNeighbourSolicitation;
@@ -246,13 +256,33 @@ PacketKind ParseTransport(const VnetHeader& vnet, uint8_t protocol,
   return PacketKind::kOtherProtocol;
 }
 
+// `fragmentable` is the part of a packet that was cut, and the fields of `packet` are read: of an
+// IPv4 packet the rest behind its header, of an IPv6 packet the rest behind the fragment header.
+// `unfragmentable` is what counts towards the datagram's length besides.
+PacketKind CheckFragment(const VnetHeader& vnet, std::span<const uint8_t> fragmentable,
+                         size_t unfragmentable, Packet& packet) {
+  constexpr size_t kMaxDatagram = 65535;
+  if (IsMulticastOrBroadcast(packet.destination) || IsUnspecified(packet.source)) {
+    return PacketKind::kIgnored;
+  }
+  packet.payload_length = fragmentable.size();
+  const size_t end = unfragmentable + packet.fragment_offset + fragmentable.size();
+  // Neither checksums nor segments are left to do on a packet that was cut already.
+  if (IsMulticastOrBroadcast(packet.source) || packet.source.is_loopback() ||
+      vnet.partial_checksum() || vnet.gso_type != kVnetGsoNone || fragmentable.empty() ||
+      (packet.more_fragments && fragmentable.size() % 8 != 0) || end > kMaxDatagram) {
+    return PacketKind::kMalformed;
+  }
+  return PacketKind::kFragment;
+}
+
 // RFC 791. `ip` is the rest of the frame, which may be longer than the packet.
 PacketKind ParseIpv4(const VnetHeader& vnet, std::span<const uint8_t> ip, Packet& packet) {
   ByteReader reader(ip);
   const uint8_t version_and_length = reader.U8();
   reader.Skip(1);
   const size_t total_length = reader.U16();
-  reader.Skip(2);
+  packet.fragment_identification = reader.U16();
   const uint16_t fragment = reader.U16();
   reader.Skip(1);
   const uint8_t protocol = reader.U8();
@@ -269,18 +299,41 @@ PacketKind ParseIpv4(const VnetHeader& vnet, std::span<const uint8_t> ip, Packet
   packet.destination = *destination;
   packet.ip_length = total_length;
   packet.transport_offset = packet.ip_offset + header_length;
-  if ((fragment & 0x3fff) != 0) return PacketKind::kFragment;  // more fragments, or an offset
-  return ParseTransport(vnet, protocol, ip.subspan(header_length, total_length - header_length),
-                        packet);
+  packet.dont_fragment = (fragment & 0x4000) != 0;
+  packet.more_fragments = (fragment & 0x2000) != 0;
+  packet.fragment_offset = (fragment & 0x1fffu) * 8u;
+  packet.fragment_protocol = protocol;
+  const auto rest = ip.subspan(header_length, total_length - header_length);
+  if (packet.more_fragments || packet.fragment_offset != 0) {
+    packet.payload_offset = packet.transport_offset;
+    return CheckFragment(vnet, rest, header_length, packet);
+  }
+  return ParseTransport(vnet, protocol, rest, packet);
 }
 
-// RFC 8200. No extension header is accepted: nothing the sandbox needs has one.
+// RFC 8200, 4.5. `rest` begins with the fragment header.
+PacketKind ParseIpv6Fragment(const VnetHeader& vnet, std::span<const uint8_t> rest,
+                             Packet& packet) {
+  ByteReader reader(rest);
+  packet.fragment_protocol = reader.U8();
+  reader.Skip(1);
+  const uint16_t offset_and_flags = reader.U16();
+  packet.fragment_identification = reader.U32();
+  if (reader.failed()) return PacketKind::kMalformed;
+  packet.fragment_offset = offset_and_flags & 0xfff8u;
+  packet.more_fragments = (offset_and_flags & 1) != 0;
+  packet.payload_offset = packet.transport_offset + kIpv6FragmentHeaderSize;
+  return CheckFragment(vnet, rest.subspan(kIpv6FragmentHeaderSize), 0, packet);
+}
+
+// RFC 8200. Of the extension headers only the fragment header is accepted: nothing the sandbox
+// needs has another.
 PacketKind ParseIpv6(const VnetHeader& vnet, std::span<const uint8_t> ip, Packet& packet) {
   ByteReader reader(ip);
   const uint32_t version_class_label = reader.U32();
   const size_t payload_length = reader.U16();
   const uint8_t next_header = reader.U8();
-  reader.Skip(1);
+  packet.hop_limit = reader.U8();
   const auto source = IpAddress::FromBytes(reader.Take(16));
   const auto destination = IpAddress::FromBytes(reader.Take(16));
   if (reader.failed() || !source || !destination || version_class_label >> 28 != 6 ||
@@ -295,7 +348,7 @@ PacketKind ParseIpv6(const VnetHeader& vnet, std::span<const uint8_t> ip, Packet
                     kDestinationOptions = 60, kMobility = 135, kHip = 139, kShim6 = 140;
   switch (next_header) {
     case kFragment:
-      return PacketKind::kFragment;
+      return ParseIpv6Fragment(vnet, ip.subspan(kIpv6HeaderSize, payload_length), packet);
     case kHopByHop:
     case kRouting:
     case kAuthentication:
@@ -308,6 +361,7 @@ PacketKind ParseIpv6(const VnetHeader& vnet, std::span<const uint8_t> ip, Packet
                  ? PacketKind::kIgnored
                  : PacketKind::kExtensionHeader;
     default:
+      packet.dont_fragment = true;
       return ParseTransport(vnet, next_header, ip.subspan(kIpv6HeaderSize, payload_length), packet);
   }
 }

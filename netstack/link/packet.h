@@ -19,6 +19,7 @@ inline constexpr size_t kEthernetHeaderSize = 14;
 inline constexpr size_t kLinkHeaderSize = kVnetHeaderSize + kEthernetHeaderSize;
 inline constexpr size_t kIpv4HeaderSize = 20;
 inline constexpr size_t kIpv6HeaderSize = 40;
+inline constexpr size_t kIpv6FragmentHeaderSize = 8;
 inline constexpr size_t kTcpHeaderSize = 20;
 inline constexpr size_t kUdpHeaderSize = 8;
 inline constexpr size_t kIcmpHeaderSize = 8;
@@ -32,12 +33,14 @@ inline constexpr uint16_t kEtherTypeIpv6 = 0x86dd;
 inline constexpr uint8_t kProtocolIcmp = 1;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
+inline constexpr uint8_t kProtocolIpv6Fragment = 44;
 inline constexpr uint8_t kProtocolIcmpv6 = 58;
 
 inline constexpr uint8_t kTcpFin = 0x01;
 inline constexpr uint8_t kTcpSyn = 0x02;
 inline constexpr uint8_t kTcpRst = 0x04;
 inline constexpr uint8_t kTcpAck = 0x10;
+inline constexpr uint8_t kTcpUrg = 0x20;
 
 enum class PacketKind : uint8_t {
   kMalformed,  // breaks its protocol: dropped without an answer
@@ -48,7 +51,7 @@ enum class PacketKind : uint8_t {
   kNeighbourSolicitation,  // destination: the target
   kOtherProtocol,          // a protocol this stack does not carry: answered with unreachable
   kExtensionHeader,        // an IPv6 packet that does not start with its transport header
-  kFragment,               // dropped: reassembly costs memory, and the sandbox's MTU is known
+  kFragment,               // for reassembly.h; the payload is the fragment's part
   kIgnored,                // multicast, DHCP, unknown Ethernet types: dropped without an answer
 };
 
@@ -65,14 +68,25 @@ struct Packet {
   size_t payload_offset = 0;  // behind the TCP, UDP or ICMP header
   size_t payload_length = 0;
   uint16_t datagram_size = 0;  // kUdp: not 0 when the payload is a row of datagrams of this size
+  // The sender wants to hear of a path on which this is too long: IPv4's DF; over IPv6, where only
+  // senders make fragments, every packet that is in one piece.
+  bool dont_fragment = false;
+  uint8_t hop_limit = 0;  // IPv6
 
   uint8_t tcp_flags = 0;
   uint32_t tcp_sequence = 0;
   uint32_t tcp_acknowledgment = 0;
+  uint16_t tcp_urgent = 0;  // how far behind the sequence number urgent data ends; 0: there is none
 
   uint16_t echo_identifier = 0;
   uint16_t echo_sequence = 0;
   MacAddress sender_mac{};  // kArpRequest
+
+  // kFragment
+  uint32_t fragment_identification = 0;
+  uint32_t fragment_offset = 0;  // of the payload, in bytes
+  bool more_fragments = false;
+  uint8_t fragment_protocol = 0;
 };
 
 Packet ParseFrame(std::span<const uint8_t> frame);

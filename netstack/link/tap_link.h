@@ -30,6 +30,7 @@ class TapLink {
   int fd() const { return options_.fd.get(); }
   const MacAddress& sandbox_mac() const { return options_.sandbox_mac; }
   uint16_t mtu() const { return options_.mtu; }
+  bool udp_segmentation() const { return options_.udp_segmentation; }
   // Not OK once a write has failed for good.
   const Status& status() const { return status_; }
 

@@ -46,10 +46,11 @@ bool KeepSetfcapOverExec() {
 
 bool DropCapabilities(bool keep_setfcap) {
   // Without this, exec by the user id 0 (the host's root, mapped to itself) would regain the
-  // permitted set. Locked: it cannot be undone inside.
+  // permitted set. Locked: it cannot be undone inside. KEEP_CAPS is not: without the set-user-id
+  // fix-up the kernel ignores it (capabilities(7)), and ping(8) fails when it cannot set it.
   constexpr unsigned long kSecureBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
                                         SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
-                                        SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+                                        SECBIT_NO_CAP_AMBIENT_RAISE |
                                         SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
   CapabilitySets kept = {};
   if (keep_setfcap) {

@@ -115,6 +115,13 @@ constexpr OptionEntry kTable[] = {
      [](Options& o, Value v) { return o.AddRulesFile(v); }, kNeedsStack},
     {'\0', "allow", "RULE", kNetwork, "one rule of an allow-list. Can be repeated",
      [](Options& o, Value v) { return o.AddRule(v); }, kNeedsStack},
+    {'\0', "strict-names", "", kNetwork,
+     "refuse what a name of the list lets through and\n"
+     "does not say in TLS or HTTP which server it means",
+     [](Options& o, Value) {
+       return Done([&] { o.builder().SetServerNames(ServerNames::kRequired); });
+     },
+     kNeedsStack},
     {'\0', "max-connections", "N", kNetwork,
      "at most N connections at a time; a further one is\n"
      "refused",

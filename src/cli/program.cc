@@ -41,7 +41,7 @@ const char* EndOfLine(int fd) {
   return tcgetattr(fd, &settings) == 0 && (settings.c_oflag & OPOST) == 0 ? "\r\n" : "\n";
 }
 
-// One write(2) a line, so that lines of the stack's thread and of this one do not mix. Sentences
+// One write(2) a line, so that lines of the stack's process and of this one do not mix. Sentences
 // name paths, which somebody hostile may have made: none reaches the terminal as it is.
 void Say(Product product, std::string_view sentence) {
   (void)WriteAll(STDERR_FILENO,
@@ -131,7 +131,8 @@ int RunProgram(Product product, int argc, const char* const* argv) {
                      .argv = std::move(line->command),
                      .on_notice = [](std::string_view) {},
                      .on_problem = [product](std::string_view sentence) { Say(product, sentence); },
-                     .debug_log = std::move(line->debug_log)};
+                     .debug_log = std::move(line->debug_log),
+                     .process_ends = true};
   if (!quiet) {
     request.on_notice = request.on_problem;
     request.on_summary = [product](const auto& lines) { SaySummary(product, lines); };

@@ -28,7 +28,7 @@ constexpr std::array<const char*, 7> kMachinesProcOfRoot = {
 
 void PlanProc(uid_t uid, int& slot_count, KernelFilesystems& plan) {
   const int proc = slot_count++;
-  plan.before_pivot.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
+  plan.on_host.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
   plan.inside.push_back(Attach(proc, "/proc"));
   const auto close = [&](const char* path) {
     plan.inside.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
@@ -41,9 +41,9 @@ void PlanProc(uid_t uid, int& slot_count, KernelFilesystems& plan) {
 void PlanDev(TunDevice tun, int& slot_count, KernelFilesystems& plan) {
   const int dev = slot_count++;
   const int pts = slot_count++;
-  plan.before_pivot.push_back(
+  plan.on_host.push_back(
       NewFilesystem("tmpfs", "mode", "755", dev, kUntrusted | MOUNT_ATTR_NOEXEC));
-  plan.before_pivot.push_back(
+  plan.on_host.push_back(
       NewFilesystem("devpts", "ptmxmode", "0666", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   plan.inside.push_back(Attach(dev, "/dev"));
   const auto attach_in = [&](int slot, const char* name) {
@@ -52,7 +52,7 @@ void PlanDev(TunDevice tun, int& slot_count, KernelFilesystems& plan) {
   };
   const auto add_node = [&](const char* name) {
     const int node = slot_count++;
-    plan.before_pivot.push_back(
+    plan.on_host.push_back(
         {.kind = MountOpKind::kCloneNode, .source = JoinPath("/dev", name), .slot = node});
     plan.inside.push_back(FileIn(dev, name, "", 0644));
     attach_in(node, name);

@@ -11,7 +11,7 @@
 namespace mini {
 
 struct KernelFilesystems {
-  std::vector<MountOp> before_pivot;  // while the host's device nodes resolve
+  std::vector<MountOp> on_host;  // while the host's device nodes resolve
   std::vector<MountOp> inside;
   std::vector<MountOp> sealed;  // when nothing more is made in /dev
 };

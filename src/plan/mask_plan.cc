@@ -137,7 +137,7 @@ Status HideVerdictLog(MountDraft& draft) {
   if (path.empty()) return OkStatus();
   std::string_view deepest;
   bool shows_elsewhere = false;
-  for (const MountOp& op : draft.phases.before_pivot) {
+  for (const MountOp& op : draft.phases.on_host) {
     if (op.kind != MountOpKind::kCloneTree || (op.attributes & MOUNT_ATTR_RDONLY) != 0) continue;
     if (IsSameOrBelow(path, op.source)) {
       if (op.source.size() > deepest.size()) deepest = op.source;

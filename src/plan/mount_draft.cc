@@ -74,7 +74,7 @@ void MountDraft::MakeScratch() {
     const uint64_t inodes = *policy.scratch_size / kBytesPerInode + kFreeInodes;
     options += StrCat(",size=", *policy.scratch_size, ",nr_inodes=", inodes);
   }
-  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", options, scratch_slot_, kUntrusted));
+  phases.on_host.push_back(NewFilesystem("tmpfs", "mode", options, scratch_slot_, kUntrusted));
   plan.scratch_size = policy.scratch_size;
   plan.scratch_point = upper_point = kScratchPoint;
   upper_slot = scratch_slot_;
@@ -152,7 +152,7 @@ void MountDraft::AddFile(const std::string& target, std::string text) {
 void MountDraft::AddBind(const std::string& source, const std::string& target, bool is_directory,
                          uint64_t attributes) {
   const int slot = NewSlot();
-  phases.before_pivot.push_back(CloneTree(source, slot, attributes));
+  phases.on_host.push_back(CloneTree(source, slot, attributes));
   const bool is_writable = (attributes & MOUNT_ATTR_RDONLY) == 0;
   covers_.push_back(
       {target, CoverKind::kBind, is_directory, is_writable, {Attach(slot, target)}, source});
@@ -253,7 +253,7 @@ void MountDraft::FindScratchView() {
 // An empty root has none of the host's paths, so a copy of the whole tree lies in it meanwhile.
 void MountDraft::LendHostTree() {
   const int host = NewSlot();
-  phases.before_pivot.push_back(CloneTree("/", host, kReadOnly));
+  phases.on_host.push_back(CloneTree("/", host, kReadOnly));
   phases.root.push_back(Attach(host, kHostPoint));
   for (MountOp& lower : phases.lowers) lower.source = kHostPoint + lower.source;
   phases.scratch.push_back({.kind = MountOpKind::kDetach, .target = kHostPoint});
@@ -266,7 +266,7 @@ void MountDraft::Emit() {
   ListWritableRoots();
   FindScratchView();
   for (const auto* phase :
-       {&phases.before_pivot, &phases.pivot, &phases.root, &phases.lowers, &phases.scratch,
+       {&phases.on_host, &phases.root_change, &phases.root, &phases.lowers, &phases.scratch,
         &phases.kernel, &phases.device_points, &phases.sealed, &phases.covers, &phases.last}) {
     plan.mounts.insert(plan.mounts.end(), phase->begin(), phase->end());
   }

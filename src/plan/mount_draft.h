@@ -51,8 +51,8 @@ struct Cover {
 
 // In the order in which they happen.
 struct MountPhases {
-  std::vector<MountOp> before_pivot;   // while paths of the host resolve
-  std::vector<MountOp> pivot;          // the new root becomes "/"
+  std::vector<MountOp> on_host;        // while the host's paths resolve, as the host has them
+  std::vector<MountOp> root_change;    // "/" becomes read-only, or another one
   std::vector<MountOp> root;           // what is put into it when it is a skeleton
   std::vector<MountOp> lowers;         // before anything covers them
   std::vector<MountOp> scratch;        // the scratch file system and what lies in it

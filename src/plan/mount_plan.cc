@@ -1,12 +1,13 @@
 // Theory of operation
 //
 // A run's file system is made in five phases, and the draft keeps a list of steps for each:
-//   before the pivot  detached copies of host trees and new file systems, while host paths resolve
-//   the pivot         the new root becomes "/"; the host's tree is gone
-//   lowers            descriptors of directories that will be overlaid, before anything covers them
-//   scratch           one tmpfs, attached where /dev will cover it, holds every private directory
-//                     and every overlay's upper; overlays are created on it
-//   covers            things put on paths of the new root, parents before children
+//   on the host      detached copies of host trees and new file systems, while all is as it was
+//   change of root   the whole tree becomes read-only; or an empty root takes its place, and the
+//                    host's tree is gone
+//   lowers           descriptors of directories that will be overlaid, before anything covers them
+//   scratch          one tmpfs, attached where /dev will cover it, holds every private directory
+//                    and every overlay's upper; overlays are created on it
+//   covers           things put on paths of the root, parents before children
 #include "plan/mount_plan.h"
 
 #include "plan/mount_draft.h"

@@ -168,7 +168,7 @@ class OverlayPlanner {
   // As the host has it, with what is mounted there.
   void AddKept(const std::string& path, bool is_directory) {
     const int slot = draft_.NewSlot();
-    draft_.phases.before_pivot.push_back(CloneTree(path, slot, kReadOnly));
+    draft_.phases.on_host.push_back(CloneTree(path, slot, kReadOnly));
     draft_.AddCover({path, CoverKind::kKept, is_directory, false, {Attach(slot, path)}});
   }
 

@@ -17,8 +17,8 @@ namespace {
 void PlanSkeleton(MountDraft& draft) {
   MountPhases& phases = draft.phases;
   const int root = draft.NewSlot();
-  phases.before_pivot.push_back(NewFilesystem("tmpfs", "mode", "755", root, kUntrusted));
-  phases.pivot.push_back({.kind = MountOpKind::kPivotRoot, .slot = root});
+  phases.on_host.push_back(NewFilesystem("tmpfs", "mode", "755", root, kUntrusted));
+  phases.root_change.push_back({.kind = MountOpKind::kPivotRoot, .slot = root});
   phases.root.push_back(MakePoint("/proc", true));
   phases.root.push_back(MakePoint("/dev", true));
   phases.last.push_back(
@@ -37,7 +37,7 @@ void PlanCopiedRoot(MountDraft& draft) {
       continue;
     }
     const int slot = draft.NewSlot();
-    phases.before_pivot.push_back(CloneTree(path, slot, kReadOnly));
+    phases.on_host.push_back(CloneTree(path, slot, kReadOnly));
     phases.root.push_back(MakePoint(path, entry.kind == DirectoryEntry::Kind::kDirectory));
     phases.root.push_back(Attach(slot, path));
   }
@@ -52,7 +52,7 @@ void PlanProcForNesting(MountDraft& draft) {
   const int proc = draft.NewSlot();
   uint64_t attributes = kUntrusted | MOUNT_ATTR_NOEXEC;
   if (draft.facts.uid == 0) attributes |= MOUNT_ATTR_RDONLY;
-  draft.phases.before_pivot.push_back(NewFilesystem("proc", "", "", proc, attributes));
+  draft.phases.on_host.push_back(NewFilesystem("proc", "", "", proc, attributes));
   const MountOp place = draft.ScratchDirectory("proc", 0555);
   draft.phases.scratch.push_back(place);
   draft.phases.scratch.push_back({.kind = MountOpKind::kAttachIn,
@@ -74,9 +74,10 @@ void PlanHostRoot(MountDraft& draft) {
   const bool points_exist = draft.Fact("/proc").kind == PathKind::kDirectory &&
                             draft.Fact("/dev").kind == PathKind::kDirectory;
   if (!points_exist) return PlanCopiedRoot(draft);
-  const int root = draft.NewSlot();
-  draft.phases.before_pivot.push_back(CloneTree("/", root, kReadOnly));
-  draft.phases.pivot.push_back({.kind = MountOpKind::kPivotRoot, .slot = root});
+  // The mount namespace is a copy of the host's, of this sandbox alone: it is closed as it is. (A
+  // caller in a chroot, whose "/" is not the namespace's, gets no user namespace: clone(2), EPERM.)
+  draft.phases.root_change.push_back(
+      {.kind = MountOpKind::kSetTreeAttributes, .target = "/", .attributes = kReadOnly});
 }
 
 Status PlanEmptyRoot(MountDraft& draft) {
@@ -128,8 +129,7 @@ void PlanKernelFilesystems(MountDraft& draft) {
   KernelFilesystems kernel = MakeKernelFilesystems(
       draft.facts.uid, nesting && has_tun ? TunDevice::kShown : TunDevice::kHidden,
       draft.plan.slot_count);
-  phases.before_pivot.insert(phases.before_pivot.end(), kernel.before_pivot.begin(),
-                             kernel.before_pivot.end());
+  phases.on_host.insert(phases.on_host.end(), kernel.on_host.begin(), kernel.on_host.end());
   phases.kernel = std::move(kernel.inside);
   phases.sealed = std::move(kernel.sealed);
   draft.MakeScratch();

@@ -39,10 +39,10 @@ void UseUppers(MountDraft& draft) {
   const int slot = draft.NewSlot();
   draft.upper_slot = slot;
   draft.upper_point = JoinPath(draft.plan.scratch_point, kDisk);
-  draft.phases.before_pivot.push_back({.kind = MountOpKind::kCloneOwnDirectory,
-                                       .source = ScratchDirectoryOf(draft.policy, draft.facts),
-                                       .slot = slot,
-                                       .attributes = kUntrusted});
+  draft.phases.on_host.push_back({.kind = MountOpKind::kCloneOwnDirectory,
+                                  .source = ScratchDirectoryOf(draft.policy, draft.facts),
+                                  .slot = slot,
+                                  .attributes = kUntrusted});
   std::vector<MountOp>& scratch = draft.phases.scratch;
   scratch.push_back(draft.ScratchDirectory(kDisk, 0700));
   scratch.push_back(Attach(slot, draft.upper_point));
@@ -60,7 +60,7 @@ void UseUppers(MountDraft& draft) {
 Status HideScratchDirectory(MountDraft& draft) {
   const std::string path = ScratchDirectoryOf(draft.policy, draft.facts);
   if (path.empty()) return OkStatus();
-  const std::vector<MountOp>& trees = draft.phases.before_pivot;
+  const std::vector<MountOp>& trees = draft.phases.on_host;
   const bool is_writable = std::any_of(trees.begin(), trees.end(), [&](const MountOp& op) {
     return op.kind == MountOpKind::kCloneTree && (op.attributes & MOUNT_ATTR_RDONLY) == 0 &&
            (IsSameOrBelow(path, op.source) || PartOf(path, op.source, draft.facts.mounts));

@@ -219,6 +219,9 @@ Result<Policy> PolicyBuilder::Build() {
   if (policy_.verdict_log && policy_.network != Network::kStack) {
     return Contradiction("--log needs the network stack: run mini-tapbox");
   }
+  if (policy_.server_names == ServerNames::kRequired && !policy_.rules) {
+    return Contradiction("--strict-names needs an allow-list: -F FILE or --allow RULE");
+  }
   if (!policy_.overlays.empty() && policy_.mode != Mode::kCustom) {
     return Contradiction("-k needs custom mode: -o ROOT");
   }

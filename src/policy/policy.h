@@ -42,6 +42,9 @@ enum class Nesting { kRefused, kAllowed };
 // What to do where the kernel or its administrator refuses namespaces.
 enum class Degraded { kRefused, kAllowed };
 
+// What a name of the allow-list opened has to say which server it means (TLS, HTTP).
+enum class ServerNames { kAsTheyCome, kRequired };
+
 // A host path that shows inside. Absolute, normalized; symlinks are resolved in plan/.
 struct BindRequest {
   std::string source;
@@ -89,6 +92,7 @@ struct Policy {
   std::optional<std::string> verdict_log;
   // Network::kStack only. Unset: open mode (public addresses).
   std::optional<netstack::RuleSet> rules;
+  ServerNames server_names = ServerNames::kAsTheyCome;  // --strict-names
 };
 
 // Collects settings in any order; each setter reports its own mistake at once and changes nothing
@@ -141,6 +145,7 @@ class PolicyBuilder {
   Status AddRulesText(std::string_view source, std::string_view text);
   // One --allow.
   Status AddRule(std::string_view rule);
+  void SetServerNames(ServerNames names) { policy_.server_names = names; }
 
   // The policy, or the first contradiction. Leaves the builder empty.
   Result<Policy> Build();

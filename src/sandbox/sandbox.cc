@@ -1,6 +1,7 @@
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #include "sys/host_addresses.h"
 #include "sys/host_facts.h"
 #include "sys/resolver_files.h"
+#include "sys/resolver_watch.h"
 #include "sys/route_probe.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
@@ -98,10 +100,21 @@ NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
   return plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew;
 }
 
+netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::string_view hosts) {
+  netstack::ResolverConfig config = netstack::ParseResolvConf(resolv_conf);
+  config.hosts = netstack::ParseHosts(hosts);
+  return config;
+}
+
+// To open them later the stack has to be left the directories that they lie in, for reading. What
+// an ordinary user can read in /etc is no secret of theirs; what root can read is.
+bool MayFollowResolverFiles() { return geteuid() != 0; }
+
 // In the stack's process, at its beginning: the request is a copy there.
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
   netstack::StackOptions options;
   options.filter.rules = std::move(request.policy.rules);
+  options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
   // It has to be opened here, in the host's network namespace, and before the process confines
   // itself.
@@ -118,18 +131,29 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
   if (request.policy.max_connections) options.limits.max_flows = *request.policy.max_connections;
   options.verdict_log = std::move(request.verdict_log);
   options.log_pid = getppid();
-  MINI_ASSIGN_OR_RETURN(const ResolverFiles files, ReadResolverFiles());
-  netstack::ResolvConf resolv_conf = netstack::ParseResolvConf(files.resolv_conf);
-  options.resolver.servers = std::move(resolv_conf.servers);
-  options.resolver.timeout = resolv_conf.timeout;
-  options.resolver.attempts = resolv_conf.attempts;
-  options.resolver.hosts = netstack::ParseHosts(files.hosts);
+  if (log) {
+    options.filter.on_unnamed = [log](const netstack::UnnamedEvent& event) {
+      log->Write("names", event.ToString());
+    };
+  }
+  options.on_notice = request.on_notice;
+  MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
+  options.resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
+  options.filter.search_domains = options.resolver.search;
+  if (!MayFollowResolverFiles()) return options;
+  const auto watch =
+      std::make_shared<ResolverWatch>(std::move(files.resolv_conf), std::move(files.hosts));
+  options.resolver.reread = [watch]() -> std::optional<netstack::ResolverConfig> {
+    if (!watch->ReadIfChanged()) return std::nullopt;
+    return ResolverConfigOf(watch->resolv_conf(), watch->hosts());
+  };
   return options;
 }
 
 Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const DebugLog* log) {
   StackProcessOptions options;
   options.make_options = [&request, log] { return MakeStackOptions(request, log); };
+  if (MayFollowResolverFiles()) options.readable_files = ResolverWatch::Paths();
   options.log_file = request.policy.verdict_log;
   if (request.verdict_log) options.kept_descriptors.push_back(request.verdict_log.get());
   if (log) options.kept_descriptors.push_back(log->descriptor());
@@ -190,23 +214,35 @@ Result<Outcome> Supervise(const RunRequest& request, StackProcess* stack,
   return outcome;
 }
 
-Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
+// What a run is made of.
+struct RunValues {
+  HostFacts facts;
+  Plan plan;
+  std::optional<FrozenPlanOwner> frozen;
+};
+
+Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog* log) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  // Whoever started us may ignore it, which exec(2) passes on: then the kernel reaps every child
+  // itself, here and inside, and nobody learns how it ended (wait(2)).
+  (void)signal(SIGCHLD, SIG_DFL);
   std::unique_ptr<StackProcess> stack;
   if (request.policy.network == Network::kStack) {
     MINI_ASSIGN_OR_RETURN(stack, StartStack(request, log));
   }
   Enter("probe", log);
-  MINI_ASSIGN_OR_RETURN(const HostFacts facts, ProbeHost(request.policy));
+  MINI_ASSIGN_OR_RETURN(values.facts, ProbeHost(request.policy));
+  const HostFacts& facts = values.facts;
   if (request.policy.degraded == Degraded::kAllowed) {
     if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal, log);
   }
   Enter("plan", log);
-  MINI_ASSIGN_OR_RETURN(const Plan plan, MakePlan(request.policy, facts, request.argv));
+  MINI_ASSIGN_OR_RETURN(values.plan, MakePlan(request.policy, facts, request.argv));
+  const Plan& plan = values.plan;
   if (log) log->Write("plan", plan.ToString());
   const bool is_relayed = plan.terminal || plan.interrupt_terminates;
   const SupervisorSignals signals(is_relayed ? JobControl::kRelayed : JobControl::kShared);
-  const FrozenPlanOwner frozen =
+  values.frozen =
       Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
              signals.original_mask());
   for (const std::string& notice : plan.notices) request.on_notice(notice);
@@ -219,7 +255,8 @@ Result<Outcome> RunStages(RunRequest request, const DebugLog* log) {
     scratch.emplace(std::move(made));
   }
   Enter("clone", log);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get(), NetworkNamespaceOf(plan)));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child,
+                        StartChild(values.frozen->get(), NetworkNamespaceOf(plan)));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);
@@ -263,7 +300,9 @@ Result<Outcome> Run(RunRequest request) {
     MINI_ASSIGN_OR_RETURN(request.verdict_log,
                           OpenLogFile("the verdict log", *request.policy.verdict_log));
   }
-  Result<Outcome> outcome = RunStages(std::move(request), log ? &*log : nullptr);
+  auto values = std::make_unique<RunValues>();
+  Result<Outcome> outcome = RunStages(request, *values, log ? &*log : nullptr);
+  if (request.process_ends) (void)values.release();
   if (log) log->Write("outcome", OutcomeText(outcome));
   return outcome;
 }

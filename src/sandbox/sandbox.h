@@ -29,6 +29,9 @@ struct RunRequest {
   std::optional<std::string> debug_log = {};
   // Opened by Run() from policy.verdict_log.
   UniqueFd verdict_log = {};
+  // The process ends right after the run: its values are left to the kernel. To take them apart
+  // would touch each of their pages once more, and since the clone every touch copies a page.
+  bool process_ends = false;
 };
 
 // What would be done, without doing it.

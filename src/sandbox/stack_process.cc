@@ -46,12 +46,14 @@ namespace {
 
 // More lines than a summary has.
 constexpr size_t kMaxSummaryLines = 64;
-// How long a stack may take to end. It has nothing to do then but to write the end of its logs.
+// How long a stack may take to end. It has nothing to do then but to write the end of its logs; on
+// a busy machine that takes its time.
 constexpr int kOrderlyEndMilliseconds = 5000;
 
 struct TapMessage {
   std::array<uint8_t, 6> mac;
   uint16_t mtu;
+  bool udp_segmentation;
 };
 
 enum class ReportKind : uint8_t { kServing, kSummary, kFailed };
@@ -116,6 +118,7 @@ Result<std::optional<Tap>> ReceiveTap(int channel) {
   tap.fd.reset(descriptor);
   tap.mac = content.mac;
   tap.mtu = content.mtu;
+  tap.udp_segmentation = content.udp_segmentation;
   return std::optional<Tap>(std::move(tap));
 }
 
@@ -125,6 +128,14 @@ void ForgetEnvironment() {
     explicit_bzero(*variable, std::strlen(*variable));
   }
   environ = nullptr;
+}
+
+// A terminal is open for reading as well, and what the user types is none of the stack's business.
+// Where it cannot be opened anew (another user's, after su(1)) it stays as it is.
+void CloseTerminalForReading() {
+  if (isatty(STDERR_FILENO) == 0) return;
+  const UniqueFd terminal(open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC));
+  if (terminal) (void)dup2(terminal.get(), STDERR_FILENO);
 }
 
 // Standard input and output become /dev/null, so that no socket takes their numbers.
@@ -154,6 +165,7 @@ Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   if (getppid() != supervisor) _exit(0);  // it died before the line above
   (void)prctl(PR_SET_NAME, "network-stack", 0, 0, 0);
   ForgetEnvironment();
+  CloseTerminalForReading();
   MINI_RETURN_IF_ERROR(KeepOnly(std::move(kept)));
   if (chdir("/") != 0) return StackError(errno, "change to the root directory");
   return OkStatus();
@@ -169,6 +181,7 @@ Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t super
   stack_options.link.fd = std::move(tap->fd);
   stack_options.link.sandbox_mac = tap->mac;
   stack_options.link.mtu = tap->mtu;
+  stack_options.link.udp_segmentation = tap->udp_segmentation;
   stack_options.stop_descriptor = channel;
   MINI_ASSIGN_OR_RETURN(const auto stack, netstack::Stack::Create(std::move(stack_options)));
   MINI_ASSIGN_OR_RETURN(
@@ -233,7 +246,8 @@ std::optional<Status> FailureIn(std::string_view message) {
     std::memcpy(&call, message.data(), sizeof call);
     return Status(StatusCode::kSystem, Stage::kNetwork,
                   StrCat("the network stack made system call ", call.number,
-                         ", which its seccomp filter forbids"));
+                         ", which its seccomp filter forbids"))
+        .WithHint("a flaw in it, or an attack on it");
   }
   const std::optional<StackReport> report = ReportIn(message);
   if (!report || report->kind != ReportKind::kFailed || report->code == StatusCode::kOk) {
@@ -321,7 +335,7 @@ std::optional<Status> StackProcess::ReadLastWords() {
 }
 
 Result<ServingStack> StackProcess::Serve(Tap tap) {
-  TapMessage content = {tap.mac, tap.mtu};
+  TapMessage content = {tap.mac, tap.mtu, tap.udp_segmentation};
   iovec data = {&content, sizeof content};
   const int descriptor = tap.fd.get();
   alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptor)] = {};
@@ -363,7 +377,7 @@ Status StackProcess::DescribeEnd() {
   }
   pidfd_.reset();
   if (info.si_code == CLD_EXITED) return info.si_status == 0 ? OkStatus() : EndedEarly();
-  const char* name = sigabbrev_np(info.si_status);
+  const char* name = sigabbrev_np(info.si_status);  // null: a real-time signal
   return Status(StatusCode::kSystem, Stage::kNetwork,
                 StrCat("the network stack was killed by ",
                        name ? StrCat("SIG", name) : StrCat("signal ", info.si_status)));

@@ -129,8 +129,9 @@ Status Supervisor::ReadReport() {
       return OkStatus();
     case child::ReportKind::kTerminal:
       if (!plan_.terminal || terminal_ || !received->descriptors[0].valid()) break;
-      terminal_.emplace(std::move(received->descriptors[0]),
-                        Terminal::Streams{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
+      terminal_ =
+          std::make_unique<Terminal>(std::move(received->descriptors[0]),
+                                     Terminal::Streams{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
       return OkStatus();
     case child::ReportKind::kDescriptors:
       break;

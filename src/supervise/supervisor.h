@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -79,8 +80,10 @@ class Supervisor {
   std::optional<std::chrono::steady_clock::time_point> interrupted_at_;
   bool control_open_ = true;
   bool command_stopped_ = false;
-  std::optional<Terminal> terminal_;  // plan_.terminal, once the child has made it
-  bool ended_ = false;                // no process of the sandbox is left
+  // plan_.terminal, once the child has made it. Not in place: its buffers are pages that no other
+  // run should touch.
+  std::unique_ptr<Terminal> terminal_;
+  bool ended_ = false;  // no process of the sandbox is left
   bool delivery_given_up_ = false;
   // Notices for when the user's terminal is in order again, and need not be waited for.
   struct Said {

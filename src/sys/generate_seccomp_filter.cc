@@ -3,12 +3,11 @@
 // command that may make sandboxes of its own (user namespaces, and mounts within them), `stack` for
 // the process of the network stack, `stack-reading` for one that may also open files for reading.
 //
-// Theory of operation, of a command's filter. It is the last of several walls: the command has no
-// capability, so
-// most of what is refused here the kernel refuses as well. The filter takes the code behind these
-// calls away from the command (most local exploits of the kernel went through a few of them), and
-// it closes what no capability guards: TIOCSTI, keyrings, leases, set-user-ID bits, nested user
-// namespaces, io_uring.
+// Theory of operation. A command's filter is the last of several walls: the command has no
+// capability, so most of what is refused here the kernel refuses as well. The filter takes the code
+// behind these calls away from the command (most local exploits of the kernel went through a few of
+// them), and it closes what no capability guards: TIOCSTI, keyrings, leases, set-user-ID bits,
+// nested user namespaces, io_uring.
 //
 // All else is allowed: a sandbox for any program cannot know the calls of tomorrow's libc. What is
 // refused gets an errno that programs know how to live with; only the calling convention of an
@@ -23,7 +22,8 @@
 // once for every call number of every architecture it serves (kernel/seccomp.c,
 // seccomp_cache_prepare). So the numbers are cut into intervals of equal treatment, and an optimal
 // binary search tree over them, weighted by how many calls an interval holds, keeps that sum small,
-// and the way to calls that no cache answers short.
+// and the way to calls that no cache answers short. The kernel also translates and compiles every
+// instruction, so equal code is there once, wherever jumps reach it.
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -87,12 +87,11 @@ sock_filter LoadArgument(size_t index) {
   return Load(offsetof(seccomp_data, args) + index * sizeof(uint64_t));
 }
 
-bool operator==(const sock_filter& a, const sock_filter& b) {
+bool IsSame(const sock_filter& a, const sock_filter& b) {
   return a.code == b.code && a.jt == b.jt && a.jf == b.jf && a.k == b.k;
 }
 bool SameCode(const Code& a, const Code& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const sock_filter& x, const sock_filter& y) { return x == y; });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), IsSame);
 }
 
 // --- What is refused ---
@@ -347,7 +346,7 @@ void AllowSocketOptions(CallTable& table) {
     return WhereArgument(2, names, {Allow()}, unknown);
   };
   const Code of_socket = options({SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_RCVBUF,
-                                  SO_SNDBUF, SO_RCVTIMEO, SO_SNDTIMEO});
+                                  SO_RCVLOWAT, SO_SNDBUF, SO_RCVTIMEO, SO_SNDTIMEO});
   const Code of_tcp =
       options({TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
                TCP_NOTSENT_LOWAT, TCP_MAXSEG, TCP_QUICKACK, TCP_FASTOPEN_CONNECT});
@@ -410,14 +409,17 @@ CallTable StackCalls(uint32_t arch, Kind kind) {
   AllowSocketOptions(table);
   table.AllowAll({"connect", "accept4", "getsockname", "getpeername"});
   table.Treat("fcntl", OnlyWhereArgument(1, {F_GETFD, F_SETFD, F_GETFL, F_SETFL}));
-  // How lines end on the terminal that standard error may be; the C library's two ways of asking.
+  // How lines end on the terminal that standard error may be, in the C library's two ways of
+  // asking; whether urgent data is next.
   constexpr uint32_t kTcgets2 = 0x802c542a;
-  table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2}));
+  constexpr uint32_t kSiocatmark = 0x8905;
+  table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2, kSiocatmark}));
   AllowPlainMemory(table);
   AllowPlainFutexes(table);
-  // Of the process: its own numbers, its end, being stopped and continued.
+  // Of the process: its own numbers, its end, being stopped and continued. AddressSanitizer asks
+  // for the alternate signal stack before a call that does not return.
   table.AllowAll({"getpid", "gettid", "getppid", "sysinfo", "sched_yield", "rt_sigprocmask",
-                  "rt_sigreturn", "restart_syscall", "exit", "exit_group"});
+                  "rt_sigreturn", "sigaltstack", "restart_syscall", "exit", "exit_group"});
   if (kind == Kind::kStackReading) AllowReadingFiles(table);
   return table;
 }
@@ -464,6 +466,46 @@ std::vector<Interval> Intervals(const CallTable& table) {
   return intervals;
 }
 
+// A program written from its end to its start, since jumps only lead forwards. A place is a
+// distance from the end.
+class Layout {
+ public:
+  // `code`, which ends by returning; where it is there already and near enough, that one.
+  size_t Block(const Code& code) {
+    for (size_t place = code.size(); place <= reversed_.size(); ++place) {
+      const auto end = reversed_.begin() + static_cast<ptrdiff_t>(place - code.size());
+      const bool same = std::equal(code.rbegin(), code.rend(), end, IsSame);
+      if (same && reversed_.size() - place < kReach) return place;
+    }
+    reversed_.insert(reversed_.end(), code.rbegin(), code.rend());
+    return reversed_.size();
+  }
+
+  // To `right` when the accumulator is at least `number`, else to `left`.
+  size_t Branch(uint32_t number, size_t right, size_t left) {
+    // Each is one jump away, or, where a conditional one does not reach it, two.
+    right = Near(right);
+    left = Near(left);
+    right = Near(right);
+    reversed_.push_back(Jump(BPF_JGE, number, reversed_.size() - right, reversed_.size() - left));
+    return reversed_.size();
+  }
+
+  Code Take() { return Code(reversed_.rbegin(), reversed_.rend()); }
+
+ private:
+  static constexpr size_t kReach = UINT8_MAX - 1;
+
+  size_t Near(size_t place) {
+    const size_t distance = reversed_.size() - place;
+    if (distance <= UINT8_MAX - 1) return place;
+    reversed_.push_back(Statement(BPF_JMP | BPF_JA, static_cast<uint32_t>(distance)));
+    return reversed_.size();
+  }
+
+  Code reversed_;
+};
+
 // The optimal alphabetic tree over all intervals by dynamic programming: split(i, j) is the first
 // interval of the right half of the best tree over i..j.
 class SearchTree {
@@ -478,7 +520,11 @@ class SearchTree {
   }
 
   // Expects the call number in the accumulator.
-  Code Emit() const { return Emit(0, intervals_.size() - 1); }
+  Code Emit() const {
+    Layout layout;
+    Emit(0, intervals_.size() - 1, layout);
+    return layout.Take();
+  }
 
  private:
   void Solve(size_t i, size_t j) {
@@ -494,21 +540,13 @@ class SearchTree {
     }
   }
 
-  Code Emit(size_t i, size_t j) const {
-    if (i == j) return intervals_[i].code;
+  // Yields where the subtree begins.
+  size_t Emit(size_t i, size_t j, Layout& layout) const {
+    if (i == j) return layout.Block(intervals_[i].code);
     const size_t k = split_[i][j];
-    const Code left = Emit(i, k - 1);
-    const Code right = Emit(k, j);
-    Code code;
-    if (left.size() <= UINT8_MAX) {
-      code.push_back(Jump(BPF_JGE, intervals_[k].first, left.size(), 0));
-    } else {  // only JA reaches further than 255 instructions
-      code.push_back(Jump(BPF_JGE, intervals_[k].first, 0, 1));
-      code.push_back(Statement(BPF_JMP | BPF_JA, static_cast<uint32_t>(left.size())));
-    }
-    code.insert(code.end(), left.begin(), left.end());
-    code.insert(code.end(), right.begin(), right.end());
-    return code;
+    const size_t right = Emit(k, j, layout);
+    const size_t left = Emit(i, k - 1, layout);
+    return layout.Branch(intervals_[k].first, right, left);
   }
 
   std::vector<Interval> intervals_;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ PathKind KindOf(mode_t mode) {
 Result<std::string> PathOfDescriptor(int fd, const std::string& path) {
   std::array<char, 32> link{"/proc/self/fd/"};
   *std::to_chars(link.data() + 14, link.data() + link.size() - 1, fd).ptr = '\0';
-  std::string target(PATH_MAX, '\0');
+  std::array<char, PATH_MAX> target;
   const ssize_t length = readlink(link.data(), target.data(), target.size());
   if (length < 0) {
     const int error = errno;
@@ -53,9 +54,22 @@ Result<std::string> PathOfDescriptor(int fd, const std::string& path) {
     if (error == ENOENT) return std::move(status).WithHint("/proc must be mounted");
     return status;
   }
-  target.resize(static_cast<size_t>(length));
-  if (!IsAbsolutePath(target)) target.clear();
-  return target;
+  const std::string_view found(target.data(), static_cast<size_t>(length));
+  return std::string(IsAbsolutePath(found) ? found : std::string_view());
+}
+
+// A normalized path that resolves without a symlink is its own canonical form, which spares a look
+// into /proc. O_PATH looks at the object without opening it: no FIFO blocks, no device is touched
+// (open(2)). Invalid, with errno as it is, where a symlink is on the way or openat2(2) is missing.
+UniqueFd LookWithoutSymlinks(const std::string& path) {
+  if (path != NormalizePath(path)) {
+    errno = ELOOP;
+    return UniqueFd();
+  }
+  open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  return UniqueFd(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
 }
 
 Result<std::vector<MountFact>> ReadMounts() {
@@ -161,14 +175,13 @@ Result<DirectoryEntry> ReadEntry(int directory, const std::string& path, const d
     entry.kind = DirectoryEntry::Kind::kDirectory;
   } else if (type == DT_LNK) {
     entry.kind = DirectoryEntry::Kind::kSymlink;
-    entry.symlink_target.resize(PATH_MAX);
-    const ssize_t length =
-        readlinkat(directory, raw.d_name, entry.symlink_target.data(), entry.symlink_target.size());
+    std::array<char, PATH_MAX> target;
+    const ssize_t length = readlinkat(directory, raw.d_name, target.data(), target.size());
     if (length < 0) {
       return SystemError(Stage::kProbe, errno,
                          StrCat("readlink ", EscapeForTerminal(JoinPath(path, entry.name))));
     }
-    entry.symlink_target.resize(static_cast<size_t>(length));
+    entry.symlink_target.assign(target.data(), static_cast<size_t>(length));
   }
   return entry;
 }
@@ -178,8 +191,8 @@ Result<DirectoryEntry> ReadEntry(int directory, const std::string& path, const d
 Result<std::string> ReadWorkingDirectory() {
   // The system call itself: glibc's getcwd(3) would walk upwards where the kernel says that the
   // directory cannot be reached, and name a directory that is not the one meant.
-  std::string path(PATH_MAX, '\0');
-  const long length = syscall(SYS_getcwd, path.data(), path.size());
+  std::array<char, PATH_MAX> buffer;
+  const long length = syscall(SYS_getcwd, buffer.data(), buffer.size());
   if (length < 0) {
     const int error = errno;
     if (error == ENOENT) {
@@ -188,8 +201,8 @@ Result<std::string> ReadWorkingDirectory() {
     }
     return SystemError(Stage::kProbe, error, "find the working directory");
   }
-  path.resize(static_cast<size_t>(length) - 1);  // the count includes the final NUL
-  if (!IsAbsolutePath(path)) {                   // "(unreachable)/..." (getcwd(3))
+  std::string path(buffer.data());
+  if (!IsAbsolutePath(path)) {  // "(unreachable)/..." (getcwd(3))
     return Status(StatusCode::kNotFound, Stage::kProbe,
                   "the working directory lies outside of the root directory")
         .WithHint("cd to one that can be reached");
@@ -199,8 +212,9 @@ Result<std::string> ReadWorkingDirectory() {
 
 Result<PathFact> ReadPathFact(const std::string& path) {
   PathFact fact;
-  // O_PATH looks at the object without opening it: no FIFO blocks, no device is touched (open(2)).
-  const UniqueFd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
+  UniqueFd fd = LookWithoutSymlinks(path);
+  const bool is_canonical = fd.valid();
+  if (!fd && errno != ENOENT) fd.reset(open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return fact;
     if (errno == EACCES) {
@@ -214,7 +228,11 @@ Result<PathFact> ReadPathFact(const std::string& path) {
     return SystemError(Stage::kProbe, errno, StrCat("stat ", EscapeForTerminal(path)));
   }
   fact.kind = KindOf(status.st_mode);
-  MINI_ASSIGN_OR_RETURN(fact.canonical, PathOfDescriptor(fd.get(), path));
+  if (is_canonical) {
+    fact.canonical = path;
+  } else {
+    MINI_ASSIGN_OR_RETURN(fact.canonical, PathOfDescriptor(fd.get(), path));
+  }
   return fact;
 }
 

@@ -12,7 +12,8 @@
 namespace mini {
 namespace {
 
-constexpr size_t kFirstRead = 16 * 1024;
+// The kernel answers a read of most files of /proc with a page at most.
+constexpr size_t kFirstRead = 4 * 1024;
 
 // Reads to the `expected` size, which spares the call that would say "end of file", or to the end
 // when it is unknown (0) or the file turns out shorter. The buffer doubles, so that a large file

@@ -54,6 +54,121 @@ def udp(host, port, text="hello", timeout="2"):
     timed(action)
 
 
+def datagram_socket(host, port, timeout=2.0):
+    client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    client.settimeout(timeout)
+    client.connect((host, int(port)))
+    return client
+
+
+def udp_many(host, port, count):
+    """Echoed datagrams of changing sizes, eight under way at once: how many were right, and how
+    many came in another order."""
+    right, disordered, sent, received = 0, 0, 0, 0
+    with datagram_socket(host, port) as client:
+        while received < int(count):
+            while sent < int(count) and sent < received + 8:
+                client.send(b"%08d" % sent + bytes(sent // 16 % 5 * 300))
+                sent += 1
+            answer = client.recv(65536)
+            number = int(answer[:8])
+            right += answer[8:] == bytes(number // 16 % 5 * 300)
+            disordered += number != received
+            received += 1
+    print(right, disordered)
+
+
+def udp_again(host, port, size):
+    """A datagram that is sent until its echo comes: its length. The first ones may be lost, while
+    the path's MTU is learned."""
+    with datagram_socket(host, port, 0.5) as client:
+        for _ in range(10):
+            try:
+                client.send(bytes(int(size)))
+                print(len(client.recv(65536)))
+                return
+            except OSError as error:
+                failure = name_of(error)
+    print(failure)
+
+
+def path_mtu(host, port, size):
+    """Datagrams that may not be cut, until one fails: how, and the path's MTU by then."""
+    six = ":" in host
+    level, discover, mtu = (socket.IPPROTO_IPV6, 23, 24) if six else (socket.IPPROTO_IP, 10, 14)
+    with datagram_socket(host, port) as client:
+        client.setsockopt(level, discover, 2)  # IP_PMTUDISC_DO
+        failure = "none"
+        for _ in range(50):
+            try:
+                client.send(bytes(int(size)))
+                time.sleep(0.02)
+            except OSError as error:
+                failure = name_of(error)
+                break
+        print(failure, client.getsockopt(level, mtu))
+
+
+def icmp_error(host, port):
+    """The ICMP error that a datagram brings, as ip(7)'s error queue has it: type/code errno."""
+    import struct
+    six = ":" in host
+    level, option = (socket.IPPROTO_IPV6, 25) if six else (socket.IPPROTO_IP, 11)  # RECVERR
+    with datagram_socket(host, port) as client:
+        client.setsockopt(level, option, 1)
+        client.send(b"x")
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                _, ancillary, _, _ = client.recvmsg(100, 512, socket.MSG_ERRQUEUE)
+            except BlockingIOError:
+                time.sleep(0.01)
+                continue
+            number, _, kind, code = struct.unpack_from("IBBB", ancillary[0][2])
+            print(f"{kind}/{code} {errno.errorcode[number]}")
+            return
+    print("none")
+
+
+def shout(*addresses):
+    """A datagram to each multicast or broadcast address: how many could be sent."""
+    sent = 0
+    for address in addresses:
+        family, _, _, _, where = socket.getaddrinfo(address, 5353, 0, socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            sent += client.sendto(b"anybody?", where) == 8
+    print(sent)
+
+
+def ping(host, size, count):
+    """Echo requests by an unprivileged socket, one after the other: how many were answered as they
+    should be, or the first error."""
+    import struct
+    six = ":" in host
+    family, protocol = ((socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else
+                        (socket.AF_INET, socket.IPPROTO_ICMP))
+    level, option = (socket.IPPROTO_IPV6, 25) if six else (socket.IPPROTO_IP, 11)  # RECVERR
+    payload_bytes = os.urandom(int(size))
+    right = 0
+    with socket.socket(family, socket.SOCK_DGRAM, protocol) as client:
+        client.settimeout(5)
+        client.setsockopt(level, option, 1)  # as ping(8) does: else only some errors are reported
+        try:
+            client.connect((host, 0))
+            for sequence in range(1, int(count) + 1):
+                client.send(struct.pack("!BBHHH", 128 if six else 8, 0, 0, 0, sequence)
+                            + payload_bytes)
+                answer = client.recv(70000)
+                kind, code, _, _, number = struct.unpack_from("!BBHHH", answer)
+                right += ((kind, code, number) == (129 if six else 0, 0, sequence)
+                          and answer[8:] == payload_bytes)
+        except OSError as error:
+            print(name_of(error))
+            return
+    print(right)
+
+
 def resolve(*names):
     """The addresses of each name, sorted; or the error."""
     for name in names:

@@ -71,6 +71,7 @@ class Stage:
         self.bin_dir = None
         self.identities = {}
         self.problems = {}  # "namespaces", "tun", "mini-sandbox", "mini-tapbox", "probe" -> reason
+        self.servers = None  # the pid of the world's servers, in whose network namespace they are
         self.kept = set()  # processes that belong to the run itself
         self.durations = {}  # seconds of every test
         self.started = set()  # sandboxes that a test still holds

@@ -30,6 +30,10 @@ def unshare(flags):
     _check(_libc.unshare(ctypes.c_int(flags)), f"unshare(0x{flags:x})")
 
 
+def setns(descriptor, kind):
+    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+
+
 def mount(source, target, fstype=None, flags=0, data=None):
     def encode(text):
         return None if text is None else os.fsencode(text)

@@ -9,9 +9,9 @@ import linux
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def stack_of(process):
-    """The process id of a running sandbox's network stack."""
-    for pid in linux.children_of(process.pid):
+def stack_of(supervisor):
+    """The process id of a running sandbox's network stack; `supervisor` is its Popen or number."""
+    for pid in linux.children_of(getattr(supervisor, "pid", supervisor)):
         with open(f"/proc/{pid}/comm", encoding="ascii") as file:
             if file.read() == "network-stack\n":
                 return pid

@@ -195,6 +195,11 @@ class Supervisor(harness.SandboxTest):
         self.assertEqual(process.stdout.readline(), b"ready\n")
         return process
 
+    def test_learns_the_exit_code_although_the_caller_ignores_what_its_children_do(self):
+        outcome = self.shell("exit 3", before_exec=lambda: signal.signal(signal.SIGCHLD,
+                                                                         signal.SIG_IGN))
+        self.assert_code(outcome, 3)
+
     def test_killed_leaves_no_process_mount_file_or_socket(self):
         def traces():
             with open("/proc/self/mountinfo", encoding="utf-8") as mounts, \

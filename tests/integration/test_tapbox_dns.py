@@ -1,12 +1,17 @@
 """DNS as policy: what the sandbox is told, and what the host's resolver gets to see."""
 
+import contextlib
+import functools
+import pathlib
 import re
+import shutil
 import struct
 import subprocess
 
 import harness
 import tapbox
 import world
+import world_dns
 
 
 def query(name, qtype, ident=0x1234, flags=0x0100, additional=b""):
@@ -83,6 +88,29 @@ class Answers(tapbox.TapboxTest):
         self.assertIn(self.status(outcome), ("SERVFAIL", "NOERROR"), outcome)
         self.assertNotIn(" IN A ", outcome.out)
 
+    def test_a_chain_of_more_than_eight_CNAMEs_is_a_failure(self):
+        outcome = self.dig("chain2.example", "A", rules=("chain2.example",))
+        self.assertIn("198.51.100.14", outcome.out, outcome)
+        outcome = self.dig("long-chain.example", "A", rules=("long-chain.example",))
+        self.assertEqual(self.status(outcome), "SERVFAIL", outcome)
+
+    def test_names_of_addresses_are_those_that_led_there(self):
+        outcome = self.tapbox_shell("dig +tries=1 +short -x 198.51.100.10; "
+                                    "dig +tries=1 +short allowed.example A allowed.example AAAA >&2; "
+                                    "dig +tries=1 +short -x 198.51.100.10; "
+                                    "getent hosts 2001:db8:a::10")
+        by_dig, by_getent = outcome.lines()
+        self.assertEqual(by_dig, "allowed.example.", outcome)
+        self.assertEqual(by_getent.split(), ["2001:db8:a::10", "allowed.example"], outcome)
+        self.assertEqual([line for line in self.logged("dns.log") if "PTR" in line], [])
+
+    def test_negative_answers_can_be_remembered_and_refusals_not(self):
+        outcome = self.dig("nx.example", "A", rules=("nx.example",))
+        self.assertRegex(outcome.out, r"example\.\s+\d+\s+IN\s+SOA", outcome)
+        outcome = self.dig("+noedns", "refused.example", "A")
+        self.assertEqual(self.status(outcome), "NXDOMAIN", outcome)
+        self.assertNotIn("SOA", outcome.out)
+
     def test_truncated_answers_of_the_resolver_are_asked_for_again_by_tcp(self):
         outcome = self.dig("+short", "+tcp", "truncated.example", "A",
                            rules=("truncated.example",))
@@ -129,6 +157,230 @@ class Answers(tapbox.TapboxTest):
         outcome = self.dig("+noall", "+answer", "allowed.example", "A")
         self.assertLessEqual(int(outcome.out.split()[1]), 3600, outcome)
         self.assertGreater(int(outcome.out.split()[1]), 0, outcome)
+
+
+class ClientTest(tapbox.TapboxTest):
+    """Clients that are written for the purpose, and a host whose resolver files a test changes."""
+
+    def setUp(self):
+        super().setUp()
+        shutil.copy(tapbox.HERE / "dns_client.py", self.work / "dns_client.py")
+
+    def dns_client(self, *arguments, **more):
+        outcome = self.tapbox(harness.PYTHON, "dns_client.py", *map(str, arguments), **more)
+        self.assert_code(outcome, 0)
+        return outcome
+
+    def write_resolver_file(self, name, text):
+        """The host's /etc/resolv.conf or /etc/hosts is a mount of this one."""
+        (self.run_dir / name).write_text(text, encoding="ascii")
+
+    @contextlib.contextmanager
+    def resolver_file(self, name, text):
+        before = (self.run_dir / name).read_text(encoding="ascii")
+        self.write_resolver_file(name, text)
+        try:
+            yield
+        finally:
+            self.write_resolver_file(name, before)
+
+
+class Clients(ClientTest):
+    def test_EDNS_of_every_kind(self):
+        cookie = "000a0008" + "0102030405060708"
+        asked = {
+            "plain": (("1232",), "0 qrR 1 0,0,"),
+            "a cookie": (("1232", cookie), "0 qrR 1 0,0,"),
+            "cookie, padding, subnet": (("4096", cookie + "000c00020000" + "0008000400010000"),
+                                        "0 qrR 1 0,0,"),
+            "DO bit": (("1232", "", "0", "8000"), "0 qrR 1 0,0,"),
+            "a later version": (("1232", "", "1"), "16 qrR 0 0,0,"),
+            "no room at all": (("0",), "0 qrR 1 0,0,"),
+        }
+        script = "".join(f"python3 dns_client.py ask 198.18.0.53 {transport} allowed.example A "
+                         f"{' '.join(repr(word) for word in words)};"
+                         for words, _ in asked.values() for transport in ("udp", "tcp"))
+        outcome = self.tapbox_shell(script)
+        expected = [answer for _, answer in asked.values() for _ in range(2)]
+        self.assertEqual(outcome.lines(), expected, outcome)
+        self.assertEqual(len(self.logged("dns.log")), 1, "the rest came from the cache")
+
+    def test_dig_with_its_cookie_is_told_why_a_name_is_refused(self):
+        outcome = self.tapbox("dig", "+tries=1", "+time=5", "+cookie", "refused.example", "A")
+        self.assertIn("status: REFUSED", outcome.out, outcome)
+        self.assertIn("EDE: 15 (Blocked): (no rule names it)", outcome.out, outcome)
+        self.assertNotIn("COOKIE:", outcome.out)
+
+    def test_as_Go_asks(self):
+        outcome = self.dns_client("go", "allowed.example", "truncated.example", "refused.example",
+                                  "nx.example",
+                                  rules=("allowed.example", "truncated.example", "nx.example"))
+        allowed, truncated, *negative = outcome.lines()
+        self.assertEqual(allowed, "allowed.example 0 0 198.51.100.10 2001:db8:a::10", outcome)
+        self.assertEqual(len(truncated.split()), 3 + 30, outcome)
+        self.assertEqual(negative, ["refused.example 5 5", "nx.example 3 3"], outcome)
+
+    def test_two_queries_of_one_socket(self):
+        outcome = self.dns_client("musl", "allowed.example")
+        self.assertEqual(outcome.out, "0 1 0 1\n", outcome)
+        outcome = self.dns_client("musl", "refused.example")
+        self.assertEqual(outcome.out, "3 0 3 0\n", outcome)
+
+    def test_musl(self):
+        program = self.work / "resolve_names"
+        subprocess.run(["musl-gcc", "-static", "-O1", "-o", program,
+                        tapbox.HERE / "resolve_names.c"], check=True)
+        program.chmod(0o755)
+        outcome = self.tapbox("./resolve_names", "allowed.example", "alias.example",
+                              "truncated.example", "v4only.example", "refused.example",
+                              "nx.example", "fromhosts.example",
+                              rules=("allowed.example", "alias.example", "truncated.example",
+                                     "v4only.example", "nx.example", "fromhosts.example"))
+        found = {line.split()[0]: line.split()[1:] for line in outcome.lines()}
+        both = ["198.51.100.10", "2001:db8:a::10"]
+        self.assertEqual(sorted(found["allowed.example"][1:]), both, outcome)
+        self.assertEqual(sorted(found["alias.example"][1:]), both, outcome)
+        self.assertEqual(found["v4only.example"][1:], ["198.51.100.11"], outcome)
+        # Up to version 1.2.3 it does not use TCP: it gets what fits.
+        self.assertGreaterEqual(len(found["truncated.example"][1:]), 25, outcome)
+        self.assertEqual(found["fromhosts.example"][1:], ["198.51.100.77"], outcome)
+        for name in ("refused.example", "nx.example"):
+            self.assertEqual(found[name][1:], ["EAI_NONAME"], outcome)
+            self.assertLess(int(found[name][0]), 1000, "REFUSED would be no answer to it")
+
+    def test_TCP_connections_are_bounded_and_places_come_free(self):
+        outcome = self.dns_client("connections", 150, "allowed.example")
+        self.assertEqual(outcome.out, f"{150 - 128} 0 0\n", outcome)
+
+    def test_a_message_too_long_for_a_query_resets_its_connection(self):
+        self.assertEqual(self.dns_client("oversize", 4096).out, "open\n")
+        self.assertEqual(self.dns_client("oversize", 4097).out, "reset\n")
+
+    def test_short_names_by_the_hosts_search_list(self):
+        program = self.work / "resolve_names"
+        subprocess.run(["musl-gcc", "-static", "-O1", "-o", program,
+                        tapbox.HERE / "resolve_names.c"], check=True)
+        program.chmod(0o755)
+        conf = f"nameserver {world.DNS_V4}\nsearch corp.example lab.example\n"
+        script = ("getent ahostsv4 intranet | head -1; ./resolve_names intranet; "
+                  "python3 client.py resolve intranet; curl -sS http://intranet/name")
+        with self.resolver_file("resolv.conf", conf):
+            outcome = self.tapbox_shell(script, rules=("intranet.lab.example",))
+        getent, musl, python, *_ = outcome.lines()
+        self.assertEqual(getent.split()[0], "198.51.100.10", outcome)
+        self.assertIn("198.51.100.10", musl, outcome)
+        self.assertEqual(python, "intranet 198.51.100.10 2001:db8:a::10", outcome)
+        self.assert_code(outcome, 0)
+        self.assertEqual(self.names_asked_upstream(), {"intranet.lab.example"})
+
+    def test_ndots_of_the_host(self):
+        conf = f"nameserver {world.DNS_V4}\nsearch example\noptions ndots:2 rotate\n"
+        with self.resolver_file("resolv.conf", conf):
+            outcome = self.tapbox_shell("getent ahostsv4 intranet.lab",
+                                        rules=("intranet.lab.example",))
+        self.assertIn("198.51.100.10", outcome.out, outcome)
+        self.assertEqual(len(outcome.verdicts()), 0, "the first that was tried was the right one")
+
+
+@functools.cache
+def serve_on_the_host(address):
+    """A DNS server in this process, which lives on the host; the path of its log."""
+    log = pathlib.Path(harness.stage.run_dir) / f"dns-{address}.log"
+    server = world_dns.DnsServer({"onhost.example.": world_dns.Name(("198.51.100.15",))}, log)
+    server.serve(address)
+    return log
+
+
+@functools.cache
+def make_link_local(address, link):
+    """An interface of the host with that one address."""
+    for words in (("link", "add", link, "type", "veth", "peer", "name", f"{link}p"),
+                  ("link", "set", link, "addrgenmode", "none"),
+                  ("link", "set", f"{link}p", "addrgenmode", "none"),
+                  ("address", "add", f"{address}/64", "dev", link, "nodad"),
+                  ("link", "set", f"{link}p", "up"),
+                  ("link", "set", link, "up")):
+        subprocess.run(["ip", *words], check=True)
+
+
+@harness.as_root_too
+class Resolvers(ClientTest):
+    """What the host's resolv.conf may name."""
+
+    def resolve(self, conf, name="allowed.example", **more):
+        with self.resolver_file("resolv.conf", conf):
+            return self.tapbox("getent", "ahostsv4", name, rules=(name,), **more)
+
+    def test_one_on_the_hosts_loopback(self):
+        log = serve_on_the_host("127.0.0.53")
+        outcome = self.resolve("nameserver 127.0.0.53\noptions edns0 trust-ad\n",
+                               "onhost.example")
+        self.assertIn("198.51.100.15", outcome.out, outcome)
+        self.assertEqual(log.read_text(encoding="ascii").splitlines()[-1],
+                         "127.0.0.53 udp A onhost.example.")
+        # Which opens nothing else of it.
+        outcome = self.client("connect", "127.0.0.53", 80)
+        self.assert_quickly_refused(outcome)
+
+    def test_one_of_IPv6(self):
+        outcome = self.resolve(f"nameserver {world.DNS_V6}\n")
+        self.assertIn("198.51.100.10", outcome.out, outcome)
+        self.assertIn(f"{world.DNS_V6} udp A allowed.example.", self.logged("dns.log"))
+
+    def test_one_of_a_link_by_its_zone(self):
+        make_link_local("fe80::53", "dns0")
+        log = serve_on_the_host("fe80::53%dns0")
+        outcome = self.resolve("nameserver fe80::53%dns0\n", "onhost.example")
+        self.assertIn("198.51.100.15", outcome.out, outcome)
+        self.assertIn("udp A onhost.example.", log.read_text(encoding="ascii").splitlines()[-1])
+
+    def test_one_that_is_to_be_asked_over_TCP(self):
+        outcome = self.resolve(f"nameserver {world.DNS_V4}\noptions use-vc\n")
+        self.assertIn("198.51.100.10", outcome.out, outcome)
+        self.assertEqual({line.split()[1] for line in self.logged("dns.log")}, {"tcp"})
+
+    def test_a_second_one_when_the_first_is_silent_or_closed(self):
+        for first in (world.BLACKHOLE_V4, world.UNNAMED_V4):
+            with self.subTest(first=first):
+                outcome = self.resolve(f"nameserver {first}\nnameserver {world.DNS_V4}\n"
+                                       "options timeout:1\n")
+                self.assertIn("198.51.100.10", outcome.out, outcome)
+                self.assertLess(outcome.seconds, 4)
+
+    def test_none_is_a_failure_that_comes_soon(self):
+        outcome = self.resolve(f"nameserver {world.UNNAMED_V4}\noptions timeout:1 attempts:1\n")
+        self.assert_code(outcome, 2)  # getent(1): a key was not found
+        self.assertLess(outcome.seconds, 4)
+
+
+class ChangingResolver(ClientTest):
+    """For ordinary users: root's stack is left no file that it could look at again."""
+
+    def test_another_one_while_the_sandbox_runs(self):
+        serve_on_the_host("127.0.0.54")
+        script = ("while read name; do getent ahostsv4 $name | head -1; echo end; done")
+        with self.resolver_file("resolv.conf", f"nameserver {world.DNS_V4}\n"):
+            process = self.start_sandbox("sh", "-c", script, options=self.allowing("*.example"),
+                                         stdin=subprocess.PIPE)
+
+            def resolve(name):
+                process.stdin.write(name + b"\n")
+                process.stdin.flush()
+                line = process.stdout.readline()
+                if line != b"end\n":
+                    process.stdout.readline()
+                return line.split()[0].decode()
+
+            self.assertEqual(resolve(b"allowed.example"), "198.51.100.10")
+            self.assertEqual(resolve(b"onhost.example"), "end")
+            self.write_resolver_file("resolv.conf", "nameserver 127.0.0.54\n")
+            self.write_resolver_file("hosts", world.HOSTS + "198.51.100.78 later.example\n")
+            self.addCleanup(self.write_resolver_file, "hosts", world.HOSTS)
+            harness.wait_until(lambda: resolve(b"onhost.example") == "198.51.100.15", 8,
+                               "the new resolver is asked")
+            self.assertEqual(resolve(b"later.example"), "198.51.100.78")
+            process.stdin.close()
+            self.assertEqual(process.wait(5), 0)
 
 
 @harness.as_root_too

@@ -34,8 +34,10 @@ class Log(LogTest):
         before = time.time()
         self.assert_code(self.logged_shell("curl -sS http://allowed.example/ && sleep 0.1"), 0)
         entries = self.entries()
-        name, flow = (entry for entry in entries if entry["event"] == "verdict"
-                      and "repeated" not in entry)
+        name, flow, server = (entry for entry in entries if entry["event"] == "verdict"
+                              and "repeated" not in entry)
+        self.assertEqual((server["verdict"], server["subject"], server["name"], server["port"]),
+                         ("allowed", "server", "allowed.example", 80))
         self.assertEqual((name["verdict"], name["subject"], name["name"], name["rule_at"]),
                          ("allowed", "name", "allowed.example", "--allow:1"))
         self.assertEqual((flow["verdict"], flow["subject"], flow["name"], flow["protocol"],

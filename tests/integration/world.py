@@ -26,6 +26,7 @@ import linux
 import world_dns
 import world_http
 import world_tcp
+import world_tls
 
 HOST_V4, HOST_V6 = "192.0.2.2", "2001:db8:1::2"
 WORLD_V4, WORLD_V6 = "192.0.2.1", "2001:db8:1::1"
@@ -33,6 +34,9 @@ DNS_V4, DNS_V6 = "192.0.2.53", "2001:db8:1::53"
 OTHER_DNS_V4 = "198.51.100.53"  # a DNS server that the host is not configured to use
 UNNAMED_V4, UNNAMED_V6 = "203.0.113.9", "2001:db8:b::9"  # served, but no name leads there
 BLACKHOLE_V4, UNREACHABLE_V4 = "203.0.113.200", "203.0.113.201"
+NARROW_MTU = 1300
+NARROW_V4, NARROW_V6 = "203.0.113.130", "2001:db8:b::130"  # served; the host knows its path's MTU
+NARROW_FAR_V4, NARROW_FAR_V6 = "203.0.113.131", "2001:db8:b::131"  # a router on the way knows it
 # Not documentation addresses, but never seen outside these namespaces: were the filter to let them
 # through, something would answer, and the tests would notice.
 FORBIDDEN_V4 = ("10.66.0.5", "169.254.169.254", "100.64.0.9")
@@ -72,20 +76,23 @@ def identity_mapped():
 
 
 def _bring_up(link, addresses):
-    # No link-local address: its duplicate detection would delay the start by a second.
+    # No link-local address of the kernel's: its duplicate detection would delay the start by a
+    # second.
     _ip("link", "set", link, "addrgenmode", "none")
     for address in addresses:
-        _ip("address", "add", address, "dev", link, *(["nodad"] if ":" in address else []))
+        _ip("address", "replace", address, "dev", link, *(["nodad"] if ":" in address else []))
     _ip("link", "set", link, "up")
 
 
-def _configure_host():
+def configure_host():
+    """Again when the interface was down, which has cost it its routes and IPv6 addresses."""
     _ip("link", "set", "lo", "up")
-    _bring_up("world0", [f"{HOST_V4}/24", f"{HOST_V6}/64"])
-    _ip("route", "add", "default", "via", WORLD_V4)
-    _ip("-6", "route", "add", "default", "via", WORLD_V6)
-    # Group ids as the owning user namespace has them; an ordinary user's one knows only 0.
-    _sysctl("ipv4/ping_group_range", "0 2147483647" if identity_mapped() else "0 0")
+    _bring_up("world0", [f"{HOST_V4}/24", f"{HOST_V6}/64", "fe80::2/64"])
+    _ip("route", "replace", "default", "via", WORLD_V4)
+    _ip("-6", "route", "replace", "default", "via", WORLD_V6)
+    for family, narrow, gateway in (("-4", NARROW_V4, WORLD_V4), ("-6", NARROW_V6, WORLD_V6)):
+        _ip(family, "route", "replace", narrow, "via", gateway, "mtu", str(NARROW_MTU))
+    _permit_ping()
 
 
 @contextlib.contextmanager
@@ -99,9 +106,27 @@ def local_to_the_host(prefix):
         _ip(family, "route", "del", "local", prefix, "dev", "lo")
 
 
+@contextlib.contextmanager
+def without_ping():
+    """Meanwhile nobody may make a ping socket on the host (icmp(7))."""
+    _sysctl("ipv4/ping_group_range", "1 0")
+    try:
+        yield
+    finally:
+        _permit_ping()
+
+
+def _permit_ping():
+    # Group ids as the owning user namespace has them; an ordinary user's one knows only 0.
+    _sysctl("ipv4/ping_group_range", "0 2147483647" if identity_mapped() else "0 0")
+
+
 def _configure_world():
     _ip("link", "set", "lo", "up")
-    _bring_up("host0", [f"{WORLD_V4}/24", f"{DNS_V4}/24", f"{WORLD_V6}/64", f"{DNS_V6}/64"])
+    # Neighbours are solicited from the link-local address when what is to be sent comes from an
+    # address that is local by its route alone (ndisc_solicit of net/ipv6/ndisc.c).
+    _bring_up("host0", [f"{WORLD_V4}/24", f"{DNS_V4}/24", f"{WORLD_V6}/64", f"{DNS_V6}/64",
+                        "fe80::1/64"])
     for prefix in ("198.51.100.0/24", "203.0.113.0/24", *FORBIDDEN_V4):
         _ip("route", "add", "local", prefix, "dev", "lo")
     for prefix in ("2001:db8:a::/64", "2001:db8:b::/64"):
@@ -109,6 +134,12 @@ def _configure_world():
     # The local table is looked up first, so these two go there, as the more specific routes.
     _ip("route", "add", "blackhole", BLACKHOLE_V4, "table", "local")
     _ip("route", "add", "unreachable", UNREACHABLE_V4, "table", "local")
+    # Nobody is there, but what is too long for the way is answered before that shows.
+    _ip("link", "add", "narrow0", "mtu", str(NARROW_MTU), "type", "veth", "peer", "name", "narrow1")
+    for link in ("narrow0", "narrow1"):
+        _bring_up(link, [])
+    for family, narrow in (("-4", NARROW_FAR_V4), ("-6", NARROW_FAR_V6)):
+        _ip(family, "route", "add", narrow, "dev", "narrow0", "table", "local")
     _sysctl("ipv4/ip_unprivileged_port_start", 0)
     _sysctl("ipv4/conf/all/forwarding", 1)  # else no ICMP error is sent for the unreachable one
     _sysctl("ipv6/conf/all/forwarding", 1)
@@ -199,7 +230,7 @@ class World:
             linux.unshare(linux.CLONE_NEWNET)
             _ip("link", "add", "world0", "type", "veth", "peer", "name", "host0", "netns",
                 str(self.servers))
-            _configure_host()
+            configure_host()
             self._bind_file("/etc/resolv.conf", RESOLV_CONF)
             self._bind_file("/etc/hosts", HOSTS)
             go.write(b"g")
@@ -303,6 +334,7 @@ def _run_servers(holder, run_dir, account, go, ready):
             dns.serve(address)
         world_http.serve(run_dir)
         world_http.serve(run_dir, 8080)
+        world_tls.serve(run_dir)
         world_tcp.RawServers(run_dir).serve()
         os.write(ready, b"s")
         while True:

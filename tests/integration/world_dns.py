@@ -44,6 +44,8 @@ def zone(host_v4, host_v6):
         "alias-out.example": Name(cname="refused.example"),
         "loop.example": Name(cname="loop.example"),
         "dangling.example": Name(cname="nx.example"),
+        "intranet.lab.example": Name(("198.51.100.10",), ("2001:db8:a::10",)),
+        "long-chain.example": Name(cname="chain1.example"),
         "servfail.example": Name(rcode=SERVFAIL),
         "slow.example": Name(("198.51.100.12",), ("2001:db8:a::12",), delay=1.0),
         "silent.example": Name(silent=True),
@@ -69,6 +71,9 @@ def zone(host_v4, host_v6):
         "mixed.example": Name(("127.0.0.1", "198.51.100.50")),
         "rebind.example": Name(("198.51.100.51",), ttl=0, rebind=("127.0.0.1",)),
     }
+    for link in range(1, 10):  # nine more CNAMEs: one too many
+        names[f"chain{link}.example"] = Name(cname=f"chain{link + 1}.example")
+    names["chain10.example"] = Name(("198.51.100.14",))
     return {name + ".": value for name, value in names.items()}
 
 
@@ -100,10 +105,13 @@ class DnsServer:
         self._lock = threading.Lock()
 
     def serve(self, address):
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        """`address` may have a zone: fe80::1%eth0."""
+        # As bytes: a text would load the codec of IDNA, which this account may not be able to read.
+        family, *_, where = socket.getaddrinfo(address.encode(), 53, type=socket.SOCK_DGRAM,
+                                               flags=socket.AI_NUMERICHOST)[0]
         udp = socket.socket(family, socket.SOCK_DGRAM)
-        udp.bind((address, 53))
-        tcp = socket.create_server((address, 53), family=family, backlog=128)
+        udp.bind(where)
+        tcp = socket.create_server(where, family=family, backlog=128)
         threading.Thread(target=self._serve_udp, args=(udp, address), daemon=True).start()
         threading.Thread(target=self._serve_tcp, args=(tcp, address), daemon=True).start()
 
@@ -161,7 +169,7 @@ class DnsServer:
     def _resolve(self, name, qtype):
         """(records, rcode, the record that says how to misbehave)"""
         records = []
-        for _ in range(9):
+        for _ in range(12):
             record = self._lookup(name)
             if record is None:
                 return records, NXDOMAIN, None

@@ -11,28 +11,31 @@ using Strings = std::vector<std::string>;
 
 Strings Servers(std::string_view text) {
   Strings servers;
-  for (const Endpoint& server : ParseResolvConf(text).servers) {
-    servers.push_back(server.ToString());
+  for (const NameServer& server : ParseResolvConf(text).servers) {
+    servers.push_back(server.endpoint.ToString() + (server.zone.empty() ? "" : "%") + server.zone);
   }
   return servers;
 }
 
 TEST(ResolvConf, ReadsServersAndOptions) {
-  const ResolvConf conf = ParseResolvConf(
+  const ResolverConfig conf = ParseResolvConf(
       "# made by hand\n"
       "nameserver 192.0.2.53\n"
       "nameserver\t2001:db8::53 \r\n"
       "search Corp.Example lab.example.\n"
       "options ndots:2 timeout:5 attempts:4 rotate\n");
   ASSERT_EQ(conf.servers.size(), 2u);
-  EXPECT_EQ(conf.servers[0].ToString(), "192.0.2.53:53");
-  EXPECT_EQ(conf.servers[1].ToString(), "[2001:db8::53]:53");
+  EXPECT_EQ(conf.servers[0].endpoint.ToString(), "192.0.2.53:53");
+  EXPECT_EQ(conf.servers[1].endpoint.ToString(), "[2001:db8::53]:53");
   EXPECT_EQ(conf.timeout, seconds(5));
   EXPECT_EQ(conf.attempts, 4);
+  EXPECT_TRUE(conf.rotate);
+  EXPECT_FALSE(conf.use_tcp);
+  EXPECT_EQ(conf.search, (Strings{"corp.example", "lab.example"}));
 }
 
 TEST(ResolvConf, AnEmptyTextIsTheDefaults) {
-  const ResolvConf conf = ParseResolvConf("");
+  const ResolverConfig conf = ParseResolvConf("");
   EXPECT_TRUE(conf.servers.empty());
   EXPECT_EQ(conf.attempts, 3);
   EXPECT_EQ(conf.timeout, seconds(2));
@@ -44,18 +47,42 @@ TEST(ResolvConf, TakesThreeDistinctServersAsTheCLibraryDoes) {
             (Strings{"192.0.2.1:53", "192.0.2.2:53", "192.0.2.3:53"}));
 }
 
-TEST(ResolvConf, DropsZonesAndSkipsLinkLocalServersAndNonsense) {
-  EXPECT_EQ(Servers("nameserver 2001:db8::53%eth0\nnameserver fe80::1%eth0\nnameserver\n"
-                    "nameserver example.com\nnameserver 192.0.2.999\nNAMESERVER 192.0.2.1\n"
-                    ";nameserver 192.0.2.2\nnameserver 192.0.2.3 # home\n"),
-            (Strings{"[2001:db8::53]:53", "192.0.2.3:53"}));
+TEST(ResolvConf, SkipsNonsense) {
+  EXPECT_EQ(Servers("nameserver\nnameserver example.com\nnameserver 192.0.2.999\n"
+                    "NAMESERVER 192.0.2.1\n;nameserver 192.0.2.2\nnameserver 192.0.2.3 # home\n"),
+            Strings{"192.0.2.3:53"});
+}
+
+TEST(ResolvConf, ALinkLocalServerNeedsAZoneAndNoOtherHasOne) {
+  EXPECT_EQ(Servers("nameserver 2001:db8::53%eth0\nnameserver fe80::1%eth0.7\n"
+                    "nameserver fe80::2%3\n"),
+            (Strings{"[2001:db8::53]:53", "[fe80::1]:53%eth0.7", "[fe80::2]:53%3"}));
+  EXPECT_EQ(Servers("nameserver fe80::1\nnameserver fe80::1%\nnameserver fe80::1%a,192.0.2.9\n"
+                    "nameserver fe80::1%sixteen-letters-\n"),
+            Strings{});
+}
+
+TEST(ResolvConf, TheLastSearchOrDomainLineCounts) {
+  EXPECT_EQ(ParseResolvConf("search a.example b.example\ndomain c.example\n").search,
+            Strings{"c.example"});
+  EXPECT_EQ(ParseResolvConf("domain c.example\nsearch a.example . b..example\n").search,
+            Strings{"a.example"});
+}
+
+TEST(ResolvConf, TakesTcpAndIgnoresWhatIsTheClientsConcern) {
+  const ResolverConfig conf =
+      ParseResolvConf("options use-vc trust-ad edns0 single-request inet6 debug\n");
+  EXPECT_TRUE(conf.use_tcp);
+  EXPECT_FALSE(conf.rotate);
+  EXPECT_EQ(conf.timeout, seconds(2));
 }
 
 TEST(ResolvConf, ClampsOptionsAndIgnoresBadOnes) {
-  const ResolvConf big = ParseResolvConf("options ndots:99999999999 timeout:9999 attempts:100\n");
+  const ResolverConfig big =
+      ParseResolvConf("options ndots:99999999999 timeout:9999 attempts:100\n");
   EXPECT_EQ(big.timeout, seconds(30));
   EXPECT_EQ(big.attempts, 5);
-  const ResolvConf bad = ParseResolvConf("options ndots:x timeout:0 attempts:-1 ndots\n");
+  const ResolverConfig bad = ParseResolvConf("options ndots:x timeout:0 attempts:-1 ndots\n");
   EXPECT_EQ(bad.timeout, seconds(2));
   EXPECT_EQ(bad.attempts, 3);
 }

@@ -77,9 +77,10 @@ TEST(DnsMessage, NamesThatAreNoHostNamesAreRefusedWithoutARemedy) {
   for (const std::string& name :
        {std::string("a b.example"), std::string("a\x1b[31m.example"), std::string("-a.example"),
         std::string("a\0b.example", 11), std::string("\xc3\xa4.example")}) {
-    EXPECT_EQ(world.AskQuery({.name = name}).rcode, ARES_RCODE_REFUSED);
+    EXPECT_EQ(world.Dig(name).rcode, ARES_RCODE_REFUSED);
+    EXPECT_EQ(world.Ask(name).rcode, ARES_RCODE_NXDOMAIN) << "without EDNS";
   }
-  EXPECT_EQ(world.AskQuery({.name = ""}).rcode, ARES_RCODE_REFUSED) << "the root";
+  EXPECT_EQ(world.Dig("").rcode, ARES_RCODE_REFUSED) << "the root";
   EXPECT_TRUE(world.upstream.seen.empty());
   EXPECT_EQ(world.refusals.size(), 5u);
   for (const RefusalEvent& event : world.refusals) {
@@ -93,8 +94,53 @@ TEST(DnsMessage, ADotInsideALabelIsNoBoundary) {
   Bytes query = {0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 9};
   for (const char c : std::string_view("a.example")) query.push_back(static_cast<uint8_t>(c));
   query.insert(query.end(), {0, 0, 1, 0, 1});
-  EXPECT_EQ(RcodeOf(ReplyTo(world, query)), ARES_RCODE_REFUSED);
+  EXPECT_EQ(RcodeOf(ReplyTo(world, query)), ARES_RCODE_NXDOMAIN);
   EXPECT_TRUE(world.upstream.seen.empty());
+}
+
+TEST(DnsMessage, EveryReplyToEdnsHasAnOptRecord) {  // RFC 6891, section 6.1.1
+  DnsWorld world("a.example\n");
+  for (const std::string& name :
+       {std::string("a.example"), std::string("refused.example"), std::string("a\0b.example", 11),
+        std::string("a b.example"), std::string("")}) {
+    EXPECT_TRUE(world.Dig(name).has_opt) << name;
+    EXPECT_FALSE(world.Ask(name).has_opt) << name;
+  }
+}
+
+TEST(DnsMessage, OptionsAndTheDoBitStayUnanswered) {
+  DnsWorld world("a.example\n");
+  world.upstream.Set("a.example", ARES_REC_TYPE_A,
+                     {.answers = {{"a.example", ARES_REC_TYPE_A, "192.0.2.7", 300}}});
+  const std::vector<std::vector<uint8_t>> lists = {
+      {0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8},                  // a client's cookie (RFC 7873)
+      {0, 10, 0, 0},                                          // one of no length
+      {0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2},                   // client subnet (RFC 7871)
+      {0, 12, 0, 3, 0, 0, 0, 0, 11, 0, 0, 0xff, 0xee, 0, 0},  // padding, keep-alive, unknown
+  };
+  for (const auto& options : lists) {
+    const TestMessage reply = world.AskQuery(
+        {.name = "a.example", .edns_size = 1232, .edns_flags = 0x8000, .edns_options = options});
+    EXPECT_EQ(reply.answers, std::vector<std::string>{"a.example A 192.0.2.7"});
+    EXPECT_EQ(reply.options, 0u);
+    EXPECT_EQ(reply.opt_flags, 0);
+  }
+  ASSERT_EQ(world.upstream.raw.size(), 1u);
+  const TestMessage sent = ReadMessage(world.upstream.raw[0]);
+  EXPECT_EQ(sent.opt_flags, 0) << "nobody is asked for signatures";
+  EXPECT_EQ(sent.options, 1u) << "the resolver's cookie is our own";
+  const auto& raw = world.upstream.raw[0];
+  const std::vector<uint8_t> cookie = {1, 2, 3, 4, 5, 6, 7, 8};
+  EXPECT_EQ(std::search(raw.begin(), raw.end(), cookie.begin(), cookie.end()), raw.end());
+}
+
+TEST(DnsMessage, AnOptRecordThatIsCutShortIsMalformed) {
+  DnsWorld world("a.example\n");
+  Bytes query =
+      TestQuery{.name = "a.example", .edns_size = 1232, .edns_options = {0, 10, 0, 8, 1}}.Bytes();
+  EXPECT_EQ(RcodeOf(ReplyTo(world, query)), ARES_RCODE_FORMERR) << "an option beyond the record";
+  query.resize(query.size() - 8);
+  EXPECT_EQ(RcodeOf(ReplyTo(world, query)), ARES_RCODE_FORMERR) << "a record beyond the message";
 }
 
 TEST(DnsMessage, EdnsIsEchoedAndLaterVersionsAreNamedBad) {

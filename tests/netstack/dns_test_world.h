@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <vector>
@@ -51,6 +52,20 @@ class TestLoop final : public EventLoop {
 
   void Skip(Duration duration) { skipped_ += duration; }
   size_t watched() const { return watches_.size(); }
+  // Fires what is due within that time as of now, in its order, without waiting for it.
+  void RunTimersOf(Duration duration) {
+    const auto end = timers_.upper_bound({Clock::now() + duration, 0});
+    std::vector<TimerId> due;
+    for (auto timer = timers_.begin(); timer != end; ++timer) due.push_back(timer->first.second);
+    for (const TimerId id : due) {
+      const auto timer = std::find_if(timers_.begin(), timers_.end(),
+                                      [&](const auto& entry) { return entry.first.second == id; });
+      if (timer == timers_.end()) continue;  // cancelled by one before it
+      const TimerCallback callback = std::move(timer->second);
+      timers_.erase(timer);
+      callback();
+    }
+  }
 
   // False when `limit` passed before the condition held.
   template <typename Condition>
@@ -107,7 +122,11 @@ struct TestMessage {
   int type = 0;
   std::vector<std::string> answers;  // "owner type data"
   std::vector<unsigned> ttls;
+  std::string soa;  // "owner minimum"
   bool has_opt = false;
+  int opt_flags = 0;
+  std::string extended_error;  // "code text"
+  size_t options = 0;          // EDNS options
   size_t size = 0;
 };
 
@@ -173,7 +192,22 @@ inline TestMessage ReadMessage(const std::vector<uint8_t>& bytes) {
   }
   for (size_t i = 0; i < ares_dns_record_rr_cnt(created, ARES_SECTION_ADDITIONAL); ++i) {
     const auto* rr = ares_dns_record_rr_get_const(created, ARES_SECTION_ADDITIONAL, i);
-    message.has_opt |= ares_dns_rr_get_type(rr) == ARES_REC_TYPE_OPT;
+    if (ares_dns_rr_get_type(rr) != ARES_REC_TYPE_OPT) continue;
+    message.has_opt = true;
+    message.opt_flags = ares_dns_rr_get_u16(rr, ARES_RR_OPT_FLAGS);
+    message.options = ares_dns_rr_get_opt_cnt(rr, ARES_RR_OPT_OPTIONS);
+    const unsigned char* text = nullptr;
+    size_t size = 0;
+    if (ares_dns_rr_get_opt_byid(rr, ARES_RR_OPT_OPTIONS, 15, &text, &size) && size >= 2) {
+      message.extended_error =
+          StrCat(text[0] << 8 | text[1], " ", std::string(text + 2, text + size));
+    }
+  }
+  for (size_t i = 0; i < ares_dns_record_rr_cnt(created, ARES_SECTION_AUTHORITY); ++i) {
+    const auto* rr = ares_dns_record_rr_get_const(created, ARES_SECTION_AUTHORITY, i);
+    if (ares_dns_rr_get_type(rr) != ARES_REC_TYPE_SOA) continue;
+    message.soa =
+        StrCat(ares_dns_rr_get_name(rr), " ", ares_dns_rr_get_u32(rr, ARES_RR_SOA_MINIMUM));
   }
   return message;
 }
@@ -257,7 +291,13 @@ class FakeUpstream {
   // The questions seen: "name type", with "/tcp" behind where it came so.
   std::vector<std::string> seen;
   std::vector<std::vector<uint8_t>> raw;
-  bool held = false;  // questions are kept until Release()
+  bool held = false;         // questions are kept until Release()
+  std::set<uint16_t> ports;  // that they came from
+
+  // What arrives before the answer, made from it.
+  void Forge(std::function<std::vector<std::vector<uint8_t>>(const std::vector<uint8_t>&)> forge) {
+    forge_ = std::move(forge);
+  }
 
   void Release() {
     held = false;
@@ -315,11 +355,18 @@ class FakeUpstream {
                                     reinterpret_cast<sockaddr*>(&from), &length);
       if (size < 0) return;
       query.resize(static_cast<size_t>(size));
+      ports.insert(FromSockaddr(from)->port);
       const auto answer = [this, query, from, length] {
+        const auto send = [&](const std::vector<uint8_t>& bytes) {
+          if (bytes.empty()) return;
+          (void)sendto(udp_.get(), bytes.data(), bytes.size(), 0,
+                       reinterpret_cast<const sockaddr*>(&from), length);
+        };
         const auto bytes = Answer(query, false);
-        if (bytes.empty()) return;
-        (void)sendto(udp_.get(), bytes.data(), bytes.size(), 0,
-                     reinterpret_cast<const sockaddr*>(&from), length);
+        if (forge_) {
+          for (auto& forged : forge_(bytes)) send(forged);
+        }
+        send(bytes);
       };
       held ? kept_.push_back(answer) : answer();
     }
@@ -350,6 +397,7 @@ class FakeUpstream {
   uint16_t port_ = 0;
   std::map<std::pair<std::string, int>, Reply> replies_;
   std::vector<std::function<void()>> kept_;
+  std::function<std::vector<std::vector<uint8_t>>(const std::vector<uint8_t>&)> forge_;
   std::map<int, UniqueFd> connections_;
 };
 
@@ -361,6 +409,8 @@ struct TestQuery {
   int qclass = ARES_CLASS_IN;
   std::optional<uint16_t> edns_size = {};
   uint8_t edns_version = 0;
+  int edns_flags = 0;
+  std::vector<uint8_t> edns_options = {};
 
   std::vector<uint8_t> Bytes() const {
     std::vector<uint8_t> out = {
@@ -383,8 +433,9 @@ struct TestQuery {
       u16(*edns_size);
       out.push_back(0);
       out.push_back(edns_version);
-      u16(0);
-      u16(0);
+      u16(edns_flags);
+      u16(static_cast<int>(edns_options.size()));
+      out.insert(out.end(), edns_options.begin(), edns_options.end());
     }
     return out;
   }
@@ -403,7 +454,13 @@ class DnsWorld {
     }
     options.on_refusal = [this](const RefusalEvent& event) { refusals.push_back(event); };
     filter.emplace(std::move(options));
-    if (config.servers.empty()) config.servers = {upstream.endpoint()};
+    if (config.servers.empty()) config.servers = {{upstream.endpoint()}};
+    Serve(std::move(config));
+  }
+
+  // Anew, with that configuration.
+  void Serve(ResolverConfig config) {
+    server.reset();
     auto created = DnsServer::Create(std::move(config), &*filter, &loop);
     EXPECT_TRUE(created.ok()) << created.status().ToString();
     server = std::move(created).value();
@@ -423,6 +480,10 @@ class DnsWorld {
   }
   TestMessage Ask(const std::string& name, int type = ARES_REC_TYPE_A) {
     return AskQuery({.name = name, .type = type});
+  }
+  // As dig asks: with EDNS, so that a refusal is one.
+  TestMessage Dig(const std::string& name, int type = ARES_REC_TYPE_A) {
+    return AskQuery({.name = name, .type = type, .edns_size = 1232});
   }
   bool TcpOpen(std::string_view address, uint16_t port = 80) {
     return filter->CheckFlow(Protocol::kTcp, {*IpAddress::Parse(address), port}, loop.Now())

@@ -113,9 +113,11 @@ void FixChecksums(Bytes& frame) {
     Set16(frame, 34, 0);
     Set16(frame, 34, ~Sum(std::span(frame).subspan(24, layout->transport - 24)));
   }
+  // A fragment's bytes are a part of what was summed up before.
+  const bool is_fragment = layout->v4 ? (Get16(frame, 30) & 0x3fff) != 0 : layout->protocol == 44;
   const size_t at = layout->transport + ChecksumOffset(layout->protocol);
   const size_t length = layout->end - layout->transport;
-  if (at + 2 > layout->end) return;
+  if (is_fragment || at + 2 > layout->end) return;
   Set16(frame, at, 0);
   const uint32_t pseudo =
       layout->protocol == 1 ? 0
@@ -141,7 +143,8 @@ Bytes MakeTcp(const TcpFields& fields) {
   tcp.push_back(static_cast<uint8_t>((5 + fields.options.size() / 4) << 4));
   tcp.push_back(fields.flags);
   Put16(tcp, fields.window);
-  Put32(tcp, 0);
+  Put16(tcp, 0);
+  Put16(tcp, fields.urgent);
   PutBytes(tcp, fields.options);
   PutBytes(tcp, fields.payload);
   return WrapIp(fields.from.address, fields.to.address, 6, tcp);
@@ -157,8 +160,38 @@ Bytes MakeUdp(const Endpoint& from, const Endpoint& to, const Bytes& payload) {
   return WrapIp(from.address, to.address, 17, udp);
 }
 
-Bytes MakeIcmpEcho(const IpAddress& from, const IpAddress& to, const Bytes& payload) {
-  Bytes icmp = {from.is_v4() ? uint8_t{8} : uint8_t{128}, 0, 0, 0, 0x12, 0x34, 0, 1};
+std::vector<Bytes> MakeFragments(const Bytes& frame, size_t size, uint32_t identification) {
+  const auto layout = LayOut(frame);
+  const size_t total = layout->end - layout->transport;
+  std::vector<Bytes> fragments;
+  for (size_t offset = 0; offset < total; offset += size) {
+    const size_t length = std::min(size, total - offset);
+    const bool more = offset + length < total;
+    Bytes fragment(frame.begin(), frame.begin() + static_cast<ptrdiff_t>(layout->transport));
+    if (layout->v4) {
+      Set16(fragment, 26, static_cast<uint32_t>(layout->transport - 24 + length));
+      Set16(fragment, 28, identification);
+      Set16(fragment, 30, static_cast<uint32_t>(offset / 8) | (more ? 0x2000u : 0u));
+      Set16(fragment, 34, 0);
+      Set16(fragment, 34, ~Sum(std::span(fragment).subspan(24)));
+    } else {
+      Set16(fragment, 28, static_cast<uint32_t>(8 + length));
+      fragment[30] = 44;
+      fragment.insert(fragment.end(), {layout->protocol, 0});
+      Put16(fragment, static_cast<uint32_t>(offset) | (more ? 1u : 0u));
+      Put32(fragment, identification);
+    }
+    PutBytes(fragment, std::span(frame).subspan(layout->transport + offset, length));
+    fragments.push_back(std::move(fragment));
+  }
+  return fragments;
+}
+
+Bytes MakeIcmpEcho(const IpAddress& from, const IpAddress& to, const Bytes& payload,
+                   uint16_t identifier, uint16_t sequence) {
+  Bytes icmp = {from.is_v4() ? uint8_t{8} : uint8_t{128}, 0, 0, 0};
+  Put16(icmp, identifier);
+  Put16(icmp, sequence);
   PutBytes(icmp, payload);
   return WrapIp(from, to, from.is_v4() ? 1 : 58, icmp);
 }
@@ -182,12 +215,35 @@ SeenFrame TakeApart(const Bytes& frame) {
     return seen;
   }
   const auto layout = LayOut(frame);
-  if (!layout || layout->end != frame.size() || layout->transport + 8 > layout->end) return seen;
+  if (!layout || layout->end != frame.size()) return seen;
   seen.source = layout->source;
   seen.destination = layout->destination;
   seen.protocol = layout->protocol;
   const size_t t = layout->transport;
   const size_t length = layout->end - t;
+  seen.ip_length = layout->end - 24;
+  if (layout->v4) {
+    const uint32_t field = Get16(frame, 30);
+    seen.dont_fragment = (field & 0x4000) != 0;
+    seen.more_fragments = (field & 0x2000) != 0;
+    seen.fragment_offset = (field & 0x1fff) * size_t{8};
+    seen.is_fragment = seen.more_fragments || seen.fragment_offset != 0;
+    seen.fragment_identification = Get16(frame, 28);
+  } else if (layout->protocol == 44 && length >= 8) {
+    seen.is_fragment = true;
+    seen.protocol = frame[t];
+    seen.fragment_offset = Get16(frame, t + 2) & 0xfff8;
+    seen.more_fragments = (frame[t + 3] & 1) != 0;
+    seen.fragment_identification = Get32(frame, t + 4);
+  }
+  if (seen.is_fragment) {
+    seen.sound = seen.vnet.flags == 0 &&
+                 (!layout->v4 || Sum(std::span(frame).subspan(24, t - 24)) == 0xffff);
+    seen.payload.assign(frame.begin() + static_cast<ptrdiff_t>(layout->v4 ? t : t + 8),
+                        frame.end());
+    return seen;
+  }
+  if (length < 8) return seen;
   const uint32_t pseudo =
       layout->protocol == 1 ? 0
                             : Pseudo(layout->source, layout->destination, layout->protocol, length);
@@ -211,6 +267,7 @@ SeenFrame TakeApart(const Bytes& frame) {
     payload = t + (frame[t + 12] >> 4) * 4u;
     seen.flags = frame[t + 13];
     seen.window = static_cast<uint16_t>(Get16(frame, t + 14));
+    seen.urgent = static_cast<uint16_t>(Get16(frame, t + 18));
     for (size_t at = t + 20; at < payload;) {
       const uint8_t kind = frame[at];
       if (kind == 0) break;
@@ -229,6 +286,7 @@ SeenFrame TakeApart(const Bytes& frame) {
   } else {
     seen.icmp_type = frame[t];
     seen.icmp_code = frame[t + 1];
+    seen.icmp_rest = Get32(frame, t + 4);
   }
   if (payload > frame.size()) {
     seen.sound = false;
@@ -238,7 +296,7 @@ SeenFrame TakeApart(const Bytes& frame) {
   return seen;
 }
 
-FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+LinkOptions FakeSandbox::MakeLink(uint16_t mtu) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
     std::abort();
@@ -246,11 +304,26 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   const int size = 1 << 20;
   setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  LinkOptions link;
+  link.fd = UniqueFd(pair[1]);
+  link.sandbox_mac = kMac;
+  link.mtu = mtu;
+  return link;
+}
+
+FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
+  LinkOptions link = MakeLink(options.mtu);
+  stack_ = options.make_stack ? options.make_stack(std::move(link))
+                              : MakeStack(std::move(options), std::move(link));
+  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+}
+
+std::unique_ptr<Stack> FakeSandbox::MakeStack(FakeSandboxOptions options, LinkOptions link) {
   StackOptions stack_options;
-  stack_options.link.fd = UniqueFd(pair[1]);
-  stack_options.link.sandbox_mac = kMac;
-  stack_options.link.mtu = options.mtu;
+  stack_options.link = std::move(link);
+  stack_options.link.udp_segmentation = options.udp_segmentation;
   stack_options.limits = options.limits;
+  stack_options.on_notice = std::move(options.on_notice);
   stack_options.resolver = std::move(options.resolver);
   stack_options.filter.rules.emplace();
   for (const std::string& rule : options.rules) {
@@ -260,8 +333,7 @@ FakeSandbox::FakeSandbox(FakeSandboxOptions options) {
   auto stack = Stack::Create(std::move(stack_options));
   EXPECT_TRUE(stack.ok()) << stack.status().ToString();
   if (!stack.ok()) std::abort();
-  stack_ = std::move(stack).value();
-  thread_ = std::thread([this] { ran_ = stack_->Run(); });
+  return std::move(stack).value();
 }
 
 FakeSandbox::~FakeSandbox() { Stop(); }
@@ -308,6 +380,31 @@ std::optional<SeenFrame> FakeSandbox::ReceiveFor(uint16_t local_port,
   }
 }
 
+std::optional<SeenFrame> FakeSandbox::ReceiveWhole(size_t& fragments) {
+  fragments = 1;
+  auto first = Receive();
+  if (!first || !first->is_fragment) return first;
+  Bytes transport = first->payload;
+  auto last = first;
+  bool sound = first->sound && first->fragment_offset == 0;
+  for (; last->more_fragments; ++fragments) {
+    last = Receive();
+    if (!last) return std::nullopt;
+    sound = sound && last->sound && last->is_fragment && last->protocol == first->protocol &&
+            last->fragment_identification == first->fragment_identification &&
+            last->fragment_offset == transport.size() && last->source == first->source &&
+            last->destination == first->destination;
+    PutBytes(transport, last->payload);
+  }
+  // Taken apart as the packet it was, so that its checksum is looked at now.
+  Bytes whole = WrapIp(first->source, first->destination, first->protocol, Bytes(transport));
+  std::ranges::copy(transport, whole.end() - static_cast<ptrdiff_t>(transport.size()));
+  std::ranges::copy(kMac, whole.begin() + 10);
+  SeenFrame seen = TakeApart(whole);
+  seen.sound = seen.sound && sound;
+  return seen;
+}
+
 std::vector<SeenFrame> FakeSandbox::Drain() {
   std::vector<SeenFrame> frames;
   // An address nobody else uses tells this ARP reply from others.
@@ -343,14 +440,27 @@ TcpFields FakeTcpClient::Fields(uint8_t flags) const {
 }
 
 void FakeTcpClient::SendSyn() {
+  SendSyn(from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
+                                : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7});
+}
+
+void FakeTcpClient::SendSyn(const Bytes& options) {
   TcpFields syn = Fields(0x02);
-  syn.options = from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
-                                      : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7};
+  syn.options = options;
   sandbox_.Send(MakeTcp(syn));
 }
 
 std::optional<SeenFrame> FakeTcpClient::Connect() {
   SendSyn();
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Connect(const Bytes& options) {
+  SendSyn(options);
+  return Shake();
+}
+
+std::optional<SeenFrame> FakeTcpClient::Shake() {
   ++sequence_;
   acknowledged_ = sequence_;
   auto answer = sandbox_.ReceiveFor(from_.port);

@@ -5,9 +5,11 @@
 #define MINI_SANDBOX_TESTS_NETSTACK_FAKE_SANDBOX_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -39,10 +41,17 @@ struct SeenFrame {
   uint16_t source_port = 0, destination_port = 0;
   uint32_t sequence = 0, acknowledgment = 0;
   uint8_t flags = 0;
-  uint16_t window = 0;
+  uint16_t window = 0, urgent = 0;
   std::optional<uint16_t> mss;
   std::optional<uint8_t> window_scale;
   uint8_t icmp_type = 0, icmp_code = 0;
+  uint32_t icmp_rest = 0;  // behind the checksum: an MTU, or identifier and sequence
+  bool dont_fragment = false;
+  // A fragment: its checksum is not looked at, and `payload` is everything behind the IP headers.
+  bool is_fragment = false, more_fragments = false;
+  uint32_t fragment_identification = 0;
+  size_t fragment_offset = 0;
+  size_t ip_length = 0;
   Bytes payload;  // behind the transport header; of ICMP: behind its eight bytes
 
   bool Is(uint8_t tcp_flags) const { return sound && protocol == 6 && flags == tcp_flags; }
@@ -57,11 +66,16 @@ struct TcpFields {
   uint16_t window = 0xffff;
   Bytes options = {};
   Bytes payload = {};
+  uint16_t urgent = 0;
 };
 
 Bytes MakeTcp(const TcpFields& fields);
 Bytes MakeUdp(const Endpoint& from, const Endpoint& to, const Bytes& payload);
-Bytes MakeIcmpEcho(const IpAddress& from, const IpAddress& to, const Bytes& payload);
+Bytes MakeIcmpEcho(const IpAddress& from, const IpAddress& to, const Bytes& payload,
+                   uint16_t identifier = 0x1234, uint16_t sequence = 1);
+// The packet in `frame`, cut into pieces of at most `size` bytes (a multiple of eight) behind the
+// IP header; over IPv6 with a fragment header even when it is one piece.
+std::vector<Bytes> MakeFragments(const Bytes& frame, size_t size, uint32_t identification);
 // Computes the transport checksum of a frame anew (after a test has changed something).
 void FixChecksums(Bytes& frame);
 void SetVnet(Bytes& frame, const VnetFields& vnet);
@@ -71,6 +85,10 @@ struct FakeSandboxOptions {
   StackLimits limits = {};
   ResolverConfig resolver = {};
   uint16_t mtu = 1500;
+  bool udp_segmentation = false;
+  std::function<void(std::string_view)> on_notice = {};
+  // A stack of the test's own on the other end, for which the above but the MTU counts nothing.
+  std::function<std::unique_ptr<Stack>(LinkOptions)> make_stack = {};
 };
 
 class FakeSandbox {
@@ -86,6 +104,9 @@ class FakeSandbox {
   // The next frame that belongs to those endpoints; others are dropped.
   std::optional<SeenFrame> ReceiveFor(uint16_t local_port,
                                       std::chrono::milliseconds patience = kPatience);
+  // The next packet, put together from its fragments where it comes in some. `fragments` is how
+  // many frames it took. Other frames in between make it unsound.
+  std::optional<SeenFrame> ReceiveWhole(size_t& fragments);
   // Sends an echo request, which is always answered, and takes everything up to the answer: what
   // the stack had to say to earlier frames has then been said.
   std::vector<SeenFrame> Drain();
@@ -93,6 +114,9 @@ class FakeSandbox {
   Status RunStatus() const { return ran_; }
 
  private:
+  LinkOptions MakeLink(uint16_t mtu);
+  static std::unique_ptr<Stack> MakeStack(FakeSandboxOptions options, LinkOptions link);
+
   UniqueFd fd_;
   std::unique_ptr<Stack> stack_;
   std::thread thread_;
@@ -108,6 +132,7 @@ class FakeTcpClient {
   void SendSyn();
   // The three-way handshake; the frame that answered the SYN.
   std::optional<SeenFrame> Connect();
+  std::optional<SeenFrame> Connect(const Bytes& options);
   bool connected() const { return connected_; }
   void Write(const Bytes& data);
   // In frames of one segment each, no matter how large (the kernel's segmentation offload).
@@ -121,13 +146,17 @@ class FakeTcpClient {
   bool AwaitWindow(uint32_t size);
   void set_window(uint16_t window) { window_ = window; }
   void SendAck();
+  // Any other segment: the fields are those of this client's next one.
+  TcpFields Fields(uint8_t flags) const;
+  void Send(const TcpFields& fields) { sandbox_.Send(MakeTcp(fields)); }
   uint32_t next_sequence() const { return sequence_; }
   uint32_t peer_window() const { return peer_window_; }
   const std::vector<SeenFrame>& frames() const { return frames_; }
 
  private:
+  void SendSyn(const Bytes& options);
+  std::optional<SeenFrame> Shake();
   std::optional<SeenFrame> Step(std::chrono::milliseconds patience = kPatience);
-  TcpFields Fields(uint8_t flags) const;
 
   FakeSandbox& sandbox_;
   Endpoint from_, to_;

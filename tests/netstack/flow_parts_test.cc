@@ -1,11 +1,14 @@
 // The small parts that flows are made of.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/sip_hash.h"
+#include "netstack/flow/activity_list.h"
 #include "netstack/flow/memory_budget.h"
 #include "netstack/flow/rate_limit.h"
+#include "netstack/flow/source_ports.h"
 
 namespace mini::netstack {
 namespace {
@@ -49,6 +52,77 @@ TEST(RateLimit, AllowsABurstAndThenTheRate) {
   now += std::chrono::hours(1);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(limit.Take(now));
   EXPECT_FALSE(limit.Take(now));
+}
+
+TEST(RateLimit, WhatIsGivenBackCanBeTakenAgain) {
+  RateLimit limit(1, 2);
+  const TimePoint now{std::chrono::hours(1)};
+  EXPECT_TRUE(limit.Take(now));
+  EXPECT_TRUE(limit.Take(now));
+  EXPECT_FALSE(limit.Take(now));
+  limit.GiveBack();
+  EXPECT_TRUE(limit.Take(now));
+  EXPECT_FALSE(limit.Take(now));
+}
+
+TEST(ActivityList, KeepsTheOrderOfTheLastActivity) {
+  ActivityLink a, b, c;
+  ActivityList list;
+  const TimePoint start{std::chrono::hours(1)};
+  list.Touch(a, start);
+  list.Touch(b, start);
+  list.Touch(c, start);
+  EXPECT_EQ(list.oldest(), &a);
+  list.Touch(a, start + std::chrono::seconds(1));
+  EXPECT_EQ(list.oldest(), &b);
+  EXPECT_EQ(a.last_activity(), start + std::chrono::seconds(1));
+  c.Leave();
+  EXPECT_EQ(list.size(), 2u);
+  b.Leave();
+  EXPECT_EQ(list.oldest(), &a);
+  a.Leave();
+  a.Leave();
+  EXPECT_EQ(list.oldest(), nullptr);
+  EXPECT_EQ(list.size(), 0u);
+}
+
+TEST(ActivityList, ALinkIsInOneListAtATimeAndInNoneWhenItIsGone) {
+  ActivityList first, second;
+  {
+    ActivityLink link;
+    first.Touch(link, TimePoint());
+    second.Touch(link, TimePoint());
+    EXPECT_EQ(first.size(), 0u);
+    EXPECT_EQ(second.oldest(), &link);
+  }
+  EXPECT_EQ(second.oldest(), nullptr);
+  EXPECT_EQ(second.size(), 0u);
+}
+
+TEST(SourcePorts, GivesRandomWindowsWithinTheRange) {
+  SourcePorts ports({32768, 60999});
+  uint16_t lowest = 65535, highest = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const PortWindow window = ports.NextWindow();
+    ASSERT_GE(window.first, 32768);
+    ASSERT_LE(window.last, 60999);
+    ASSERT_EQ(window.last - window.first + 1, int{SourcePorts::kWindow});
+    lowest = std::min(lowest, window.first);
+    highest = std::max(highest, window.last);
+  }
+  EXPECT_LT(lowest, 33800);
+  EXPECT_GT(highest, 60000);
+}
+
+TEST(SourcePorts, LeavesANarrowOrUnknownRangeAlone) {
+  EXPECT_EQ(SourcePorts({40000, 40100}).NextWindow(), PortWindow());
+  EXPECT_EQ(SourcePorts({}).NextWindow(), PortWindow());
+}
+
+TEST(SourcePorts, ReadsTheRangeOfThisHost) {
+  const PortWindow range = SourcePorts::OfThisHost();
+  EXPECT_GT(range.first, 0);
+  EXPECT_GT(range.last, range.first);
 }
 
 }  // namespace

@@ -87,10 +87,98 @@ TEST(ParseFrame, RefusesWrongIpv4Headers) {
   EXPECT_EQ(KindOf(checksum), PacketKind::kMalformed);
 }
 
-TEST(ParseFrame, DropsFragments) {
-  EXPECT_EQ(KindWith(Data(), kIp + 6, 0x20), PacketKind::kFragment);  // more fragments
-  EXPECT_EQ(KindWith(Data(), kIp + 7, 0x01), PacketKind::kFragment);  // offset
-  EXPECT_EQ(KindWith(MakeUdp(kFromV6, kToV6, Pattern(16)), kIp + 6, 44), PacketKind::kFragment);
+TEST(ParseFrame, ReadsAFragmentOfEitherFamily) {
+  const auto v4 = MakeFragments(MakeUdp(kFrom, kTo, Pattern(2000)), 1480, 0x4711);
+  ASSERT_EQ(v4.size(), 2u);
+  Packet packet = ParseFrame(v4[1]);
+  EXPECT_EQ(packet.kind, PacketKind::kFragment);
+  EXPECT_EQ(packet.fragment_offset, 1480u);
+  EXPECT_FALSE(packet.more_fragments);
+  EXPECT_EQ(packet.fragment_identification, 0x4711u);
+  EXPECT_EQ(packet.fragment_protocol, 17);
+  EXPECT_EQ(packet.payload_offset, kIp + 20);
+  EXPECT_EQ(packet.payload_length, 528u);
+  EXPECT_TRUE(ParseFrame(v4[0]).more_fragments);
+  const auto v6 = MakeFragments(MakeUdp(kFromV6, kToV6, Pattern(2000)), 1440, 0x12345678);
+  packet = ParseFrame(v6[1]);
+  EXPECT_EQ(packet.kind, PacketKind::kFragment);
+  EXPECT_EQ(packet.fragment_offset, 1440u);
+  EXPECT_EQ(packet.fragment_identification, 0x12345678u);
+  EXPECT_EQ(packet.fragment_protocol, 17);
+  EXPECT_EQ(packet.transport_offset, kIp + 40);
+  EXPECT_EQ(packet.payload_offset, kIp + 48);
+  EXPECT_EQ(packet.payload_length, 568u);
+  EXPECT_TRUE(ParseFrame(v6[0]).more_fragments);
+}
+
+TEST(ParseFrame, RefusesFragmentsThatCannotBe) {
+  for (const auto& [from, to] : {std::pair(kFrom, kTo), std::pair(kFromV6, kToV6)}) {
+    const auto sound = MakeFragments(MakeUdp(from, to, Pattern(2000)), 1400, 7);
+    Bytes offloaded = sound[0];
+    SetVnet(offloaded, {.flags = 1, .checksum_start = 34, .checksum_offset = 6});
+    EXPECT_EQ(KindOf(offloaded), PacketKind::kMalformed);
+    Bytes row = sound[0];
+    SetVnet(row, {.gso_type = 5, .gso_size = 100});
+    EXPECT_EQ(KindOf(row), PacketKind::kMalformed);
+    // Not a multiple of eight, and not the last one: cut into 13 bytes, then said to have more.
+    auto odd = MakeFragments(MakeUdp(from, to, Pattern(5)), 1400, 7)[0];
+    const size_t flags = from.address.is_v4() ? kIp + 6 : kIp + 43;
+    EXPECT_EQ(KindWith(odd, flags, from.address.is_v4() ? 0x20 : 0x01), PacketKind::kMalformed);
+    // An end above 65535.
+    Bytes far = sound[1];
+    const size_t offset = from.address.is_v4() ? kIp + 6 : kIp + 42;
+    far[offset + 1] = 0xf8;
+    EXPECT_EQ(KindWith(far, offset, from.address.is_v4() ? 0x1f : 0xff), PacketKind::kMalformed);
+  }
+  // Nothing in it.
+  Bytes empty = MakeFragments(MakeUdp(kFromV6, kToV6, Pattern(2)), 1400, 7)[0];
+  empty.resize(kIp + 48);
+  empty[kIp + 5] = 8;
+  EXPECT_EQ(KindOf(empty), PacketKind::kMalformed);
+  // Cut within the fragment header.
+  empty.resize(kIp + 47);
+  empty[kIp + 5] = 7;
+  EXPECT_EQ(KindOf(empty), PacketKind::kMalformed);
+}
+
+TEST(ParseFrame, IgnoresFragmentsToNobody) {
+  const Endpoint group{*IpAddress::Parse("224.0.0.251"), 5353};
+  EXPECT_EQ(KindOf(MakeFragments(MakeUdp(kFrom, group, Pattern(2000)), 1400, 7)[0]),
+            PacketKind::kIgnored);
+}
+
+TEST(ParseFrame, TellsWhetherAPacketMayBeCut) {
+  Bytes frame = MakeUdp(kFrom, kTo, Pattern(9));
+  EXPECT_TRUE(ParseFrame(frame).dont_fragment);
+  frame[kIp + 6] = 0;
+  FixChecksums(frame);
+  EXPECT_FALSE(ParseFrame(frame).dont_fragment);
+  EXPECT_TRUE(ParseFrame(MakeUdp(kFromV6, kToV6, Pattern(9))).dont_fragment);
+}
+
+TEST(ParseFrame, RefusesRowsThatNoKernelMakes) {
+  Bytes frame = MakeUdp(kFrom, kTo, Pattern(1290));
+  VnetFields vnet{
+      .flags = 1, .gso_type = 5, .gso_size = 10, .checksum_start = 34, .checksum_offset = 6};
+  SetVnet(frame, vnet);
+  EXPECT_EQ(KindOf(frame), PacketKind::kMalformed);  // 129 datagrams
+  vnet.gso_size = 11;
+  SetVnet(frame, vnet);
+  EXPECT_EQ(KindOf(frame), PacketKind::kUdp);
+}
+
+TEST(ParseFrame, TakesOnlySolicitationsThatWereNotRouted) {
+  Bytes frame = MakeIcmpEcho(kFromV6.address, kToV6.address, Bytes(16, 0x20));
+  frame[kTcpV6] = 135;
+  EXPECT_EQ(KindWith(frame, kIp + 7, 255), PacketKind::kNeighbourSolicitation);
+  EXPECT_EQ(KindWith(frame, kIp + 7, 254), PacketKind::kMalformed);
+  frame[kIp + 7] = 255;
+  EXPECT_EQ(KindWith(frame, kTcpV6 + 8, 0xff), PacketKind::kMalformed);  // a group's address
+}
+
+TEST(ParseFrame, IgnoresRouterSolicitations) {
+  Bytes frame = MakeIcmpEcho(kFromV6.address, *IpAddress::Parse("ff02::2"), {});
+  EXPECT_EQ(KindWith(frame, kTcpV6, 133), PacketKind::kIgnored);
 }
 
 TEST(ParseFrame, RefusesExtensionHeaders) {

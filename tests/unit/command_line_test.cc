@@ -415,8 +415,8 @@ TEST(CommandLine, HelpNamesEveryOption) {
   std::vector<std::string> sandbox = both;
   sandbox.insert(sandbox.end(), {"-n, --no-loopback", "-N, --share-network", "--allow-degraded"});
   std::vector<std::string> tapbox = both;
-  tapbox.insert(tapbox.end(),
-                {"-F, --rules FILE", "--allow RULE", "--log FILE", "--max-connections N"});
+  tapbox.insert(tapbox.end(), {"-F, --rules FILE", "--allow RULE", "--log FILE", "--strict-names",
+                               "--max-connections N"});
   std::sort(sandbox.begin(), sandbox.end());
   EXPECT_EQ(HelpEntries(*Sandbox({"--help"})->text_only), sandbox);
   std::sort(tapbox.begin(), tapbox.end());

@@ -218,7 +218,7 @@ TEST(Freeze, CopiesEverythingTheChildNeeds) {
   const FrozenPlan& frozen = owner.get();
   EXPECT_STREQ(frozen.uid_map, "1000 1000 1");
   ASSERT_EQ(frozen.mount_count, plan.mounts.size());
-  EXPECT_STREQ(frozen.mounts[0].source, "/");
+  EXPECT_STREQ(frozen.mounts[0].data, "proc");
   EXPECT_EQ(frozen.slot_count, static_cast<size_t>(plan.slot_count));
   EXPECT_EQ(frozen.slots[0], -1);
   EXPECT_STREQ(frozen.argv[1], "a b");

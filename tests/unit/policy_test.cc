@@ -107,6 +107,20 @@ TEST(PolicyBuilder, RulesWithoutTheStackAreAMistake) {
   EXPECT_FALSE(builder.Build().ok());
 }
 
+TEST(PolicyBuilder, StrictNamesWithoutAnAllowListAreAMistake) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetNetwork(Network::kStack).ok());
+  builder.SetServerNames(ServerNames::kRequired);
+  EXPECT_FALSE(builder.Build().ok()) << "in open mode there is no name to ask for";
+  ASSERT_TRUE(builder.AddRule("example.com").ok());
+  const auto policy = builder.Build();
+  ASSERT_TRUE(policy.ok());
+  EXPECT_EQ(policy->server_names, ServerNames::kRequired);
+  ASSERT_TRUE(builder.AddRule("example.com").ok());
+  ASSERT_TRUE(builder.SetNetwork(Network::kStack).ok());
+  EXPECT_EQ(builder.Build()->server_names, ServerNames::kAsTheyCome);
+}
+
 TEST(PolicyBuilder, TimeLimitsAreMoreThanNothing) {
   using std::chrono::milliseconds;
   PolicyBuilder builder;

@@ -1,0 +1,256 @@
+// What the TCP flows of a sandbox are bounded by: how many, for how long, and who has to go.
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <mutex>
+
+#include "fake_sandbox.h"
+
+namespace mini::netstack {
+namespace {
+
+constexpr uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
+
+Endpoint Local(uint16_t port) { return {*IpAddress::Parse("198.18.0.1"), port}; }
+
+// What the stack tells the user.
+class Notices {
+ public:
+  std::function<void(std::string_view)> Taker() {
+    return [this](std::string_view sentence) {
+      const std::lock_guard lock(mutex_);
+      sentences_.emplace_back(sentence);
+    };
+  }
+  std::vector<std::string> sentences() {
+    const std::lock_guard lock(mutex_);
+    return sentences_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> sentences_;
+};
+
+// A server whose queue of connections is full: the kernel leaves further SYNs unanswered.
+class DeafServer {
+ public:
+  DeafServer() : server_(IpFamily::kV4) {
+    EXPECT_EQ(listen(server_.fd(), 0), 0);  // again, with a shorter queue
+    sockaddr_storage address;
+    const socklen_t length = ToSockaddr(server_.endpoint(), address);
+    for (UniqueFd& client : clients_) {
+      client = UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      connect(client.get(), reinterpret_cast<sockaddr*>(&address), length);
+    }
+  }
+  Endpoint endpoint() const { return server_.endpoint(); }
+  std::string rule() const { return server_.rule(); }
+
+ private:
+  HostServer server_;
+  std::array<UniqueFd, 4> clients_;
+};
+
+TEST(TcpLimitsOfStack, RefusesFlowsAboveTheCap) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 4;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  for (uint16_t i = 0; i < 6; ++i) {
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(5000 + i)},
+                         server.endpoint());
+    const auto answer = client.Connect();
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(answer->Is(i < 4 ? kSyn | kAck : kRst | kAck)) << i;
+  }
+}
+
+TEST(TcpLimitsOfStack, AFloodOfSynsStaysWithinTheCaps) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 32;
+  limits.max_pending_connects = 8;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  size_t accepted = 0, refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    FakeTcpClient client(sandbox,
+                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(10000 + i)},
+                         server.endpoint());
+    client.SendSyn();
+    if (i % 16 != 15) continue;
+    for (const SeenFrame& frame : sandbox.Drain()) {
+      if (frame.Is(kSyn | kAck)) ++accepted;
+      if (frame.Is(kRst | kAck)) ++refused;
+    }
+  }
+  EXPECT_LE(accepted, 32u);
+  EXPECT_GE(refused, 1900u);
+}
+
+TEST(TcpLimitsOfStack, SaysOnceThatConnectionsAreRefused) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 1;
+  Notices notices;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits, .on_notice = notices.Taker()});
+  for (uint16_t i = 0; i < 4; ++i) {
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(5000 + i)), server.endpoint());
+    ASSERT_TRUE(client.Connect());
+  }
+  ASSERT_EQ(notices.sentences().size(), 1u);
+  EXPECT_NE(notices.sentences()[0].find("further ones are refused"), std::string::npos);
+}
+
+TEST(TcpLimitsOfStack, ANewcomerTakesThePlaceOfTheFlowThatIsIdleForLongest) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 2;
+  limits.min_idle = std::chrono::milliseconds(0);
+  Notices notices;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits, .on_notice = notices.Taker()});
+  FakeTcpClient first(sandbox, Local(5000), server.endpoint());
+  ASSERT_TRUE(first.Connect()->Is(kSyn | kAck));
+  const UniqueFd first_host = server.Accept();
+  FakeTcpClient second(sandbox, Local(5001), server.endpoint());
+  ASSERT_TRUE(second.Connect()->Is(kSyn | kAck));
+  const UniqueFd second_host = server.Accept();
+  // The older one is used again, so the younger one is idle for longer.
+  ASSERT_TRUE(WriteTo(first_host.get(), Pattern(10)));
+  EXPECT_EQ(first.ReadExactly(10), Pattern(10));
+
+  FakeTcpClient third(sandbox, Local(5002), server.endpoint());
+  third.SendSyn();
+  EXPECT_TRUE(second.AwaitFlag(kRst));
+  EXPECT_EQ(ReadEnd(second_host.get()), -ECONNRESET);
+  EXPECT_TRUE(server.Accept());
+  first.Write(Pattern(20));
+  EXPECT_EQ(ReadFrom(first_host.get(), 20), Pattern(20));
+  ASSERT_EQ(notices.sentences().size(), 1u);
+  EXPECT_NE(notices.sentences()[0].find("idle for longest are reset"), std::string::npos);
+}
+
+TEST(TcpLimitsOfStack, AThousandNewcomersPassThroughAFullTable) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 16;
+  limits.min_idle = std::chrono::milliseconds(0);
+  Notices notices;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits, .on_notice = notices.Taker()});
+  for (uint16_t i = 0; i < 1000; ++i) {
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(5000 + i)), server.endpoint());
+    const auto answer = client.Connect();
+    ASSERT_TRUE(answer);
+    ASSERT_TRUE(answer->Is(kSyn | kAck)) << i;
+    ASSERT_TRUE(server.Accept());
+  }
+  EXPECT_EQ(notices.sentences().size(), 1u);
+}
+
+TEST(TcpLimitsOfStack, AConnectThatNobodyAnswersGivesWay) {
+  DeafServer deaf;
+  HostServer server;
+  StackLimits limits;
+  limits.max_pending_connects = 1;
+  limits.min_idle = std::chrono::milliseconds(0);
+  FakeSandbox sandbox({.rules = {deaf.rule(), server.rule()}, .limits = limits});
+  FakeTcpClient waiting(sandbox, Local(5000), deaf.endpoint());
+  waiting.SendSyn();
+  EXPECT_TRUE(sandbox.Drain().empty());
+  FakeTcpClient other(sandbox, Local(5001), server.endpoint());
+  other.SendSyn();
+  const auto first = sandbox.Receive();
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(first->Is(kRst | kAck));
+  EXPECT_EQ(first->destination_port, 5000);
+  const auto second = sandbox.Receive();
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(second->Is(kSyn | kAck));
+  EXPECT_EQ(second->destination_port, 5001);
+}
+
+TEST(TcpLimitsOfStack, ConnectsThatFailAreSlowedDownAndThoseThatSucceedAreNot) {
+  HostServer server;
+  HostServer closed;
+  const Endpoint nobody = closed.endpoint();
+  closed.Close();
+  StackLimits limits;
+  limits.failed_connects_per_second = 1e-9;
+  limits.failed_connects_burst = 3;
+  Notices notices;
+  FakeSandbox sandbox({.rules = {server.rule(), nobody.ToString()},
+                       .limits = limits,
+                       .on_notice = notices.Taker()});
+  for (uint16_t i = 0; i < 20; ++i) {
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(6000 + i)), server.endpoint());
+    ASSERT_TRUE(client.Connect()->Is(kSyn | kAck)) << i;
+    ASSERT_TRUE(server.Accept());
+  }
+  EXPECT_TRUE(notices.sentences().empty());
+  for (uint16_t i = 0; i < 3; ++i) {
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(5000 + i)), nobody);
+    ASSERT_TRUE(client.Connect()->Is(kRst | kAck)) << i;
+  }
+  FakeTcpClient client(sandbox, Local(5003), nobody);
+  client.SendSyn();
+  EXPECT_TRUE(sandbox.Drain().empty());  // a kernel sends it again later
+  ASSERT_EQ(notices.sentences().size(), 1u);
+  EXPECT_NE(notices.sentences()[0].find("slowed down"), std::string::npos);
+}
+
+TEST(TcpLimitsOfStack, FlowsToTheDnsServerHaveACapOfTheirOwn) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_dns_flows = 2;
+  limits.min_idle = std::chrono::milliseconds(0);
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  FakeTcpClient other(sandbox, Local(6000), server.endpoint());
+  ASSERT_TRUE(other.Connect()->Is(kSyn | kAck));
+  const Endpoint dns{*IpAddress::Parse("198.18.0.53"), 53};
+  FakeTcpClient first(sandbox, Local(5000), dns), second(sandbox, Local(5001), dns),
+      third(sandbox, Local(5002), dns);
+  ASSERT_TRUE(first.Connect()->Is(kSyn | kAck));
+  ASSERT_TRUE(second.Connect()->Is(kSyn | kAck));
+  third.SendSyn();
+  EXPECT_TRUE(first.AwaitFlag(kRst));
+  // The flow that is older than all of them is of another kind.
+  const UniqueFd host = server.Accept();
+  other.Write(Pattern(5));
+  EXPECT_EQ(ReadFrom(host.get(), 5), Pattern(5));
+}
+
+TEST(TcpLimitsOfStack, AFlowWithoutActivityIsResetOnBothSides) {
+  HostServer server;
+  StackLimits limits;
+  limits.idle_timeout = std::chrono::seconds(1);
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  FakeTcpClient client(sandbox, Local(5000), server.endpoint());
+  ASSERT_TRUE(client.Connect()->Is(kSyn | kAck));
+  const UniqueFd host = server.Accept();
+  EXPECT_TRUE(client.AwaitFlag(kRst));
+  EXPECT_EQ(ReadEnd(host.get()), -ECONNRESET);
+}
+
+TEST(TcpLimitsOfStack, AHalfClosedFlowIsGivenLessTime) {
+  HostServer server;
+  StackLimits limits;
+  limits.half_closed_timeout = std::chrono::seconds(1);
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  FakeTcpClient client(sandbox, Local(5000), server.endpoint());
+  ASSERT_TRUE(client.Connect()->Is(kSyn | kAck));
+  const UniqueFd host = server.Accept();
+  FakeTcpClient whole(sandbox, Local(5001), server.endpoint());
+  ASSERT_TRUE(whole.Connect()->Is(kSyn | kAck));
+  const UniqueFd whole_host = server.Accept();
+  client.Finish();
+  EXPECT_EQ(ReadEnd(host.get()), 0);
+  EXPECT_TRUE(client.AwaitFlag(kRst));
+  whole.Write(Pattern(5));
+  EXPECT_EQ(ReadFrom(whole_host.get(), 5), Pattern(5));
+}
+
+}  // namespace
+}  // namespace mini::netstack
