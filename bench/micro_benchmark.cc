@@ -1,5 +1,5 @@
 // Micro-benchmarks of the pure parts that lie on a hot path: the filter decides on every new flow
-// and every name, MakePlan and Freeze run once per start. Allow-lists of 10 and of 10,000 rules
+// and every name, MakePlan and Freeze run once per start. Allow-lists of 10 and of 100,000 rules
 // have to cost the same per decision; plans grow with the mounts of the host.
 //
 //   build/dev/bench/micro_benchmark --benchmark_filter=Filter
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
@@ -32,57 +33,74 @@ void OrDie(const Status& status) {
   std::exit(1);
 }
 
-// `count` rules of every kind, as a long list of a package mirror's hosts would have; none of them
-// says anything about the name and address that are asked for below.
-std::string RulesText(int64_t count) {
+enum class Mix { kNames, kWildcards, kSubnets, kNamePorts, kAddressPorts, kAll };
+
+// `count` rules of a kind; none of them says anything about what is asked for below, but for the
+// ports: those are rules about the very name and address, with every port but the one asked for.
+std::string RulesText(Mix mix, int64_t count) {
   std::string text;
   for (int64_t i = 0; i < count; ++i) {
-    switch (i % 4) {
-      case 0:
+    const int64_t port = 1024 + i % 60'000;
+    switch (mix == Mix::kAll ? static_cast<Mix>(i % 3) : mix) {
+      case Mix::kNames:
         text += StrCat("host", i, ".example.net:443\n");
         break;
-      case 1:
+      case Mix::kWildcards:
         text += StrCat("*.zone", i, ".example.net\n");
         break;
-      case 2:
-        text += StrCat("198.", 18 + i % 2, ".", i / 256 % 256, ".", i % 256, "/32\n");
+      case Mix::kSubnets:
+        text += i % 2 == 0 ? StrCat("198.", 18 + i / 65536, ".", i / 256 % 256, ".", i % 256, "\n")
+                           : StrCat("[2001:db8:", i / 10000, ":", i % 10000, "::/64]:443\n");
         break;
-      default:
-        text += StrCat("2001:db8:", i % 256, "::/48\n");
+      case Mix::kNamePorts:
+        text += StrCat("asked.example.com:", port, "\n");
+        break;
+      case Mix::kAddressPorts:
+        text += StrCat("203.0.113.0/24:", port, "\n");
+        break;
+      case Mix::kAll:
         break;
     }
   }
   return text;
 }
 
-Filter MakeFilter(int64_t rule_count) {
+Filter MakeFilter(Mix mix, int64_t rule_count) {
   RuleSet rules;
-  OrDie(rules.AddText("benchmark", RulesText(rule_count)));
+  OrDie(rules.AddText("benchmark", RulesText(mix, rule_count)));
   OrDie(rules.AddText("benchmark", "asked.example.com\n203.0.113.0/24:443\n"));
   FilterOptions options;
   options.rules = std::move(rules);
   return Filter(std::move(options));
 }
 
-void FilterChecksName(benchmark::State& state) {
-  Filter filter = MakeFilter(state.range(0));
+// A name is resolved, and its answer admitted: what a program does before it connects.
+void FilterChecksName(benchmark::State& state, Mix mix) {
+  Filter filter = MakeFilter(mix, state.range(0));
   for (auto unused : state) {
     benchmark::DoNotOptimize(filter.CheckName("asked.example.com"));
   }
 }
-BENCHMARK(FilterChecksName)->Arg(10)->Arg(10'000);
 
-void FilterAllowsFlowByAddressRule(benchmark::State& state) {
-  Filter filter = MakeFilter(state.range(0));
+void FilterAdmitsAnswer(benchmark::State& state, Mix mix) {
+  Filter filter = MakeFilter(mix, state.range(0));
+  const std::vector<IpAddress> addresses = {*IpAddress::Parse("192.0.2.80")};
+  for (auto unused : state) {
+    std::chrono::seconds ttl{3600};
+    benchmark::DoNotOptimize(filter.AdmitAnswer("asked.example.com", addresses, ttl, TimePoint()));
+  }
+}
+
+void FilterAllowsFlowByAddressRule(benchmark::State& state, Mix mix) {
+  Filter filter = MakeFilter(mix, state.range(0));
   const Endpoint to{*IpAddress::Parse("203.0.113.9"), 443};
   for (auto unused : state) {
     benchmark::DoNotOptimize(filter.CheckFlow(Protocol::kTcp, to, TimePoint()));
   }
 }
-BENCHMARK(FilterAllowsFlowByAddressRule)->Arg(10)->Arg(10'000);
 
-void FilterAllowsFlowByPin(benchmark::State& state) {
-  Filter filter = MakeFilter(state.range(0));
+void FilterAllowsFlowByPin(benchmark::State& state, Mix mix) {
+  Filter filter = MakeFilter(mix, state.range(0));
   const std::vector<IpAddress> addresses = {*IpAddress::Parse("192.0.2.80")};
   std::chrono::seconds ttl{3600};
   filter.AdmitAnswer("asked.example.com", addresses, ttl, TimePoint());
@@ -91,19 +109,17 @@ void FilterAllowsFlowByPin(benchmark::State& state) {
     benchmark::DoNotOptimize(filter.CheckFlow(Protocol::kTcp, to, TimePoint()));
   }
 }
-BENCHMARK(FilterAllowsFlowByPin)->Arg(10)->Arg(10'000);
 
-void FilterRefusesFlow(benchmark::State& state) {
-  Filter filter = MakeFilter(state.range(0));
+void FilterRefusesFlow(benchmark::State& state, Mix mix) {
+  Filter filter = MakeFilter(mix, state.range(0));
   const Endpoint to{*IpAddress::Parse("192.0.2.1"), 80};
   for (auto unused : state) {
     benchmark::DoNotOptimize(filter.CheckFlow(Protocol::kTcp, to, TimePoint()));
   }
 }
-BENCHMARK(FilterRefusesFlow)->Arg(10)->Arg(10'000);
 
-void RulesParse(benchmark::State& state) {
-  const std::string text = RulesText(state.range(0));
+void RulesParse(benchmark::State& state, Mix mix) {
+  const std::string text = RulesText(mix, state.range(0));
   for (auto unused : state) {
     RuleSet rules;
     OrDie(rules.AddText("benchmark", text));
@@ -111,7 +127,37 @@ void RulesParse(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(RulesParse)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+// Each decision against lists of four sizes: a row should be flat.
+void RegisterFilterBenchmarks() {
+  using Measured = void (*)(benchmark::State&, Mix);
+  const std::pair<const char*, Mix> mixes[] = {{"names", Mix::kNames},
+                                               {"wildcards", Mix::kWildcards},
+                                               {"subnets", Mix::kSubnets},
+                                               {"name_ports", Mix::kNamePorts},
+                                               {"address_ports", Mix::kAddressPorts},
+                                               {"all", Mix::kAll}};
+  const std::pair<const char*, Measured> decisions[] = {
+      {"FilterChecksName", FilterChecksName},
+      {"FilterAdmitsAnswer", FilterAdmitsAnswer},
+      {"FilterAllowsFlowByAddressRule", FilterAllowsFlowByAddressRule},
+      {"FilterAllowsFlowByPin", FilterAllowsFlowByPin},
+      {"FilterRefusesFlow", FilterRefusesFlow}};
+  for (const auto& [name, measured] : decisions) {
+    for (const auto& [mix_name, mix] : mixes) {
+      benchmark::RegisterBenchmark(StrCat(name, "/", mix_name).c_str(), measured, mix)
+          ->Arg(10)
+          ->Arg(1000)
+          ->Arg(10'000)
+          ->Arg(100'000);
+    }
+  }
+  for (const auto& [mix_name, mix] : mixes) {
+    benchmark::RegisterBenchmark(StrCat("RulesParse/", mix_name).c_str(), RulesParse, mix)
+        ->Arg(100'000)
+        ->Unit(benchmark::kMillisecond);
+  }
+}
 
 // A host with `mount_count` mounts, as container hosts have by the hundred.
 HostFacts MakeHostFacts(int64_t mount_count) {
@@ -149,6 +195,15 @@ void PlanIsMade(benchmark::State& state) {
 BENCHMARK(PlanIsMade)->Arg(30)->Arg(1000);
 
 }  // namespace
+
+void RegisterAll() { RegisterFilterBenchmarks(); }
+
 }  // namespace mini
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  mini::RegisterAll();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

@@ -35,8 +35,8 @@ _mini_sandbox_value() {
     --unsetenv | --keep-env) echo name ;;
     --setenv) echo assignment ;;
     --scratch-size | -T | --time-limit | -t | --kill-delay) echo other ;;
-    -F | --rules) [[ $2 != mini-tapbox ]] || echo path ;;
-    --allow | -p | --publish) [[ $2 != mini-tapbox ]] || echo other ;;
+    -F | --rules | --log) [[ $2 != mini-tapbox ]] || echo path ;;
+    --allow | -p | --publish | --max-connections) [[ $2 != mini-tapbox ]] || echo other ;;
   esac
 }
 
@@ -45,9 +45,11 @@ _mini_sandbox_options() {
   printf '%s\n' -x --default -o --custom -h --hermetic -w --write -M --bind -m --to -e --tmpfs \
     -k --overlay -d --scratch-dir --scratch-size -H --localhost -W --chdir -R --root -U --nobody \
     -P --pty --nested --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay \
-    -i --interrupt-terminates -D --debug-log --print-plan --help --version
+    -i --interrupt-terminates -q --quiet -D --debug-log --print-plan --help --version
   case $1 in
-    mini-tapbox) printf '%s\n' -F --rules --allow --strict-names -p --publish ;;
+    mini-tapbox)
+      printf '%s\n' -F --rules --allow --strict-names -p --publish --max-connections --log
+      ;;
     *) printf '%s\n' -n --no-loopback -N --share-network --allow-degraded ;;
   esac
 }

@@ -3,7 +3,7 @@
 
 set -l with_value -o --custom -h --hermetic -w --write -M --bind -m --to -e --tmpfs \
     -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -p --publish -W --chdir \
-    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log
+    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log --log --max-connections
 
 function __fish_mini_sandbox_in_doctor
     set -l words (commandline -opc)
@@ -18,7 +18,7 @@ function __fish_mini_sandbox_in_options --inherit-variable with_value
             set is_value no
         else if contains -- $word $with_value
             set is_value yes
-        else if string match -qr -- '^-[xnNHRUPi]+[ohwMmekdFWTtD]$' $word
+        else if string match -qr -- '^-[xnNHRUPiq]+[ohwMmekdFWTtD]$' $word
             set is_value yes
         else if not string match -qr -- '^(-[^-]|--.|@.)' $word
             return 1
@@ -62,6 +62,7 @@ for program in mini-sandbox mini-tapbox
     complete -c $program -n __fish_mini_sandbox_in_options -s t -l kill-delay -x -d 'SIGKILL so many seconds later'
     complete -c $program -n __fish_mini_sandbox_in_options -s i -l interrupt-terminates -d 'SIGINT sends SIGTERM, then SIGKILL'
 
+    complete -c $program -n __fish_mini_sandbox_in_options -s q -l quiet -d 'Say nothing but errors'
     complete -c $program -n __fish_mini_sandbox_in_options -s D -l debug-log -r -F -d 'Write what is done'
     complete -c $program -n __fish_mini_sandbox_in_options -l print-plan -d 'Show what would be done'
     complete -c $program -n __fish_mini_sandbox_in_options -l help -d 'Show the options'
@@ -74,5 +75,7 @@ complete -c mini-sandbox -n __fish_mini_sandbox_in_options -l allow-degraded -d 
 
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s F -l rules -r -F -d 'An allow-list'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l allow -x -d 'One rule of an allow-list'
+complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l log -r -F -d 'Write verdicts and flows'
+complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l max-connections -x -d 'How many at a time'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l strict-names -d 'Refuse what does not say which server it means'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s p -l publish -x -d 'A port of this machine that leads inside'

@@ -7,6 +7,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <optional>
+#include <utility>
 
 #include "base/strings.h"
 #include "netstack/epoll_loop.h"
@@ -21,6 +24,7 @@
 #include "netstack/link/packet_writer.h"
 #include "netstack/link/reassembly.h"
 #include "netstack/link/tap_link.h"
+#include "netstack/verdict_log.h"
 
 // Theory of operation. This file only wires: frames are read from the link in batches, parsed, and
 // handed to the table of their protocol; what no table carries is answered here. Whatever a batch
@@ -64,12 +68,20 @@ void RaiseDescriptorLimit(const StackLimits& limits) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::unique_ptr<VerdictLog> MakeLog(StackOptions& options, const EventLoop& loop) {
+  if (!options.verdict_log) return nullptr;
+  return std::make_unique<VerdictLog>(
+      std::move(options.verdict_log), options.log_pid,
+      VerdictLog::Clocks{[&loop] { return loop.Now(); }, std::chrono::system_clock::now});
+}
+
 class RunningStack final : public Stack {
  public:
   RunningStack(std::unique_ptr<ClaimOfTheOnlyStack> claim, StackOptions options,
-               std::unique_ptr<EpollLoop> loop)
+               std::unique_ptr<EpollLoop> loop, std::unique_ptr<VerdictLog> log)
       : claim_(std::move(claim)),
         loop_(std::move(loop)),
+        log_(std::move(log)),
         limits_(options.limits),
         link_(std::move(options.link)),
         writer_(link_),
@@ -90,34 +102,46 @@ class RunningStack final : public Stack {
         [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); },
         on_notice_);
     udp_ = std::make_unique<UdpFlowTable>(
-        *loop_, writer_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote) {
-          return filter_.CheckFlow(Protocol::kUdp, remote, loop_->Now()).allowed;
-        });
+        *loop_, writer_, *dns_, MaxUdpFlows(limits_),
+        [this](const Endpoint& remote) { return Admit(Protocol::kUdp, remote); });
     echo_ = std::make_unique<EchoFlowTable>(
         *loop_, writer_,
         [this](const IpAddress& remote) {
-          return filter_.CheckFlow(Protocol::kIcmp, {remote, 0}, loop_->Now()).allowed;
+          return Admit(Protocol::kIcmp, {remote, 0});
         },
         on_notice_);
     MINI_RETURN_IF_ERROR(Publish(std::move(inbound)));
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
-    ForgetTheOld();
+    EverySecond();
     return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
   }
 
-  Status Run() override { return loop_->Run(); }
+  Status Run() override {
+    Status served = loop_->Run();
+    inbound_tcp_.reset();
+    inbound_udp_.reset();
+    tcp_.reset();
+    udp_.reset();
+    echo_.reset();
+    if (!log_) return served;
+    log_->TellRepeated();
+    Status logged = log_->Flush();
+    return served.ok() ? logged : served;
+  }
   void Stop() override { loop_->Stop(); }
+  const RefusalSummary& refusals() const override { return filter_.refusals(); }
 
  private:
   std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
     if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
-    const Verdict verdict = filter_.CheckFlow(Protocol::kTcp, key.remote, loop_->Now());
-    if (!verdict.allowed) return nullptr;
+    Verdict verdict;
+    std::optional<FlowRecord> record = Admit(Protocol::kTcp, key.remote, &verdict);
+    if (!record) return nullptr;
     std::unique_ptr<ServerNameCheck> check;
     if (verdict.reason == Reason::kPin) {
       check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
     }
-    return std::make_unique<HostTcpFlow>(table, key, std::move(check));
+    return std::make_unique<HostTcpFlow>(table, key, std::move(*record), std::move(check));
   }
 
   // The kernel inside still holds what the command wrote last, as the host's would: it ends each
@@ -142,10 +166,21 @@ class RunningStack final : public Stack {
     return OkStatus();
   }
 
-  void ForgetTheOld() {
+  // The record of a flow that may be, or nothing: refused.
+  std::optional<FlowRecord> Admit(Protocol protocol, const Endpoint& remote,
+                                  Verdict* decided = nullptr) {
+    Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now());
+    if (!verdict.allowed) return std::nullopt;
+    FlowRecord record(log_.get(), *loop_, protocol, remote, verdict);
+    if (decided != nullptr) *decided = std::move(verdict);
+    return record;
+  }
+
+  void EverySecond() {
     filter_.ExpirePins(loop_->Now());
     fragments_.Expire(loop_->Now());
-    loop_->AddTimer(std::chrono::seconds(1), [this] { ForgetTheOld(); });
+    if (log_) log_->TellRepeated();
+    loop_->AddTimer(std::chrono::seconds(1), [this] { EverySecond(); });
   }
 
   void OnLink(uint32_t events) {
@@ -228,11 +263,18 @@ class RunningStack final : public Stack {
     if (ending_ && tcp_->Delivered()) loop_->Stop();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
+    if (log_) FlushLog();
+  }
+
+  void FlushLog() {
+    Status logged = log_->Flush();
+    if (!logged.ok()) loop_->Fail(std::move(logged));
   }
 
   // Destroyed from the last to the first: flows before what they use.
   std::unique_ptr<ClaimOfTheOnlyStack> claim_;
   std::unique_ptr<EpollLoop> loop_;
+  std::unique_ptr<VerdictLog> log_;
   const StackLimits limits_;
   TapLink link_;
   PacketWriter writer_;
@@ -269,8 +311,10 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   ResolverConfig resolver = std::move(options.resolver);
   InboundOptions inbound = std::move(options.inbound);
   const int stop_descriptor = options.stop_descriptor;
-  auto stack =
-      std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop));
+  std::unique_ptr<VerdictLog> log = MakeLog(options, *loop);
+  options.filter.observer = log.get();
+  auto stack = std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop),
+                                              std::move(log));
   MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), std::move(inbound), stop_descriptor));
   return std::unique_ptr<Stack>(std::move(stack));
 }

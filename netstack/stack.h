@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "base/unique_fd.h"
 #include "netstack/dns/dns_server.h"
 #include "netstack/filter/filter.h"
 #include "netstack/flow/tcp_limits.h"
@@ -36,6 +37,10 @@ struct StackOptions {
   // Borrowed; readable, or its other end closed, when all is over inside. Run() then returns when
   // what the sandbox had sent is delivered, and at the latest after kDeliveryTime.
   int stop_descriptor = -1;
+  // Open for appending: every verdict and every flow's end is written there (verdict_log.h), with
+  // `log_pid`. Not valid: nothing is.
+  UniqueFd verdict_log;
+  int64_t log_pid = 0;
   // What the user should know besides refusals: a sentence, once each. On the stack's thread.
   std::function<void(std::string_view)> on_notice;
 };
@@ -46,9 +51,13 @@ class Stack {
   static Result<std::unique_ptr<Stack>> Create(StackOptions options);
   virtual ~Stack() = default;
 
-  // Serves until Stop(). An error means that the stack can no longer serve (the TAP failed, epoll
-  // failed): the run has to end, never to go on without it.
+  // Serves until Stop(), then ends every flow. Called once. An error means that the stack can no
+  // longer serve (the TAP failed, epoll failed, the log could not be written): the run has to end,
+  // never to go on without it.
   virtual Status Run() = 0;
+
+  // What was refused, if options.filter.counts_refusals; not while Run() runs elsewhere.
+  virtual const RefusalSummary& refusals() const = 0;
 
   // From any thread or signal handler; Run() then returns OK soon.
   virtual void Stop() = 0;

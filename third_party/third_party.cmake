@@ -1,6 +1,6 @@
 # How each dependency is found or fetched; nothing of them is in this tree.
 #
-# From Debian 12's packages: nlohmann-json, GoogleTest, Google Benchmark, libseccomp. Fetched, because
+# From Debian 12's packages: nlohmann-json, GoogleTest, Google Benchmark, libseccomp, libidn2. Fetched, because
 # Debian 12 has them too old or not static: lwIP, c-ares (source packages of Debian 13 with Debian's
 # own security patches, built here) and libmnl (the static archive of Debian 13's package).
 # docs/building.md says how to give each of them instead.
@@ -24,6 +24,7 @@ if(BUILD_TESTING)
 endif()
 
 include("${CMAKE_CURRENT_LIST_DIR}/seccomp.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/idn2.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/mnl.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/lwip.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/cares.cmake")

@@ -28,15 +28,18 @@
 //
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
-// inside costs output but not memory, and an old refusal can be reported again.
+// inside costs output but not memory, and an old refusal can be reported again. For the summary
+// the first kMaxCounted distinct ones are counted, by the same key; the observer hears of each.
 #include "netstack/filter/filter.h"
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <set>
 
 #include "base/strings.h"
 #include "netstack/filter/address_class.h"
+#include "netstack/filter/observer.h"
 #include "netstack/filter/pin_table.h"
 
 namespace mini::netstack {
@@ -49,6 +52,7 @@ constexpr seconds kMaxPin{3600};
 constexpr seconds kGrace{60};
 constexpr size_t kMaxNamesPerAddress = 256;
 constexpr size_t kMaxReported = 4096;
+constexpr size_t kMaxCounted = 1024;
 
 bool IsRefusal(const Rule& rule) { return rule.action == RuleAction::kRefuse; }
 
@@ -60,6 +64,31 @@ bool Names(const Rule& rule, const ClassifiedAddress& address) {
 
 std::string NameTarget(std::string_view name, uint16_t port) {
   return port == 0 ? std::string(name) : StrCat(name, ":", port);
+}
+
+// An address rule is what opens a way for clients that name no server.
+bool IsUnnamed(Reason reason) {
+  return reason == Reason::kNoServerName || reason == Reason::kBadServerName;
+}
+
+// The allow-list line that would have allowed it.
+std::string RemedyFor(const VerdictEvent& event) {
+  const std::string address = event.destination.address.ToString();
+  switch (event.subject) {
+    case VerdictEvent::Subject::kName:
+      return std::string(event.name);
+    case VerdictEvent::Subject::kAnswer:
+      return event.reason == Reason::kPrivateRange ? std::string(event.name) : address;
+    case VerdictEvent::Subject::kServerName:
+      return NameTarget(event.name, event.destination.port);
+    case VerdictEvent::Subject::kFlow:
+      break;
+  }
+  const bool is_unnamed = IsUnnamed(event.reason);
+  if (event.protocol == Protocol::kIcmp) return StrCat("icmp/", address);
+  // Every port: short, and nothing to quote in a shell.
+  if (event.name.empty() || is_unnamed || event.reason == Reason::kProtectedRange) return address;
+  return NameTarget(event.name, event.destination.port);
 }
 
 // A remedy is only worth giving when it is a line that the grammar takes.
@@ -93,7 +122,7 @@ std::string_view ReasonText(Reason reason) {
   return "unknown";
 }
 
-std::string RefusalEvent::ToString() const {
+std::string RefusalEvent::ToString(uint64_t times) const {
   std::string text = "refused ";
   if (kind == Kind::kName && left_out) {
     text += StrCat("address ", left_out->ToString(), " of ", name);
@@ -109,6 +138,7 @@ std::string RefusalEvent::ToString() const {
       text += StrCat(" (", name, ")");
     }
   }
+  if (times > 1) text += StrCat(", ", times, " times");
   if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
   text += StrCat(": ", ReasonText(reason));
   if (!remedy.empty()) {
@@ -117,6 +147,64 @@ std::string RefusalEvent::ToString() const {
         remedy);
   }
   return text;
+}
+
+std::vector<std::string> SummaryLines(const RefusalSummary& summary,
+                                      const std::optional<std::string>& log_file, size_t most) {
+  std::vector<std::string> lines;
+  for (const RefusalSummary::Entry& entry : summary.entries) {
+    if (lines.size() == most) break;
+    lines.push_back(entry.event.ToString(entry.times));
+  }
+  const size_t more = summary.entries.size() - lines.size();
+  if (more == 0 && summary.unlisted == 0) return lines;
+  // What found no room may have been any number of different ones.
+  lines.push_back(StrCat("and ", summary.unlisted > 0 ? "more than " : "", more, " more; ",
+                         log_file ? EscapeForTerminal(*log_file) : "--log FILE", " lists all"));
+  return lines;
+}
+
+std::string SubjectKey(const VerdictEvent& event) {
+  switch (event.subject) {
+    case VerdictEvent::Subject::kName:
+      return StrCat("name ", event.name);
+    case VerdictEvent::Subject::kAnswer:
+      return StrCat("answer ", event.name, " ", event.destination.address.ToString());
+    case VerdictEvent::Subject::kServerName:
+    case VerdictEvent::Subject::kFlow:
+      break;
+  }
+  const bool is_server = event.subject == VerdictEvent::Subject::kServerName;
+  std::string key = StrCat(is_server || IsUnnamed(event.reason) ? "server " : "flow ",
+                           ProtocolName(event.protocol), " ", event.destination.address.ToString(),
+                           " ", event.destination.port);
+  return is_server ? StrCat(key, " ", event.name) : key;
+}
+
+RefusalEvent Explain(const VerdictEvent& event) {
+  RefusalEvent refusal;
+  const bool is_server = event.subject == VerdictEvent::Subject::kServerName;
+  const bool is_flow = is_server || event.subject == VerdictEvent::Subject::kFlow;
+  refusal.kind = is_server ? RefusalEvent::Kind::kServerName
+                 : is_flow ? RefusalEvent::Kind::kFlow
+                           : RefusalEvent::Kind::kName;
+  refusal.name = std::string(event.name);
+  refusal.reason = event.reason;
+  refusal.closes_others = event.open_mode;
+  if (event.subject == VerdictEvent::Subject::kAnswer) {
+    refusal.left_out = event.destination.address;
+  } else if (is_flow) {
+    refusal.protocol = event.protocol;
+    refusal.destination = event.destination;
+  }
+  if (event.rule && IsRefusal(*event.rule)) {
+    // No further line helps against "!".
+    refusal.refused_by = StrCat("\"", event.rule->ToString(), "\" (",
+                                EscapeForTerminal(event.rule->source), ":", event.rule->line, ")");
+    return refusal;
+  }
+  refusal.remedy = ValidOrNothing(RemedyFor(event));
+  return refusal;
 }
 
 std::string UnnamedEvent::ToString() const {
@@ -131,34 +219,45 @@ struct Filter::State {
         pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}) {}
 
   bool open_mode() const { return !options.rules; }
+  // What rules say of the name: about anything, and about one protocol and port.
   std::vector<const Rule*> NameRules(std::string_view name) const;
+  std::vector<const Rule*> NameRules(std::string_view name, RuleSet::Use use) const;
   const Rule* AddressRefusal(const IpAddress& address, Protocol protocol, uint16_t port) const;
   Verdict JudgeName(std::string_view name) const;
   Verdict JudgeFlow(Protocol protocol, const Endpoint& to, TimePoint now) const;
   Verdict JudgePins(Protocol protocol, const Endpoint& to, bool is_private, TimePoint now) const;
-  Verdict JudgeNamed(const PinTable::PinnedName& name, Protocol protocol, uint16_t port,
+  Verdict JudgeNamed(const std::string& name, Protocol protocol, uint16_t port,
                      bool is_private) const;
   Verdict JudgeServerName(Protocol protocol, const std::string& name, const Endpoint& to) const;
   Verdict JudgeAnswer(const PinTable::PinnedName& name, const IpAddress& address) const;
 
+  // Tells whoever listens of a verdict.
+  void TellName(std::string_view name, const Verdict& verdict);
+  void TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void TellServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void TellAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
+  void Tell(VerdictEvent event, const Verdict& verdict);
+  void Count(const std::string& key, const VerdictEvent& event);
+  void ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name);
   // Whether this has to be reported, remembering that it was.
   bool IsNews(std::string key);
-  void Report(RefusalEvent event, const Verdict& verdict) const;
-  void ReportName(std::string_view name, const Verdict& verdict);
-  void ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
-  void ReportServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict);
-  void ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name);
-  void ReportAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
 
   FilterOptions options;
   AddressClassifier classifier;
   PinTable pins;
   std::set<std::string> reported;
   std::deque<std::set<std::string>::iterator> report_order;
+  RefusalSummary summary;
+  std::map<std::string, size_t> counted;  // key to index in the summary
+  uint64_t last_flow = 0;
 };
 
 std::vector<const Rule*> Filter::State::NameRules(std::string_view name) const {
-  return open_mode() ? std::vector<const Rule*>() : options.rules->MatchName(name);
+  return open_mode() ? std::vector<const Rule*>() : options.rules->DecidingForName(name);
+}
+
+std::vector<const Rule*> Filter::State::NameRules(std::string_view name, RuleSet::Use use) const {
+  return open_mode() ? std::vector<const Rule*>() : options.rules->DecidingForName(name, use);
 }
 
 Verdict Filter::State::JudgeName(std::string_view name) const {
@@ -169,7 +268,7 @@ Verdict Filter::State::JudgeName(std::string_view name) const {
     verdict.reason = Reason::kOpenMode;
     return verdict;
   }
-  for (const Rule* rule : options.rules->MatchName(name)) {
+  for (const Rule* rule : options.rules->DecidingForName(name)) {
     const bool refusal = IsRefusal(*rule);
     if (refusal && (rule->protocol || rule->ports)) continue;  // decided flow by flow
     if (refusal || !verdict.rule) verdict.rule = rule;         // names come before wildcards
@@ -184,9 +283,9 @@ Verdict Filter::State::JudgeName(std::string_view name) const {
 const Rule* Filter::State::AddressRefusal(const IpAddress& address, Protocol protocol,
                                           uint16_t port) const {
   if (open_mode()) return nullptr;
-  std::vector<const Rule*> matches = options.rules->MatchAddress(address);
+  std::vector<const Rule*> matches = options.rules->DecidingForAddress(address, {protocol, port});
   for (const EmbeddedV4& embedded : EmbeddedV4In(address)) {
-    const auto more = options.rules->MatchAddress(embedded.address);
+    const auto more = options.rules->DecidingForAddress(embedded.address, {protocol, port});
     matches.insert(matches.end(), more.begin(), more.end());
   }
   for (const Rule* rule : matches) {
@@ -201,7 +300,7 @@ Verdict Filter::State::JudgeFlow(Protocol protocol, const Endpoint& to, TimePoin
     if (const Rule* rule = AddressRefusal(to.address, protocol, to.port)) {
       return {false, Reason::kRule, rule, {}};
     }
-    for (const Rule* rule : options.rules->MatchAddress(to.address)) {
+    for (const Rule* rule : options.rules->DecidingForAddress(to.address, {protocol, to.port})) {
       if (!IsRefusal(*rule) && rule->Covers(protocol, to.port) && Names(*rule, where)) {
         return {true, Reason::kRule, rule, {}};
       }
@@ -224,7 +323,7 @@ Verdict Filter::State::JudgePins(Protocol protocol, const Endpoint& to, bool is_
                                  TimePoint now) const {
   Verdict refused;
   for (const PinTable::PinnedName* pinned : pins.NamesAt(to.address, now)) {
-    Verdict verdict = JudgeNamed(*pinned, protocol, to.port, is_private);
+    Verdict verdict = JudgeNamed(pinned->name, protocol, to.port, is_private);
     if (verdict.allowed) return verdict;
     if (refused.name.empty() || (refused.rule && !verdict.rule)) refused = std::move(verdict);
   }
@@ -232,17 +331,16 @@ Verdict Filter::State::JudgePins(Protocol protocol, const Endpoint& to, bool is_
 }
 
 // By the rules that name this one.
-Verdict Filter::State::JudgeNamed(const PinTable::PinnedName& name, Protocol protocol,
-                                  uint16_t port, bool is_private) const {
-  Verdict verdict{false, Reason::kNoRule, nullptr, name.name};
-  for (const Rule* rule : name.rules) {
-    if (!rule->Covers(protocol, port)) continue;
-    if (IsRefusal(*rule)) return {false, Reason::kRule, rule, name.name};
+Verdict Filter::State::JudgeNamed(const std::string& name, Protocol protocol, uint16_t port,
+                                  bool is_private) const {
+  Verdict verdict{false, Reason::kNoRule, nullptr, name};
+  for (const Rule* rule : NameRules(name, {protocol, port})) {
+    if (IsRefusal(*rule)) return {false, Reason::kRule, rule, name};
     if (verdict.allowed) continue;
     if (is_private && rule->kind == TargetKind::kWildcard) {
       verdict.reason = Reason::kPrivateRange;
     } else {
-      verdict = {true, Reason::kPin, rule, name.name};
+      verdict = {true, Reason::kPin, rule, name};
     }
   }
   return verdict;
@@ -251,7 +349,7 @@ Verdict Filter::State::JudgeNamed(const PinTable::PinnedName& name, Protocol pro
 Verdict Filter::State::JudgeServerName(Protocol protocol, const std::string& name,
                                        const Endpoint& to) const {
   const bool is_private = classifier.Classify(to.address).address_class == AddressClass::kPrivate;
-  return JudgeNamed({name, NameRules(name)}, protocol, to.port, is_private);
+  return JudgeNamed(name, protocol, to.port, is_private);
 }
 
 // May this name lead to this address at all? Ports are CheckFlow's concern.
@@ -259,12 +357,12 @@ Verdict Filter::State::JudgeAnswer(const PinTable::PinnedName& name,
                                    const IpAddress& address) const {
   const ClassifiedAddress where = classifier.Classify(address);
   if (!open_mode()) {
-    for (const Rule* rule : options.rules->MatchAddress(address)) {
+    for (const Rule* rule : options.rules->DecidingForAddress(address)) {
       if (IsRefusal(*rule) && !rule->protocol && !rule->ports) {
         return {false, Reason::kRule, rule, name.name};
       }
     }
-    for (const Rule* rule : options.rules->MatchAddress(address)) {
+    for (const Rule* rule : options.rules->DecidingForAddress(address)) {
       if (!IsRefusal(*rule) && Names(*rule, where)) return {true, Reason::kRule, rule, name.name};
     }
   }
@@ -291,67 +389,27 @@ bool Filter::State::IsNews(std::string key) {
   return true;
 }
 
-void Filter::State::Report(RefusalEvent event, const Verdict& verdict) const {
-  if (!options.on_refusal) return;
-  event.reason = verdict.reason;
-  event.closes_others = open_mode();
-  if (verdict.rule && IsRefusal(*verdict.rule)) {
-    event.refused_by =
-        StrCat("\"", verdict.rule->ToString(), "\" (", EscapeForTerminal(verdict.rule->source), ":",
-               verdict.rule->line, ")");
-    event.remedy.clear();  // no further line helps against "!"
-  }
-  options.on_refusal(event);
-}
-
-void Filter::State::ReportName(std::string_view name, const Verdict& verdict) {
-  if (!IsNews(StrCat("name ", name))) return;
-  RefusalEvent event;
-  event.kind = RefusalEvent::Kind::kName;
-  event.name = std::string(name);
-  event.remedy = ValidOrNothing(event.name);
-  Report(std::move(event), verdict);
-}
-
-void Filter::State::ReportFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
-  const bool icmp = protocol == Protocol::kIcmp;
-  const uint16_t port = icmp ? uint16_t{0} : to.port;
-  // An address rule is what opens a way for clients that name no server.
-  const bool unnamed =
-      verdict.reason == Reason::kNoServerName || verdict.reason == Reason::kBadServerName;
-  if (!IsNews(StrCat(unnamed ? "server " : "flow ", ProtocolName(protocol), " ",
-                     to.address.ToString(), " ", port))) {
-    return;
-  }
-  RefusalEvent event;
-  event.kind = RefusalEvent::Kind::kFlow;
-  event.protocol = protocol;
-  event.name = verdict.name;
-  event.destination = to;
-  if (icmp) {
-    event.remedy = StrCat("icmp/", to.address.ToString());
-  } else if (verdict.name.empty() || unnamed || verdict.reason == Reason::kProtectedRange) {
-    event.remedy = to.address.ToString();  // every port: short, and nothing to quote in a shell
+void Filter::State::Count(const std::string& key, const VerdictEvent& event) {
+  if (const auto known = counted.find(key); known != counted.end()) {
+    ++summary.entries[known->second].times;
+  } else if (summary.entries.size() == kMaxCounted) {
+    ++summary.unlisted;
   } else {
-    event.remedy = NameTarget(verdict.name, port);
+    counted.emplace(key, summary.entries.size());
+    summary.entries.push_back({Explain(event)});
   }
-  event.remedy = ValidOrNothing(std::move(event.remedy));
-  Report(std::move(event), verdict);
 }
 
-void Filter::State::ReportServerName(Protocol protocol, const Endpoint& to,
-                                     const Verdict& verdict) {
-  if (!IsNews(StrCat("server ", ProtocolName(protocol), " ", to.address.ToString(), " ", to.port,
-                     " ", verdict.name))) {
-    return;
-  }
-  RefusalEvent event;
-  event.kind = RefusalEvent::Kind::kServerName;
-  event.protocol = protocol;
-  event.name = verdict.name;
-  event.destination = to;
-  event.remedy = ValidOrNothing(NameTarget(verdict.name, to.port));
-  Report(std::move(event), verdict);
+void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
+  event.allowed = verdict.allowed;
+  event.open_mode = open_mode();
+  event.reason = verdict.reason;
+  event.rule = verdict.rule;
+  if (options.observer) options.observer->OnVerdict(event);
+  if (verdict.allowed || (!options.on_refusal && !options.counts_refusals)) return;
+  std::string key = SubjectKey(event);
+  if (options.counts_refusals) Count(key, event);
+  if (options.on_refusal && IsNews(std::move(key))) options.on_refusal(Explain(event));
 }
 
 void Filter::State::ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name) {
@@ -363,16 +421,42 @@ void Filter::State::ReportUnnamed(Protocol protocol, const Endpoint& to, const s
   options.on_unnamed({protocol, to, name});
 }
 
-void Filter::State::ReportAnswer(const std::string& name, const IpAddress& address,
-                                 const Verdict& verdict) {
-  if (!IsNews(StrCat("answer ", name, " ", address.ToString()))) return;
-  RefusalEvent event;
-  event.kind = RefusalEvent::Kind::kName;
+void Filter::State::TellServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
+  if (verdict.allowed && !options.observer) return;
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kServerName;
+  event.protocol = protocol;
+  event.destination = to;
+  event.name = verdict.name;
+  Tell(std::move(event), verdict);
+}
+
+void Filter::State::TellName(std::string_view name, const Verdict& verdict) {
+  if (verdict.allowed && !options.observer) return;
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kName;
   event.name = name;
-  event.left_out = address;
-  const bool by_name = verdict.reason == Reason::kPrivateRange;
-  event.remedy = ValidOrNothing(by_name ? name : address.ToString());
-  Report(std::move(event), verdict);
+  Tell(std::move(event), verdict);
+}
+
+void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
+  if (verdict.allowed && !options.observer) return;
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kFlow;
+  event.protocol = protocol;
+  event.destination = {to.address, protocol == Protocol::kIcmp ? uint16_t{0} : to.port};
+  event.name = verdict.name;
+  event.flow = verdict.flow;
+  Tell(std::move(event), verdict);
+}
+
+void Filter::State::TellAnswer(const std::string& name, const IpAddress& address,
+                               const Verdict& verdict) {
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kAnswer;
+  event.name = name;
+  event.destination.address = address;
+  Tell(std::move(event), verdict);
 }
 
 Filter::Filter(FilterOptions options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -380,20 +464,20 @@ Filter::~Filter() = default;
 
 Verdict Filter::CheckName(std::string_view name) {
   Verdict verdict = state_->JudgeName(name);
-  if (!verdict.allowed) state_->ReportName(name, verdict);
+  state_->TellName(name, verdict);
   return verdict;
 }
 
 Verdict Filter::CheckAlias(std::string_view alias) {
   Verdict verdict = state_->JudgeName(alias);
   const bool refused_by_rule = !verdict.allowed && verdict.rule;
-  if (refused_by_rule) state_->ReportName(alias, verdict);
+  if (refused_by_rule) state_->TellName(alias, verdict);
   verdict.allowed = !refused_by_rule;
   return verdict;
 }
 
 void Filter::ReportRefusedName(std::string_view name, Reason reason) {
-  state_->ReportName(name, {false, reason, nullptr, {}});
+  state_->TellName(name, {false, reason, nullptr, {}});
 }
 
 std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now) const {
@@ -408,9 +492,11 @@ Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePo
   Verdict verdict = state_->JudgeFlow(protocol, destination, now);
   // Datagrams show no name: that of QUIC (RFC 9001) is not looked for.
   if (verdict.allowed && verdict.reason == Reason::kPin && protocol == Protocol::kUdp) {
-    return CheckUnnamed(protocol, destination, now);
+    Verdict unnamed = CheckUnnamed(protocol, destination, now);
+    if (!unnamed.allowed) return unnamed;
   }
-  if (!verdict.allowed) state_->ReportFlow(protocol, destination, verdict);
+  if (verdict.allowed) verdict.flow = ++state_->last_flow;
+  state_->TellFlow(protocol, destination, verdict);
   return verdict;
 }
 
@@ -419,7 +505,11 @@ Verdict Filter::CheckServerName(Protocol protocol, std::string_view asked,
   if (const auto address = IpAddress::Parse(asked)) {
     // RFC 6066 and RFC 9110, 4.2: it names no server, unless it leads to another address.
     if (*address == destination.address) return CheckUnnamed(protocol, destination, now);
-    return CheckFlow(protocol, {*address, destination.port}, now);
+    const Endpoint meant{*address, destination.port};
+    Verdict verdict = state_->JudgeFlow(protocol, meant, now);
+    // Where it is allowed, no flow goes there.
+    if (!verdict.allowed) state_->TellFlow(protocol, meant, verdict);
+    return verdict;
   }
   const auto name = NormalizeName(asked);
   if (!name) return RefuseBadServerName(protocol, destination, now);
@@ -431,7 +521,7 @@ Verdict Filter::CheckServerName(Protocol protocol, std::string_view asked,
     Verdict full = state_->JudgeServerName(protocol, StrCat(*name, ".", domain), destination);
     if (full.allowed) verdict = std::move(full);
   }
-  if (!verdict.allowed) state_->ReportServerName(protocol, destination, verdict);
+  state_->TellServerName(protocol, destination, verdict);
   return verdict;
 }
 
@@ -439,7 +529,7 @@ Verdict Filter::CheckUnnamed(Protocol protocol, const Endpoint& destination, Tim
   Verdict verdict = state_->JudgeFlow(protocol, destination, now);
   if (state_->options.strict_names) {
     verdict = {false, Reason::kNoServerName, nullptr, std::move(verdict.name)};
-    state_->ReportFlow(protocol, destination, verdict);
+    state_->TellFlow(protocol, destination, verdict);
   } else {
     // It was open when it began: flows outlast their pins.
     verdict.allowed = true;
@@ -452,7 +542,7 @@ Verdict Filter::CheckUnnamed(Protocol protocol, const Endpoint& destination, Tim
 Verdict Filter::RefuseBadServerName(Protocol protocol, const Endpoint& destination, TimePoint now) {
   const Verdict verdict{false, Reason::kBadServerName, nullptr,
                         state_->JudgeFlow(protocol, destination, now).name};
-  state_->ReportFlow(protocol, destination, verdict);
+  state_->TellFlow(protocol, destination, verdict);
   return verdict;
 }
 
@@ -468,7 +558,7 @@ std::vector<IpAddress> Filter::AdmitAnswer(std::string_view name,
   for (const IpAddress& address : addresses) {
     const Verdict verdict = state_->JudgeAnswer(pinned, address);
     if (!verdict.allowed) {
-      state_->ReportAnswer(pinned.name, address, verdict);
+      state_->TellAnswer(pinned.name, address, verdict);
       continue;
     }
     if (std::find(admitted.begin(), admitted.end(), address) != admitted.end()) continue;
@@ -478,6 +568,8 @@ std::vector<IpAddress> Filter::AdmitAnswer(std::string_view name,
   }
   return admitted;
 }
+
+const RefusalSummary& Filter::refusals() const { return state_->summary; }
 
 void Filter::ExpirePins(TimePoint now) { state_->pins.Expire(now); }
 

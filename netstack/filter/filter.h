@@ -38,6 +38,7 @@ struct Verdict {
   Reason reason = Reason::kNoRule;
   const Rule* rule = nullptr;  // the deciding one, if one did; lives as long as the Filter
   std::string name;            // the name by which the address was allowed or is known, if any
+  uint64_t flow = 0;           // of an allowed flow: what ties its end to this in the log
 };
 
 // What a person is told about a refusal. ToString() is the stderr line without the program's name:
@@ -58,8 +59,28 @@ struct RefusalEvent {
   bool closes_others = false;  // open mode: with any line at all, everything else is refused
   std::string refused_by;      // the "!" rule and its place, where one decided
 
-  std::string ToString() const;
+  // More than once: "refused name refused.example, 3 times: ...".
+  std::string ToString(uint64_t times = 1) const;
 };
+
+// What was refused so far, each distinct refusal with the number of times, in the order of their
+// first ones. The sandbox can make any number of distinct ones: `unlisted` counts the refusals that
+// found no room.
+struct RefusalSummary {
+  struct Entry {
+    RefusalEvent event;
+    uint64_t times = 1;
+  };
+  std::vector<Entry> entries;
+  uint64_t unlisted = 0;
+};
+
+// The lines of the summary without the program's name: the first `most` refusals, and how many more
+// there were. `log_file` is the log that has them all, if one was kept.
+std::vector<std::string> SummaryLines(const RefusalSummary& summary,
+                                      const std::optional<std::string>& log_file, size_t most = 20);
+
+class Observer;
 
 // A name opened the way there, and what goes there does not say which server it means: allowed
 // without `strict_names`, and worth a line in a log.
@@ -82,6 +103,9 @@ struct FilterOptions {
   size_t max_pins = 65536;
   // Each distinct refusal (kind, name or address, protocol, port) is reported once.
   std::function<void(const RefusalEvent&)> on_refusal;
+  bool counts_refusals = false;  // for Filter::refusals()
+  // Told of every verdict, allowing ones as well; null: nobody. Outlives the filter.
+  Observer* observer = nullptr;
   // What a name opened has to say which server it means.
   bool strict_names = false;
   // Each (protocol, address, port) once.
@@ -126,6 +150,8 @@ class Filter {
   void ReportRefusedName(std::string_view name, Reason reason);
   // The names by which the address is pinned, the most recent first.
   std::vector<std::string> NamesAt(const IpAddress& address, TimePoint now) const;
+
+  const RefusalSummary& refusals() const;
 
   // Forgets expired pins; cheap, called about once a second.
   void ExpirePins(TimePoint now);

@@ -15,8 +15,8 @@
 
 namespace mini::netstack {
 
-// Theory of operation. A pin is one (address, name) with a time at which it ends; the name brings
-// its rules along, which say for which protocols and ports the address is open. An address shared
+// Theory of operation. A pin is one (address, name) with a time at which it ends; which
+// protocols and ports of the address are open is what the rules say of the name. An address shared
 // by several names has a pin for each, and stays open for what any of them opens until the last of
 // them ends. Pinning again moves a pin's end forward, never back, and makes it the newest.
 //
@@ -32,7 +32,7 @@ class PinTable {
   };
   struct PinnedName {
     std::string name;
-    std::vector<const Rule*> rules;  // every rule that names it, refusing ones too
+    std::vector<const Rule*> rules;  // what can decide whether it leads anywhere at all
   };
 
   explicit PinTable(Limits limits);

@@ -7,7 +7,10 @@
 // front of LF and at the end of the text, and an error elsewhere. Lines have no maximum length.
 #include "netstack/filter/rule_parser.h"
 
+#include <idn2.h>
+
 #include <algorithm>
+#include <memory>
 
 #include "base/strings.h"
 #include "netstack/filter/network_of.h"
@@ -57,6 +60,8 @@ class LineParser {
   Status ParseHost(std::string_view host, Rule& rule) const;
   Status ParseName(std::string_view name, Rule& rule) const;
   Status CheckLabel(std::string_view label) const;
+  // The label as DNS has it: itself, or the A-label of what is not ASCII (RFC 5890, UTS 46).
+  Result<std::string> LabelInDns(std::string_view label) const;
   Status ParsePorts(std::string_view ports, Rule& rule) const;
   Status ParsePort(std::string_view text, uint16_t& port) const;
 
@@ -66,7 +71,12 @@ class LineParser {
 };
 
 Status LineParser::Error(std::string_view piece, std::string_view expected) const {
-  const auto column = static_cast<size_t>(piece.data() - line_.data()) + 1;
+  // In characters: bytes that continue one (UTF-8) do not count.
+  const std::string_view before(line_.data(), static_cast<size_t>(piece.data() - line_.data()));
+  const auto column =
+      std::count_if(before.begin(), before.end(),
+                    [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }) +
+      1;
   const std::string found = piece.empty() ? "the end of the rule" : Quoted(piece);
   return InvalidArgument(Stage::kRules, StrCat(EscapeForTerminal(source_), ":", line_number_, ":",
                                                column, ": ", expected, ", found ", found));
@@ -92,16 +102,11 @@ Result<Rule> LineParser::Parse(std::string_view text) {
   return rule;
 }
 
-// Control characters and bytes past ASCII are told apart from other mistakes, because they can't be
-// seen in most editors, or look right there.
+// Control characters are told apart from other mistakes, because they can't be seen in most
+// editors.
 Status LineParser::CheckBytes(std::string_view text) const {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x80) {
-      return Error(text.substr(i),
-                   "expected ASCII: write an international name in its xn-- form (as `idn2 NAME` "
-                   "prints it)");
-    }
     if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
       return Error(text.substr(i), "expected printable characters");
     }
@@ -274,15 +279,51 @@ Status LineParser::ParseName(std::string_view name, Rule& rule) const {
   std::string_view labels = name;
   if (labels.ends_with('.')) labels.remove_suffix(1);
   if (labels.empty()) return Error(name, "expected a name");
+  std::string in_dns;
   for (const std::string_view label : StrSplit(labels, '.')) {
-    MINI_RETURN_IF_ERROR(CheckLabel(label));
+    MINI_ASSIGN_OR_RETURN(const std::string converted, LabelInDns(label));
+    in_dns += StrCat(in_dns.empty() ? "" : ".", converted);
   }
-  if (labels.size() > kMaxNameBytes) {
-    return Error(labels.substr(kMaxNameBytes),
+  if (in_dns.size() > kMaxNameBytes) {
+    return Error(labels.substr(std::min(kMaxNameBytes, labels.size() - 1)),
                  StrCat("expected at most ", kMaxNameBytes, " bytes in a name"));
   }
-  rule.name = AsciiLower(labels);
+  if (LooksLikeIpv4(in_dns)) return Error(name, "expected the digits of an address in ASCII");
+  rule.name = AsciiLower(in_dns);
   return OkStatus();
+}
+
+Result<std::string> LineParser::LabelInDns(std::string_view label) const {
+  const bool is_ascii = std::all_of(label.begin(), label.end(),
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (is_ascii) {
+    MINI_RETURN_IF_ERROR(CheckLabel(label));
+    return std::string(label);
+  }
+  const std::string text(label);
+  uint8_t* converted = nullptr;
+  const int failed = idn2_lookup_u8(reinterpret_cast<const uint8_t*>(text.c_str()), &converted,
+                                    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+  const std::unique_ptr<uint8_t, decltype(&idn2_free)> owner(converted, &idn2_free);
+  switch (failed) {
+    case IDN2_OK:
+      break;
+    case IDN2_ENCODING_ERROR:
+      return Error(label, "expected ASCII or UTF-8 in a name");
+    case IDN2_TOO_BIG_LABEL:
+    case IDN2_TOO_BIG_DOMAIN:
+      return Error(label, StrCat("expected at most ", kMaxLabelBytes,
+                                 " bytes between the dots of a name, in its xn-- form"));
+    default:
+      return Error(label,
+                   StrCat("expected a name that IDNA allows (", idn2_strerror_name(failed), ")"));
+  }
+  std::string in_dns(reinterpret_cast<const char*>(converted));
+  // What looks like a dot, a "*" or a "/" may become one.
+  if (!NormalizeName(in_dns) || in_dns.find('.') != std::string::npos) {
+    return Error(label, "expected letters and digits, \"-\", \"_\" and \".\" in a name");
+  }
+  return in_dns;
 }
 
 Status LineParser::CheckLabel(std::string_view label) const {

@@ -1,10 +1,10 @@
 // The rule set and its look-ups. The grammar is in rule_parser.cc.
 //
 // Theory of operation. Rules are kept in the order of their lines in one vector; the tables hold
-// indexes into it. Names and wildcards have a hash table each, keyed by the name, so a look-up is
-// one probe per label. Address rules have one hash table per (family, prefix length) in use: at
-// most 33 + 129, and in practice a handful. AddText parses everything before it adds anything, so a
-// bad line leaves the set as it was.
+// groups of indexes into it, one for each target (rule_group.h). Names and wildcards have a hash
+// table each, keyed by the name, so a look-up is one probe per label. Address rules have one hash
+// table per (family, prefix length) in use: at most 33 + 129, and in practice a handful. AddText
+// parses everything before it adds anything, so a bad line leaves the set as it was.
 #include "netstack/filter/rules.h"
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 
 #include "base/strings.h"
 #include "netstack/filter/network_of.h"
+#include "netstack/filter/rule_group.h"
 #include "netstack/filter/rule_parser.h"
 
 namespace mini::netstack {
@@ -22,14 +23,36 @@ struct TransparentHash {
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
 };
 
-using RuleIndexes = std::vector<uint32_t>;
-using NameTable = std::unordered_map<std::string, RuleIndexes, TransparentHash, std::equal_to<>>;
+using NameTable = std::unordered_map<std::string, RuleGroup, TransparentHash, std::equal_to<>>;
 
 // All address rules of one family and prefix length.
 struct PrefixTable {
   IpFamily family;
   uint8_t length;
-  std::unordered_map<IpAddress, RuleIndexes> rules;
+  std::unordered_map<IpAddress, RuleGroup> rules;
+};
+
+class Matches {
+ public:
+  explicit Matches(const std::vector<Rule>& rules) : rules_(rules) {}
+
+  void AddAll(const RuleGroup& group) {
+    for (const uint32_t index : group.indexes()) found_.push_back(&rules_[index]);
+  }
+  void AddCovering(const RuleGroup& group, RuleSet::Use use) {
+    Add(group.Covering(use.protocol, use.port, rules_));
+  }
+  void AddWhole(const RuleGroup& group) { Add(group.Whole(rules_)); }
+  std::vector<const Rule*> Take() { return std::move(found_); }
+
+ private:
+  void Add(const RuleGroup::Deciding& deciding) {
+    if (deciding.refusing != nullptr) found_.push_back(deciding.refusing);
+    if (deciding.allowing != nullptr) found_.push_back(deciding.allowing);
+  }
+
+  const std::vector<Rule>& rules_;
+  std::vector<const Rule*> found_;
 };
 
 bool IsLabelByte(char c) {
@@ -78,10 +101,15 @@ struct RuleSet::Index {
   std::vector<PrefixTable> prefixes;
 
   void Add(Rule rule);
-  RuleIndexes& PrefixSlot(const IpPrefix& prefix);
+  RuleGroup& PrefixSlot(const IpPrefix& prefix);
+  // Calls `visit` with each group whose target matches: names before wildcards.
+  template <typename Visit>
+  void VisitName(std::string_view name, Visit visit) const;
+  template <typename Visit>
+  void VisitAddress(const IpAddress& address, Visit visit) const;
 };
 
-RuleIndexes& RuleSet::Index::PrefixSlot(const IpPrefix& prefix) {
+RuleGroup& RuleSet::Index::PrefixSlot(const IpPrefix& prefix) {
   const auto table = std::find_if(prefixes.begin(), prefixes.end(), [&](const PrefixTable& t) {
     return t.length == prefix.length && t.family == prefix.address.family();
   });
@@ -92,18 +120,12 @@ RuleIndexes& RuleSet::Index::PrefixSlot(const IpPrefix& prefix) {
 
 void RuleSet::Index::Add(Rule rule) {
   const auto index = static_cast<uint32_t>(rules.size());
-  switch (rule.kind) {
-    case TargetKind::kName:
-      names[rule.name].push_back(index);
-      break;
-    case TargetKind::kWildcard:
-      wildcards[rule.name].push_back(index);
-      break;
-    case TargetKind::kAddress:
-      PrefixSlot(rule.prefix).push_back(index);
-      break;
-  }
   rules.push_back(std::move(rule));
+  const Rule& added = rules.back();
+  RuleGroup& group = added.kind == TargetKind::kAddress ? PrefixSlot(added.prefix)
+                     : added.kind == TargetKind::kName  ? names[added.name]
+                                                        : wildcards[added.name];
+  group.Add(index, rules);
 }
 
 RuleSet::RuleSet() : index_(std::make_unique<Index>()) {}
@@ -134,30 +156,61 @@ Status RuleSet::AddRule(std::string_view source, std::string_view rule) {
 size_t RuleSet::size() const { return index_->rules.size(); }
 const std::vector<Rule>& RuleSet::rules() const { return index_->rules; }
 
-std::vector<const Rule*> RuleSet::MatchName(std::string_view name) const {
-  std::vector<const Rule*> matches;
-  const auto collect = [&](const NameTable& table, std::string_view key) {
-    const auto found = table.find(key);
-    if (found == table.end()) return;
-    for (const uint32_t i : found->second) matches.push_back(&index_->rules[i]);
+template <typename Visit>
+void RuleSet::Index::VisitName(std::string_view name, Visit visit) const {
+  const auto look_up = [&](const NameTable& table, std::string_view key) {
+    if (const auto found = table.find(key); found != table.end()) visit(found->second);
   };
-  collect(index_->names, name);
-  if (index_->wildcards.empty()) return matches;
+  look_up(names, name);
+  if (wildcards.empty()) return;
   for (size_t dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
-    collect(index_->wildcards, name.substr(dot + 1));
+    look_up(wildcards, name.substr(dot + 1));
   }
-  return matches;
+}
+
+template <typename Visit>
+void RuleSet::Index::VisitAddress(const IpAddress& address, Visit visit) const {
+  for (const PrefixTable& table : prefixes) {
+    if (table.family != address.family()) continue;
+    const auto found = table.rules.find(NetworkOf(address, table.length));
+    if (found != table.rules.end()) visit(found->second);
+  }
+}
+
+std::vector<const Rule*> RuleSet::MatchName(std::string_view name) const {
+  Matches matches(index_->rules);
+  index_->VisitName(name, [&](const RuleGroup& group) { matches.AddAll(group); });
+  return matches.Take();
 }
 
 std::vector<const Rule*> RuleSet::MatchAddress(const IpAddress& address) const {
-  std::vector<const Rule*> matches;
-  for (const PrefixTable& table : index_->prefixes) {
-    if (table.family != address.family()) continue;
-    const auto found = table.rules.find(NetworkOf(address, table.length));
-    if (found == table.rules.end()) continue;
-    for (const uint32_t i : found->second) matches.push_back(&index_->rules[i]);
-  }
-  return matches;
+  Matches matches(index_->rules);
+  index_->VisitAddress(address, [&](const RuleGroup& group) { matches.AddAll(group); });
+  return matches.Take();
+}
+
+std::vector<const Rule*> RuleSet::DecidingForName(std::string_view name, Use use) const {
+  Matches matches(index_->rules);
+  index_->VisitName(name, [&](const RuleGroup& group) { matches.AddCovering(group, use); });
+  return matches.Take();
+}
+
+std::vector<const Rule*> RuleSet::DecidingForAddress(const IpAddress& address, Use use) const {
+  Matches matches(index_->rules);
+  index_->VisitAddress(address, [&](const RuleGroup& group) { matches.AddCovering(group, use); });
+  return matches.Take();
+}
+
+std::vector<const Rule*> RuleSet::DecidingForName(std::string_view name) const {
+  Matches matches(index_->rules);
+  index_->VisitName(name, [&](const RuleGroup& group) { matches.AddWhole(group); });
+  return matches.Take();
+}
+
+std::vector<const Rule*> RuleSet::DecidingForAddress(const IpAddress& address) const {
+  Matches matches(index_->rules);
+  index_->VisitAddress(address, [&](const RuleGroup& group) { matches.AddWhole(group); });
+  return matches.Take();
 }
 
 std::optional<std::string> NormalizeName(std::string_view name) {

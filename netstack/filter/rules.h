@@ -8,7 +8,8 @@
 //              (an IPv6 target followed by ports stands in brackets: [2001:db8::7]:443)
 //   ports    = number | number "-" number      (1..65535, first <= last)
 // A name matches that name exactly; "*.x" any name below x, not x itself. A refusal ("!") beats
-// every allowing rule. Names are compared as lower-case ASCII without a trailing dot.
+// every allowing rule. Names are compared as lower-case ASCII without a trailing dot;
+// those with other letters, in UTF-8, become A-labels (xn--).
 #ifndef MINI_SANDBOX_NETSTACK_FILTER_RULES_H_
 #define MINI_SANDBOX_NETSTACK_FILTER_RULES_H_
 
@@ -72,12 +73,25 @@ class RuleSet {
   size_t size() const;
   const std::vector<Rule>& rules() const;
 
-  // Every rule that names exactly `name`, or a wildcard above it. Constant time in the number of
-  // rules (hash look-ups per label). `name` is normalized (NormalizeName).
+  // A protocol and port (ignored for ICMP) that rules are asked about.
+  struct Use {
+    Protocol protocol = Protocol::kTcp;
+    uint16_t port = 0;
+  };
+
+  // Every rule that names exactly `name`, or a wildcard above it; `name` is normalized
+  // (NormalizeName). Every address rule whose prefix contains `address`.
   std::vector<const Rule*> MatchName(std::string_view name) const;
-  // Every address rule whose prefix contains `address`; constant time in the number of rules
-  // (one hash look-up per prefix length in use).
   std::vector<const Rule*> MatchAddress(const IpAddress& address) const;
+  // Of those, what can decide about `use`: for each target that matches, the first refusing and the
+  // first allowing rule that cover it. Constant time in the number of rules, whatever they are: one
+  // hash look-up per label, or per prefix length in use, and a search among 65536 ports.
+  std::vector<const Rule*> DecidingForName(std::string_view name, Use use) const;
+  std::vector<const Rule*> DecidingForAddress(const IpAddress& address, Use use) const;
+  // Of those, what can decide whether anything is allowed at all: for each target that matches, the
+  // first rule that refuses every protocol and port, and the first that allows any.
+  std::vector<const Rule*> DecidingForName(std::string_view name) const;
+  std::vector<const Rule*> DecidingForAddress(const IpAddress& address) const;
 
  private:
   struct Index;

@@ -62,26 +62,28 @@ EchoFlowTable::Flow* EchoFlowTable::OpenFlow(const FlowKey& key,
                                              std::span<const uint8_t> ip_packet) {
   const IpFamily family = key.remote.address.family();
   const IcmpError prohibited = IcmpErrorFor(Unreachable::kProhibited, family);
-  if (!admit_(key.remote.address)) {
+  // Before anybody is asked: without room, a flood costs no verdict each.
+  Flow* oldest = flows_.size() < kMaxFlows ? nullptr : by_age_.front();
+  const bool is_full = oldest != nullptr && loop_.Now() - oldest->last_activity < kEvictable;
+  std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote.address);
+  if (!record) {
     Refuse(key, ip_packet, prohibited);
     return nullptr;
   }
-  if (flows_.size() >= kMaxFlows) {
-    Flow& oldest = *by_age_.front();
-    if (loop_.Now() - oldest.last_activity < kEvictable) {
-      Refuse(key, ip_packet, prohibited);
-      return nullptr;
-    }
-    Close(oldest);
+  if (oldest != nullptr) {
+    oldest->record.Note(FlowEnding::kIdle);
+    Close(*oldest);
   }
   auto flow = std::make_unique<Flow>();
   Flow* opened = flow.get();
   opened->key = key;
+  opened->record = std::move(*record);
   int error = opened->socket.Open(
       family, family == IpFamily::kV4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
   if (error == EACCES) NoticeSetting(key.remote.address);
   if (error == 0) error = opened->socket.Connect(key.remote);
   if (error != 0) {
+    opened->record.Note(FlowEnding::kConnectFailed, error);
     Refuse(key, ip_packet, IcmpErrorForErrno(error, family).value_or(prohibited));
     return nullptr;
   }
@@ -105,7 +107,8 @@ void EchoFlowTable::SendOut(Flow& flow, uint16_t sequence, std::span<const uint8
   // A pending error of an earlier request is returned once, and clears.
   for (int attempt = 0; attempt < 2; ++attempt) {
     const int error = flow.socket.Send(pieces);
-    if (error == 0 || error == EAGAIN || error == ENOBUFS) return;
+    if (error == 0) return flow.record.CountOut(payload.size());
+    if (error == EAGAIN || error == ENOBUFS) return;
     if (error == EMSGSIZE) {
       const uint32_t mtu = flow.socket.PathMtu();
       const size_t size = flow.last_headers.size() + payload.size();
@@ -141,7 +144,7 @@ void EchoFlowTable::OnHostEvent(Flow& flow, uint32_t events) {
   }
 }
 
-void EchoFlowTable::OnReply(const Flow& flow, std::span<const uint8_t> message) {
+void EchoFlowTable::OnReply(Flow& flow, std::span<const uint8_t> message) {
   ByteReader reader(message);
   const uint8_t type = reader.U8();
   const uint8_t code = reader.U8();
@@ -149,6 +152,7 @@ void EchoFlowTable::OnReply(const Flow& flow, std::span<const uint8_t> message) 
   const uint16_t sequence = reader.U16();
   const IpAddress& remote = flow.key.remote.address;
   if (reader.failed() || type != (remote.is_v4() ? 0 : 129) || code != 0) return;
+  flow.record.CountIn(message.size() - kIcmpHeaderSize);
   writer_.WriteEchoReply(remote, flow.key.sandbox.address, flow.key.sandbox.port, sequence,
                          message.subspan(kIcmpHeaderSize));
 }
@@ -193,6 +197,7 @@ void EchoFlowTable::StartTimer() {
 void EchoFlowTable::CloseIdle() {
   timer_set_ = false;
   while (!by_age_.empty() && loop_.Now() - by_age_.front()->last_activity >= kIdleTimeout) {
+    by_age_.front()->record.Note(FlowEnding::kIdle);
     Close(*by_age_.front());
   }
   if (!flows_.empty()) StartTimer();

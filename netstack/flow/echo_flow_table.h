@@ -19,11 +19,13 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "netstack/epoll_loop.h"
+#include "netstack/filter/flow_record.h"
 #include "netstack/flow/datagram_socket.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/rate_limit.h"
@@ -35,7 +37,8 @@ class EchoFlowTable {
  public:
   static constexpr size_t kMaxFlows = 256;
 
-  using Admit = std::function<bool(const IpAddress& remote)>;
+  // The record of a flow that may be, or nothing: refused.
+  using Admit = std::function<std::optional<FlowRecord>(const IpAddress& remote)>;
   using Notice = std::function<void(std::string_view text)>;
 
   EchoFlowTable(EpollLoop& loop, PacketWriter& writer, Admit admit, Notice on_notice);
@@ -51,6 +54,7 @@ class EchoFlowTable {
   struct Flow {
     FlowKey key;  // the sandbox's port is the identifier, the remote one 0
     DatagramSocket socket;
+    FlowRecord record;
     TimePoint last_activity;
     std::list<Flow*>::iterator age;
     std::vector<uint8_t> last_headers;  // of the last request: an ICMP error quotes them
@@ -59,7 +63,7 @@ class EchoFlowTable {
   Flow* OpenFlow(const FlowKey& key, std::span<const uint8_t> ip_packet);
   void SendOut(Flow& flow, uint16_t sequence, std::span<const uint8_t> payload);
   void OnHostEvent(Flow& flow, uint32_t events);
-  void OnReply(const Flow& flow, std::span<const uint8_t> message);
+  void OnReply(Flow& flow, std::span<const uint8_t> message);
   void PassErrorsOn(Flow& flow);
   void Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet, const IcmpError& error);
   void NoticeSetting(const IpAddress& remote);

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <utility>
 
 #include "netstack/flow/tcp_flow_table.h"
 
@@ -68,9 +69,9 @@ void SetHostSocketOptions(int fd) {
   SetResetAtClose(fd, true);
 }
 
-HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key,
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record,
                          std::unique_ptr<ServerNameCheck> check)
-    : TcpFlow(table, key), check_(std::move(check)) {}
+    : TcpFlow(table, key), record_(std::move(record)), check_(std::move(check)) {}
 
 HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted)
     : TcpFlow(table, key), socket_(std::move(accepted)), dial_(Dial::kAccepted) {}
@@ -170,6 +171,7 @@ void HostTcpFlow::FinishDial() {
 }
 
 void HostTcpFlow::DialFailed(int error) {
+  record_.Note(FlowEnding::kConnectFailed, error);
   switch (error) {
     case ETIMEDOUT:
       break;
@@ -203,6 +205,7 @@ void HostTcpFlow::Abandon() {
 }
 
 void HostTcpFlow::Evict() {
+  record_.Note(FlowEnding::kIdle);
   if (dial_ != Dial::kDone) return DialFailed(ECONNREFUSED);
   ResetHost();
   Abandon();
@@ -239,6 +242,7 @@ void HostTcpFlow::FlushToHost() {
     if (sent >= 0) {
       table().NoteActivity(*this);
       const auto taken = static_cast<size_t>(sent);
+      record_.CountOut(taken);
       ConsumeReceived(taken);
       checked_bytes_ -= std::min(checked_bytes_, taken);
       if (check_) check_->Passed(taken);
@@ -300,6 +304,7 @@ void HostTcpFlow::Follow(ServerNameCheck::State state) {
   checked_bytes_ = check_->seen();
   check_.reset();
   if (state == ServerNameCheck::State::kDone) return;
+  record_.Note(FlowEnding::kRefused);
   ResetHost();
   Reset();
 }
@@ -337,6 +342,7 @@ bool HostTcpFlow::HostRead(ssize_t length, size_t wanted) {
     return false;
   }
   table().NoteActivity(*this);
+  record_.CountIn(static_cast<size_t>(length));
   if (length == 0) {
     host_finished_ = true;
   } else if (check_) {
@@ -414,12 +420,14 @@ void HostTcpFlow::WatchHost() {
 }
 
 void HostTcpFlow::CloseHost() {
+  record_.End();
   if (!socket_) return;
   table().loop().Unwatch(socket_.get());
   socket_.reset();
 }
 
 void HostTcpFlow::ResetHost() {
+  record_.Note(FlowEnding::kReset);
   if (!socket_) return;
   SetResetAtClose(socket_.get(), true);
   CloseHost();
@@ -428,6 +436,7 @@ void HostTcpFlow::ResetHost() {
 void HostTcpFlow::OnTick(TimePoint now) {
   if (dial_ != Dial::kDone || !socket_) return;
   if (check_ && check_->OnTick(now) == ServerNameCheck::State::kRefused) {
+    record_.Note(FlowEnding::kRefused);
     host_failed_ = true;
     MarkDirty();
     return;
@@ -437,6 +446,7 @@ void HostTcpFlow::OnTick(TimePoint now) {
   if (now - last_activity() < (half_closed ? limits.half_closed_timeout : limits.idle_timeout)) {
     return;
   }
+  record_.Note(FlowEnding::kIdle);
   host_failed_ = true;
   MarkDirty();
 }

@@ -32,6 +32,7 @@
 #include <memory>
 
 #include "base/unique_fd.h"
+#include "netstack/filter/flow_record.h"
 #include "netstack/flow/server_name_check.h"
 #include "netstack/flow/tcp_flow.h"
 
@@ -44,7 +45,7 @@ void SetHostSocketOptions(int fd);
 class HostTcpFlow : public TcpFlow {
  public:
   // Without a check, the flow may lead to any server at its address.
-  HostTcpFlow(TcpFlowTable& table, const FlowKey& key,
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record = {},
               std::unique_ptr<ServerNameCheck> check = nullptr);
   ~HostTcpFlow() override;
 
@@ -88,6 +89,7 @@ class HostTcpFlow : public TcpFlow {
   void ResetHost();
 
   UniqueFd socket_;
+  FlowRecord record_;  // ends with the socket
   std::unique_ptr<ServerNameCheck> check_;
   size_t checked_bytes_ = 0;  // that a check has seen which is gone, of what is received
   Dial dial_ = Dial::kNotStarted;

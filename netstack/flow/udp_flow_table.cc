@@ -120,25 +120,27 @@ UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const
                                            const FlowKey& key) {
   const auto ip_packet = frame.subspan(packet.ip_offset, packet.ip_length);
   const IpFamily family = key.remote.address.family();
-  const IcmpError prohibited = IcmpErrorFor(Unreachable::kProhibited, family);
-  if (!admit_(key.remote)) {
-    Refuse(key, ip_packet, prohibited);
+  // Before anybody is asked: without room, a flood costs no verdict each.
+  Flow* oldest = flows_.size() < max_flows_ || by_age_.empty() ? nullptr : by_age_.front();
+  const bool is_full = flows_.size() >= max_flows_ &&
+                       (oldest == nullptr || loop_.Now() - oldest->last_activity < kEvictable);
+  std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote);
+  if (!record) {
+    Refuse(key, ip_packet, IcmpErrorFor(Unreachable::kProhibited, family));
     return nullptr;
   }
-  if (flows_.size() >= max_flows_) {
-    Flow* oldest = by_age_.empty() ? nullptr : by_age_.front();
-    if (oldest == nullptr || loop_.Now() - oldest->last_activity < kEvictable) {
-      Refuse(key, ip_packet, prohibited);
-      return nullptr;
-    }
+  if (oldest != nullptr) {
+    oldest->record.Note(FlowEnding::kIdle);
     Close(*oldest);
   }
   auto flow = std::make_unique<Flow>();
   Flow* opened = flow.get();
   opened->key = key;
+  opened->record = std::move(*record);
   int error = opened->socket.Open(family, IPPROTO_UDP);
   if (error == 0) error = opened->socket.Connect(key.remote);
   if (error != 0) {
+    opened->record.Note(FlowEnding::kConnectFailed, error);
     Refuse(key, ip_packet,
            IcmpErrorForErrno(error, family).value_or(IcmpErrorFor(Unreachable::kHost, family)));
     return nullptr;
@@ -180,7 +182,8 @@ void UdpFlowTable::SendRow(Flow& flow, const DatagramRow& row) {
   // A pending error of an earlier datagram is returned once, and clears.
   for (int attempt = 0; attempt < 2; ++attempt) {
     const int error = flow.socket.Send(row.pieces(), row.datagram_size());
-    if (error == 0 || error == EAGAIN || error == ENOBUFS) return;
+    if (error == 0) return flow.record.CountOut(row.bytes());
+    if (error == EAGAIN || error == ENOBUFS) return;
     // udp_send_skb() of net/ipv4/udp.c: a segment is above the path's MTU, or a device or a policy
     // on the path cannot do it.
     if (error == EMSGSIZE || error == EINVAL || error == EIO || error == EOPNOTSUPP) {
@@ -207,7 +210,8 @@ void UdpFlowTable::SendApart(Flow& flow, const DatagramRow& row) {
 void UdpFlowTable::SendDatagram(Flow& flow, std::span<const iovec> pieces, size_t size) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     const int error = flow.socket.Send(pieces);
-    if (error == 0 || error == EAGAIN || error == ENOBUFS) return;
+    if (error == 0) return flow.record.CountOut(size);
+    if (error == EAGAIN || error == ENOBUFS) return;
     if (error == EMSGSIZE) {
       TellTooBig(flow, size);
       return;
@@ -232,7 +236,7 @@ void UdpFlowTable::OnHostEvent(Flow& flow, uint32_t events) {
   SendIn(flow, static_cast<size_t>(count));
 }
 
-void UdpFlowTable::SendIn(const Flow& flow, size_t messages) {
+void UdpFlowTable::SendIn(Flow& flow, size_t messages) {
   const Endpoint& from = flow.key.remote;
   const Endpoint& to = flow.key.sandbox;
   const size_t longest = writer_.MaxUnfragmented(from.address.family());
@@ -243,6 +247,7 @@ void UdpFlowTable::SendIn(const Flow& flow, size_t messages) {
   };
   for (size_t i = 0; i < messages; ++i) {
     const auto [bytes, size] = received_.At(i);
+    flow.record.CountIn(bytes.size());
     const bool in_rows = size <= longest;
     const size_t step = std::max<size_t>(in_rows ? size * DatagramRow::kMaxDatagrams : size, 1);
     size_t at = 0;
@@ -313,7 +318,10 @@ void UdpFlowTable::CloseIdle() {
     Flow& flow = **next++;
     const Duration idle = now - flow.last_activity;
     if (idle < kUnansweredTimeout) break;  // the rest was used later
-    if (!flow.answered || idle >= kAnsweredTimeout) Close(flow);
+    if (!flow.answered || idle >= kAnsweredTimeout) {
+      flow.record.Note(FlowEnding::kIdle);
+      Close(flow);
+    }
   }
   if (!flows_.empty()) StartTimer();
 }

@@ -21,11 +21,13 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "netstack/dns/dns_server.h"
 #include "netstack/epoll_loop.h"
+#include "netstack/filter/flow_record.h"
 #include "netstack/flow/datagram_socket.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/rate_limit.h"
@@ -35,7 +37,8 @@ namespace mini::netstack {
 
 class UdpFlowTable {
  public:
-  using Admit = std::function<bool(const Endpoint& remote)>;
+  // The record of a flow that may be, or nothing: refused.
+  using Admit = std::function<std::optional<FlowRecord>(const Endpoint& remote)>;
 
   UdpFlowTable(EpollLoop& loop, PacketWriter& writer, DnsServer& dns, size_t max_flows,
                Admit admit);
@@ -53,6 +56,7 @@ class UdpFlowTable {
   struct Flow {
     FlowKey key;
     DatagramSocket socket;
+    FlowRecord record;
     TimePoint last_activity;
     bool answered = false;
     bool sends_rows = true;  // until the host could not
@@ -70,7 +74,7 @@ class UdpFlowTable {
   void SendApart(Flow& flow, const DatagramRow& row);
   void SendDatagram(Flow& flow, std::span<const iovec> pieces, size_t size);
   void OnHostEvent(Flow& flow, uint32_t events);
-  void SendIn(const Flow& flow, size_t messages);
+  void SendIn(Flow& flow, size_t messages);
   void PassErrorsOn(Flow& flow);
   void TellTooBig(Flow& flow, size_t size);
   void TellError(Flow& flow, const IcmpError& error);

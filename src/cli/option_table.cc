@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "cli/option_values.h"
 #include "cli/options.h"
 
@@ -69,6 +70,15 @@ Status Publish(Options& options, Value text) {
   return options.builder().Publish(request);
 }
 
+Status SetMaxConnections(Options& options, Value text) {
+  const auto number = ParseDecimal(text, PolicyBuilder::kMostConnections);
+  if (!number) {
+    return Mistake(StrCat("--max-connections ", EscapeForTerminal(text),
+                          ": not a number from 1 to ", PolicyBuilder::kMostConnections));
+  }
+  return options.builder().SetMaxConnections(*number);
+}
+
 Status SetDebugLog(Options& options, Value path) {
   options.line().debug_log = path;
   return path.empty() ? Mistake("-D: the path is empty") : OkStatus();
@@ -124,6 +134,15 @@ constexpr OptionEntry kTable[] = {
      "HOSTPORT of this machine (127.0.0.1 unless told)\n"
      "reaches PORT inside. Can be repeated",
      Publish, kPublishNeedsStack},
+    {'\0', "max-connections", "N", kNetwork,
+     "at most N connections at a time; a further one is\n"
+     "refused",
+     SetMaxConnections, Exclusive{Product::kTapbox, "it needs the network stack: run mini-tapbox"}},
+    {'\0', "log", "FILE", kNetwork,
+     "append every verdict and every flow's end to FILE,\n"
+     "a line of JSON each",
+     [](Options& o, Value v) { return o.builder().SetVerdictLog(v); },
+     Exclusive{Product::kTapbox, "a log needs the network stack: run mini-tapbox"}},
     {'n', "no-loopback", "", kNetwork, "no network, and not even a loopback device",
      [](Options& o, Value) { return o.builder().SetNetwork(Network::kUnconfigured); },
      Exclusive{Product::kSandbox, "without a network there is nothing to allow: run mini-sandbox"}},
@@ -168,6 +187,8 @@ constexpr OptionEntry kTable[] = {
      [](Options& o, Value) { return Done([&] { o.builder().SetDegraded(Degraded::kAllowed); }); },
      Exclusive{Product::kSandbox,
                "without namespaces there is no network stack: run mini-sandbox"}},
+    {'q', "quiet", "", kOther, "say nothing but errors",
+     [](Options& o, Value) { return Done([&] { o.builder().SetQuiet(true); }); }},
     {'D', "debug-log", "FILE", kOther, "write what is done to FILE", SetDebugLog},
     {'\0', "print-plan", "", kOther, "show what would be done, and do nothing",
      [](Options& o, Value) { return Done([&] { o.line().print_plan = true; }); }},

@@ -1,10 +1,12 @@
 #include "cli/program.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,9 +17,12 @@
 #include "doctor/doctor.h"
 #include "sandbox/sandbox.h"
 #include "supervise/outcome.h"
+#include "supervise/stream.h"
 
 namespace mini {
 namespace {
+
+constexpr std::chrono::seconds kSummaryPatience{1};
 
 // A write that the reader does not take (EPIPE, a full disk) is the only failure.
 bool WriteAll(int fd, std::string_view text) {
@@ -42,6 +47,28 @@ void Say(Product product, std::string_view sentence) {
   (void)WriteAll(STDERR_FILENO,
                  StrCat(ProductName(product), ": ", EscapeForTerminal(sentence, sentence.size()),
                         EndOfLine(STDERR_FILENO)));
+}
+
+// What nobody takes is given up: the command has ended, and whoever waits for it must not wait for
+// a reader of these lines.
+void SaySummary(Product product, const std::vector<std::string>& lines) {
+  using std::chrono::steady_clock;
+  std::string text;
+  for (const std::string& line : lines) {
+    text += StrCat(ProductName(product), ": ", EscapeForTerminal(line, line.size()),
+                   EndOfLine(STDERR_FILENO));
+  }
+  Stream stream(STDERR_FILENO, Stream::Direction::kWrite);
+  const auto deadline = steady_clock::now() + kSummaryPatience;
+  std::string_view left = text;
+  while (!left.empty()) {
+    const auto time = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
+    pollfd writable = {stream.fd(), POLLOUT, 0};
+    if (time.count() <= 0 || poll(&writable, 1, static_cast<int>(time.count())) <= 0) return;
+    const Transfer written = stream.Write(left);
+    if (written.state == Transfer::State::kEnded) return;
+    left.remove_prefix(written.count);
+  }
 }
 
 // A standard stream that the caller closed would be given to the next file that is opened, and then
@@ -92,19 +119,25 @@ int RunProgram(Product product, int argc, const char* const* argv) {
   Result<CommandLine> line = ParseCommandLine(product, argc, argv);
   if (!line.ok()) return Fail(product, line.status());
   if (line->text_only) return Print(product, *line->text_only);
-  if (line->policy.network == Network::kStack && !line->policy.rules) {
+  const bool quiet = line->policy.quiet;
+  if (!quiet && line->policy.network == Network::kStack && !line->policy.rules) {
     Say(product, "no allow-list: the command may reach every public address (-F, --allow)");
   }
   if (line->print_plan) {
     const Result<Plan> plan = PlanRun(line->policy, line->command);
     return plan.ok() ? Print(product, plan->ToString()) : Fail(product, plan.status());
   }
-  const Result<Outcome> outcome =
-      Run({.policy = std::move(line->policy),
-           .argv = std::move(line->command),
-           .on_notice = [product](std::string_view sentence) { Say(product, sentence); },
-           .debug_log = std::move(line->debug_log),
-           .process_ends = true});
+  RunRequest request{.policy = std::move(line->policy),
+                     .argv = std::move(line->command),
+                     .on_notice = [](std::string_view) {},
+                     .on_problem = [product](std::string_view sentence) { Say(product, sentence); },
+                     .debug_log = std::move(line->debug_log),
+                     .process_ends = true};
+  if (!quiet) {
+    request.on_notice = request.on_problem;
+    request.on_summary = [product](const auto& lines) { SaySummary(product, lines); };
+  }
+  const Result<Outcome> outcome = Run(std::move(request));
   return outcome.ok() ? ExitCodeFor(*outcome) : Fail(product, outcome.status());
 }
 

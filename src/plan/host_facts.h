@@ -84,6 +84,8 @@ struct HostFacts {
   // Of the one directory that was asked about; true when its entries cannot be seen.
   bool listed_directory_is_empty = true;
   std::optional<DegradedFacts> degraded;
+  // Where --log writes: canonical, whether it exists or not; empty: nowhere.
+  std::string verdict_log;
   // The texts that shape name resolution inside; empty when unreadable.
   std::string resolv_conf;
   std::string hosts;

@@ -1,3 +1,5 @@
+#include <sys/mount.h>
+
 #include <algorithm>
 
 #include "base/paths.h"
@@ -126,6 +128,32 @@ void PlanHiddenNameFiles(MountDraft& draft) {
 // that is bound by itself is meant to be used.
 void PlanSockets(MountDraft& draft) {
   for (const std::string& socket : draft.facts.unix_sockets) MaskEverywhere(socket, draft);
+}
+
+// Covered, it can be neither read nor written nor renamed. A directory above it could be renamed,
+// unless that is the root of what may be written: a mount point cannot (rename(2), EBUSY).
+Status HideVerdictLog(MountDraft& draft) {
+  const std::string& path = draft.facts.verdict_log;
+  if (path.empty()) return OkStatus();
+  std::string_view deepest;
+  bool shows_elsewhere = false;
+  for (const MountOp& op : draft.phases.on_host) {
+    if (op.kind != MountOpKind::kCloneTree || (op.attributes & MOUNT_ATTR_RDONLY) != 0) continue;
+    if (IsSameOrBelow(path, op.source)) {
+      if (op.source.size() > deepest.size()) deepest = op.source;
+    } else if (PartOf(path, op.source, draft.facts.mounts)) {
+      shows_elsewhere = true;
+    }
+  }
+  const bool is_in_root = JoinPath(deepest, path.substr(path.rfind('/') + 1)) == path;
+  if (shows_elsewhere || (!deepest.empty() && !is_in_root)) {
+    return InvalidArgument(Stage::kPlan,
+                           StrCat("--log ", EscapeForTerminal(path),
+                                  ": the command could put another file in its place"))
+        .WithHint("name one in the working directory itself, or outside of what is writable");
+  }
+  MaskEverywhere(path, draft);
+  return OkStatus();
 }
 
 void MaskEverywhere(const std::string& path, MountDraft& draft) {

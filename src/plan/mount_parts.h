@@ -67,6 +67,8 @@ void PlanNameFiles(MountDraft& draft);
 // On the host's network: what the host has, where it would not show.
 void PlanHiddenNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
+// The file of --log: an error where the command could put another one in its place.
+Status HideVerdictLog(MountDraft& draft);
 // Covers what lies there, wherever it shows.
 void MaskEverywhere(const std::string& path, MountDraft& draft);
 

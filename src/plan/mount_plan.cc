@@ -61,6 +61,7 @@ Status PlanMounts(const Policy& policy, const HostFacts& facts, Plan& plan) {
   PlanForeignProc(draft);
   PlanSockets(draft);
   MINI_RETURN_IF_ERROR(HideScratchDirectory(draft));
+  MINI_RETURN_IF_ERROR(HideVerdictLog(draft));
   draft.Emit();
   return OkStatus();
 }

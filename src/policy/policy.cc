@@ -172,6 +172,24 @@ Status PolicyBuilder::SetTimeLimit(std::chrono::milliseconds limit) {
   return OkStatus();
 }
 
+Status PolicyBuilder::SetMaxConnections(uint64_t connections) {
+  if (connections == 0 || connections > kMostConnections) {
+    return Contradiction(
+        StrCat("--max-connections ", connections, ": not a number from 1 to ", kMostConnections));
+  }
+  policy_.max_connections = static_cast<uint32_t>(connections);
+  return OkStatus();
+}
+
+Status PolicyBuilder::SetVerdictLog(std::string_view path) {
+  if (path.empty()) return Contradiction("--log: the path is empty");
+  if (path.find('\0') != std::string_view::npos) {
+    return Contradiction("--log: the path contains a NUL byte");
+  }
+  policy_.verdict_log = std::string(path);
+  return OkStatus();
+}
+
 Status PolicyBuilder::SetKillDelay(std::chrono::milliseconds delay) {
   if (delay.count() < 0) {
     return InvalidArgument(Stage::kArguments, "the delay before SIGKILL cannot be negative");
@@ -209,6 +227,12 @@ Result<Policy> PolicyBuilder::Build() {
   }
   if (!policy_.published.empty() && policy_.network != Network::kStack) {
     return Contradiction("-p needs the network stack: run mini-tapbox");
+  }
+  if (policy_.max_connections && policy_.network != Network::kStack) {
+    return Contradiction("--max-connections needs the network stack: run mini-tapbox");
+  }
+  if (policy_.verdict_log && policy_.network != Network::kStack) {
+    return Contradiction("--log needs the network stack: run mini-tapbox");
   }
   if (policy_.server_names == ServerNames::kRequired && !policy_.rules) {
     return Contradiction("--strict-names needs an allow-list: -F FILE or --allow RULE");

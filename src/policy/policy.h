@@ -86,6 +86,11 @@ struct Policy {
   std::optional<std::chrono::milliseconds> time_limit;
   // From the SIGTERM at the time limit to the SIGKILL.
   std::chrono::milliseconds kill_delay{10'000};
+  bool quiet = false;  // -q: no notices and no summary
+  // Network::kStack only: how many connections may be open at a time. Unset: the stack's own bound.
+  std::optional<uint32_t> max_connections;
+  // Network::kStack only: --log, as it was given. Unset: no log.
+  std::optional<std::string> verdict_log;
   // Network::kStack only. Unset: open mode (public addresses).
   std::optional<netstack::RuleSet> rules;
   ServerNames server_names = ServerNames::kAsTheyCome;  // --strict-names
@@ -130,6 +135,12 @@ class PolicyBuilder {
   void SetInterruptTerminates(bool terminates) { policy_.interrupt_terminates = terminates; }
   void SetNesting(Nesting nesting) { policy_.nesting = nesting; }
   void SetDegraded(Degraded degraded) { policy_.degraded = degraded; }
+  void SetQuiet(bool quiet) { policy_.quiet = quiet; }
+  // From 1 to kMostConnections.
+  static constexpr uint32_t kMostConnections = 1'000'000;
+  Status SetMaxConnections(uint64_t connections);
+  // --log FILE; may be relative.
+  Status SetVerdictLog(std::string_view path);
   Status SetTimeLimit(std::chrono::milliseconds limit);
   Status SetKillDelay(std::chrono::milliseconds delay);
 

@@ -166,7 +166,7 @@ Result<Outcome> RunDegraded(const RunRequest& request, HostFacts facts, const st
       DegradedFilter(plan.degraded->landlock_abi >= kLandlockWithSignalScope ? Signals::kScoped
                                                                              : Signals::kRefused);
   MINI_ASSIGN_OR_RETURN(ChildProcess child, Start(frozen.get(), filter));
-  Supervisor supervisor(plan, child, request.on_notice);
+  Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);
   MINI_ASSIGN_OR_RETURN(ReceivedReport received, supervisor.WaitForDescriptors());
   MINI_ASSIGN_OR_RETURN(const auto calls, AttributeCalls::Start(std::move(received.descriptors[0]),

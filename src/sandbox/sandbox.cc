@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/paths.h"
 #include "base/strings.h"
 #include "netstack/dns/dns_server.h"
 #include "plan/freeze.h"
@@ -20,6 +21,7 @@
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
+#include "supervise/log_file.h"
 #include "supervise/signals.h"
 #include "supervise/supervisor.h"
 #include "sys/clone.h"
@@ -34,6 +36,16 @@
 
 namespace mini {
 namespace {
+
+// Where a file of that name lies or would lie; empty where its directory does not exist.
+std::string CanonicalPlace(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const bool is_bare = slash == std::string::npos;
+  const std::string directory = is_bare ? "." : path.substr(0, slash + 1);
+  const std::unique_ptr<char, decltype(&std::free)> real(realpath(directory.c_str(), nullptr),
+                                                         &std::free);
+  return real ? JoinPath(real.get(), is_bare ? path : path.substr(slash + 1)) : std::string();
+}
 
 Result<HostFacts> ProbeHost(const Policy& policy) {
   HostFactsOptions options;
@@ -58,6 +70,7 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   if (policy.scratch_directory) {
     MINI_ASSIGN_OR_RETURN(facts.scratch_name, NewScratchDirectoryName());
   }
+  if (policy.verdict_log) facts.verdict_log = CanonicalPlace(*policy.verdict_log);
   facts.writable_parent = OutermostWritable(ParentsToProbe(policy, facts));
   for (std::string& directory : DirectoriesToList(policy, facts)) {
     auto entries = ReadDirectoryEntries(directory, kMaxSplitEntries);
@@ -111,9 +124,15 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
   options.filter.leads_to_this_host = [routes](const IpAddress& address) {
     return routes->LeadsToThisHost(address);
   };
-  options.filter.on_refusal = [notice = request.on_notice](const netstack::RefusalEvent& event) {
-    notice(event.ToString());
-  };
+  options.filter.counts_refusals = request.on_summary != nullptr;
+  if (log) {
+    options.filter.on_refusal = [log](const netstack::RefusalEvent& event) {
+      log->Write("verdict", event.ToString());
+    };
+  }
+  if (request.policy.max_connections) options.limits.max_flows = *request.policy.max_connections;
+  options.verdict_log = std::move(request.verdict_log);
+  options.log_pid = getppid();
   if (log) {
     options.filter.on_unnamed = [log](const netstack::UnnamedEvent& event) {
       log->Write("names", event.ToString());
@@ -137,6 +156,8 @@ Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const Debu
   StackProcessOptions options;
   options.make_options = [&request, log] { return MakeStackOptions(request, log); };
   if (MayFollowResolverFiles()) options.readable_files = ResolverWatch::Paths();
+  options.log_file = request.policy.verdict_log;
+  if (request.verdict_log) options.kept_descriptors.push_back(request.verdict_log.get());
   if (log) options.kept_descriptors.push_back(log->descriptor());
   return StackProcess::Start(options);
 }
@@ -175,8 +196,9 @@ void Enter(std::string_view stage, const DebugLog* log) {
 }
 
 // From the clone to the end of everything inside.
-Result<Outcome> Supervise(StackProcess* stack, const SupervisorSignals& signals,
-                          ChildProcess& child, Supervisor& supervisor, const DebugLog* log) {
+Result<Outcome> Supervise(const RunRequest& request, StackProcess* stack,
+                          const SupervisorSignals& signals, ChildProcess& child,
+                          Supervisor& supervisor, const DebugLog* log) {
   if (stack == nullptr) {
     Enter("supervise", log);
     return supervisor.Run(signals);
@@ -187,7 +209,10 @@ Result<Outcome> Supervise(StackProcess* stack, const SupervisorSignals& signals,
   supervisor.WatchStack(stack->pidfd());
   Enter("supervise", log);
   Result<Outcome> outcome = supervisor.Run(signals);
-  if (supervisor.stack_failed()) return stack->TakeFailure();
+  const Status ended = supervisor.stack_failed() ? stack->TakeFailure() : stack->Finish();
+  if (request.on_summary) request.on_summary(stack->summary());
+  // A log that lacks its end is no log.
+  if (!ended.ok() && (outcome.ok() || supervisor.stack_failed())) return ended;
   return outcome;
 }
 
@@ -235,12 +260,12 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
   MINI_ASSIGN_OR_RETURN(ChildProcess child,
                         StartChild(values.frozen->get(), NetworkNamespaceOf(plan)));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
-  Supervisor supervisor(plan, child, request.on_notice);
+  Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);
-  Result<Outcome> outcome = Supervise(stack.get(), signals, child, supervisor, log);
+  Result<Outcome> outcome = Supervise(request, stack.get(), signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) {
-      request.on_notice(removed.ToString());
+      request.on_problem(removed.ToString());
     }
   }
   return outcome;
@@ -263,10 +288,19 @@ Result<Outcome> Run(RunRequest request) {
   if (request.debug_log) {
     MINI_ASSIGN_OR_RETURN(log, DebugLog::Open(*request.debug_log));
     LogStart(*log);
-    request.on_notice = [&log, told = std::move(request.on_notice)](std::string_view sentence) {
-      log->Write("notice", sentence);
-      told(sentence);
-    };
+  }
+  if (!request.on_problem) request.on_problem = request.on_notice;
+  if (log) {
+    for (auto* tell : {&request.on_notice, &request.on_problem}) {
+      *tell = [&log, told = std::move(*tell)](std::string_view sentence) {
+        log->Write("notice", sentence);
+        told(sentence);
+      };
+    }
+  }
+  if (request.policy.verdict_log) {
+    MINI_ASSIGN_OR_RETURN(request.verdict_log,
+                          OpenLogFile("the verdict log", *request.policy.verdict_log));
   }
   auto values = std::make_unique<RunValues>();
   Result<Outcome> outcome = RunStages(request, *values, log ? &*log : nullptr);

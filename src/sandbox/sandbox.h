@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/unique_fd.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
 #include "supervise/outcome.h"
@@ -18,11 +19,16 @@ namespace mini {
 struct RunRequest {
   Policy policy;
   std::vector<std::string> argv;
-  // Sentences for the user: what the plan decided that may surprise, what the stack refused. The
-  // latter is called in the stack's process, on a copy that may write to what is open and no more.
+  // Sentences for the user: what the plan decided that may surprise.
   std::function<void(std::string_view)> on_notice;
+  // The same for what failed without ending the run; unset: on_notice.
+  std::function<void(std::string_view)> on_problem = {};
+  // At the end, what the stack refused: lines for the user. Unset: nothing is kept for it.
+  std::function<void(const std::vector<std::string>&)> on_summary = {};
   // Where to write what is done, before anything else is (supervise/debug_log.h).
   std::optional<std::string> debug_log = {};
+  // Opened by Run() from policy.verdict_log.
+  UniqueFd verdict_log = {};
   // The process ends right after the run: its values are left to the kernel. To take them apart
   // would touch each of their pages once more, and since the clone every touch copies a page.
   bool process_ends = false;

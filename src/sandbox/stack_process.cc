@@ -7,7 +7,8 @@
 //     supervisor                       stack
 //       TapMessage + descriptor  ──►     makes the stack, confines itself
 //                                ◄──   kServing
-//       closes its end           ──►     Run() returns, the process ends
+//       ends its direction       ──►     Run() returns
+//                                ◄──   kSummary + lines
 //                                ◄──   kFailed + words, or a ForbiddenCall; the process ends
 //
 // Whichever of the two ends first, the other learns of it: the stack by the kernel (PDEATHSIG) and
@@ -43,9 +44,11 @@
 namespace mini {
 namespace {
 
-// How long a stack may take to end. It has nothing to do then but to write what it still has to
-// say, to a reader who may not read; on a busy machine that takes its time.
-constexpr int kOrderlyEndMilliseconds = 2000;
+// More lines than a summary has.
+constexpr size_t kMaxSummaryLines = 64;
+// How long a stack may take to end. It has nothing to do then but to write the end of its logs; on
+// a busy machine that takes its time.
+constexpr int kOrderlyEndMilliseconds = 5000;
 
 struct TapMessage {
   std::array<uint8_t, 6> mac;
@@ -53,9 +56,9 @@ struct TapMessage {
   bool udp_segmentation;
 };
 
-enum class ReportKind : uint8_t { kServing, kFailed };
+enum class ReportKind : uint8_t { kServing, kSummary, kFailed };
 
-// Followed by the message and, after a newline, the hint.
+// Followed by text: of kSummary lines, of kFailed the message and, after a newline, the hint.
 struct StackReport {
   ReportKind kind;
   StatusCode code;
@@ -187,7 +190,13 @@ Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t super
   SendReport(channel,
              {ReportKind::kServing, StatusCode::kOk, Stage::kNetwork, confinement.landlock_abi},
              "");
-  return stack->Run();
+  Status served = stack->Run();
+  std::string summary;
+  for (const std::string& line : netstack::SummaryLines(stack->refusals(), options.log_file)) {
+    summary += StrCat(line, "\n");
+  }
+  SendReport(channel, {ReportKind::kSummary, StatusCode::kOk, Stage::kNetwork, 0}, summary);
+  return served;
 }
 
 // Does not return and destroys nothing: what this copy of the memory holds is the supervisor's.
@@ -288,13 +297,41 @@ StackProcess::StackProcess(pid_t pid, UniqueFd pidfd, UniqueFd channel)
 StackProcess::~StackProcess() {
   if (!pidfd_) return;
   channel_.reset();
+  AwaitEnd();
+  (void)DescribeEnd();
+}
+
+void StackProcess::AwaitEnd() const {
   Signal(SIGCONT, pidfd_.get());  // somebody may have stopped it
   pollfd ended = {pidfd_.get(), POLLIN, 0};
   int ready;
   while ((ready = poll(&ended, 1, kOrderlyEndMilliseconds)) < 0 && errno == EINTR) {
   }
   if (ready != 1) Signal(SIGKILL, pidfd_.get());
-  (void)DescribeEnd();
+}
+
+Status StackProcess::Finish() {
+  (void)shutdown(channel_.get(), SHUT_WR);
+  AwaitEnd();
+  Status end = DescribeEnd();
+  const std::optional<Status> told = ReadLastWords();
+  return told ? *told : std::move(end);
+}
+
+std::optional<Status> StackProcess::ReadLastWords() {
+  for (;;) {
+    const std::string message = Receive(channel_.get(), MSG_DONTWAIT);
+    if (message.empty()) return std::nullopt;
+    const std::optional<StackReport> report = ReportIn(message);
+    if (report && report->kind == ReportKind::kSummary) {
+      for (const std::string_view line :
+           StrSplit(std::string_view(message).substr(sizeof *report), '\n')) {
+        if (!line.empty() && summary_.size() < kMaxSummaryLines) summary_.emplace_back(line);
+      }
+      continue;
+    }
+    if (std::optional<Status> told = FailureIn(message)) return told;
+  }
 }
 
 Result<ServingStack> StackProcess::Serve(Tap tap) {
@@ -327,14 +364,10 @@ Result<ServingStack> StackProcess::Serve(Tap tap) {
 }
 
 Status StackProcess::TakeFailure() {
-  std::optional<Status> told;
-  while (!told) {
-    const std::string message = Receive(channel_.get(), MSG_DONTWAIT);
-    if (message.empty()) break;
-    told = FailureIn(message);
-  }
   Status end = DescribeEnd();
-  return told ? std::move(*told) : std::move(end);
+  const std::optional<Status> told = ReadLastWords();
+  if (told) return *told;
+  return end.ok() ? EndedEarly() : std::move(end);
 }
 
 Status StackProcess::DescribeEnd() {
@@ -343,7 +376,7 @@ Status StackProcess::DescribeEnd() {
     if (errno != EINTR) return StackError(errno, "wait for the network stack");
   }
   pidfd_.reset();
-  if (info.si_code == CLD_EXITED) return EndedEarly();
+  if (info.si_code == CLD_EXITED) return info.si_status == 0 ? OkStatus() : EndedEarly();
   const char* name = sigabbrev_np(info.si_status);  // null: a real-time signal
   return Status(StatusCode::kSystem, Stage::kNetwork,
                 StrCat("the network stack was killed by ",

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct StackProcessOptions {
   std::function<Result<netstack::StackOptions>()> make_options;
   // What stays open there besides standard error.
   std::vector<int> kept_descriptors;
+  // For the last line of the summary: the file that has all verdicts, if there is one.
+  std::optional<std::string> log_file;
   // What may be opened there while it serves (ConfinementOptions).
   std::vector<std::string> readable_files;
 };
@@ -49,15 +52,25 @@ class StackProcess {
   int pidfd() const { return pidfd_.get(); }
   // Why. Waits for its end.
   Status TakeFailure();
+  // Lets it end in order, and waits for that; why, if it could not. Once, instead of TakeFailure().
+  Status Finish();
+  // What it refused, as lines for the user; after Finish() or TakeFailure(). Not escaped, as it
+  // comes from a process that talks to the sandbox.
+  const std::vector<std::string>& summary() const { return summary_; }
 
  private:
   StackProcess(pid_t pid, UniqueFd pidfd, UniqueFd channel);
-  // Waits for the end, and puts it into words.
+  // Kills it if it does not end in time.
+  void AwaitEnd() const;
+  // What it said last; nothing unless that was a failure.
+  std::optional<Status> ReadLastWords();
+  // Waits for the end, and puts it into words; OK for an orderly one.
   Status DescribeEnd();
 
   pid_t pid_;
   UniqueFd pidfd_;  // invalid once reaped
   UniqueFd channel_;
+  std::vector<std::string> summary_;
 };
 
 }  // namespace mini

@@ -57,9 +57,11 @@ std::string SecondsText(milliseconds time) {
 
 }  // namespace
 
-Supervisor::Supervisor(const Plan& plan, ChildProcess& child,
-                       std::function<void(std::string_view)> on_notice)
-    : plan_(plan), child_(child), on_notice_(std::move(on_notice)) {}
+Supervisor::Supervisor(const Plan& plan, ChildProcess& child, Tell on_notice, Tell on_problem)
+    : plan_(plan),
+      child_(child),
+      on_notice_(std::move(on_notice)),
+      on_problem_(on_problem ? std::move(on_problem) : on_notice_) {}
 
 Result<ReceivedReport> Supervisor::WaitForDescriptors() {
   MINI_ASSIGN_OR_RETURN(auto received, NextReport());
@@ -123,7 +125,7 @@ Status Supervisor::ReadReport() {
       return OkStatus();
     case child::ReportKind::kExited:
       command_status_ = received->report.wait_status;
-      if (received->report.error == ENOSPC) on_notice_(ScratchFullNotice(plan_));
+      if (received->report.error == ENOSPC) on_problem_(ScratchFullNotice(plan_));
       return OkStatus();
     case child::ReportKind::kTerminal:
       if (!plan_.terminal || terminal_ || !received->descriptors[0].valid()) break;
@@ -203,7 +205,8 @@ void Supervisor::ActOnTerminal(std::span<const pollfd, Relay::kPolled> polled) {
   const auto error = terminal_->relay().TakeOutputError();
   if (!error || *error == EPIPE || *error == ECONNRESET || *error == EIO) return;
   said_later_.push_back(
-      SystemError(Stage::kSupervise, *error, "write the command's output").ToString());
+      {on_problem_,
+       SystemError(Stage::kSupervise, *error, "write the command's output").ToString()});
 }
 
 bool Supervisor::IsDelivered() const {
@@ -255,7 +258,7 @@ void Supervisor::EndAtTimeLimit() {
   std::string notice = StrCat("the time limit of ", SecondsText(*plan_.time_limit),
                               " s is reached; ending the command");
   if (terminal_) {
-    said_later_.push_back(std::move(notice));
+    said_later_.push_back({on_notice_, std::move(notice)});
   } else {
     on_notice_(notice);
   }
@@ -293,7 +296,7 @@ Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
   // Who did not take the command's output may be the reader of our messages, too.
   pollfd reader = {STDERR_FILENO, POLLOUT, 0};
   if (delivery_given_up_ && poll(&reader, 1, 0) == 0) return outcome;
-  for (const std::string& notice : said_later_) on_notice_(notice);
+  for (const Said& said : said_later_) said.tell(said.sentence);
   return outcome;
 }
 

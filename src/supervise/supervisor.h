@@ -23,9 +23,11 @@ namespace mini {
 
 class Supervisor {
  public:
-  // `on_notice` is for sentences that the user should see; called on the calling thread.
-  Supervisor(const Plan& plan, ChildProcess& child,
-             std::function<void(std::string_view)> on_notice);
+  using Tell = std::function<void(std::string_view)>;
+
+  // `on_notice` is for sentences that the user should see, `on_problem` for those about what failed
+  // without ending the run (unset: the same); called on the calling thread.
+  Supervisor(const Plan& plan, ChildProcess& child, Tell on_notice, Tell on_problem = {});
 
   // What is reported and signalled is written there as well; null: nowhere.
   void WriteTo(const DebugLog* log) { log_ = log; }
@@ -67,7 +69,8 @@ class Supervisor {
 
   const Plan& plan_;
   ChildProcess& child_;
-  std::function<void(std::string_view)> on_notice_;
+  Tell on_notice_;
+  Tell on_problem_;
   const DebugLog* log_ = nullptr;
   int stack_ = -1;
   bool stack_failed_ = false;
@@ -83,7 +86,11 @@ class Supervisor {
   bool ended_ = false;  // no process of the sandbox is left
   bool delivery_given_up_ = false;
   // Notices for when the user's terminal is in order again, and need not be waited for.
-  std::vector<std::string> said_later_;
+  struct Said {
+    const Tell& tell;
+    std::string sentence;
+  };
+  std::vector<Said> said_later_;
   std::optional<int> command_status_;
   std::string degraded_directory_;  // in which the last one of kDegraded lies
   bool timed_out_ = false;

@@ -95,7 +95,7 @@ class DebugLogOfTapbox(DebugLog):
 
     def test_tells_what_was_refused(self):
         self.run_logged("python3", "-c", "import socket; socket.socket().connect_ex(('203.0.113.9', 80))")
-        self.assertRegex(self.log.read_text(), r"notice: refused tcp 203\.0\.113\.9:80")
+        self.assertRegex(self.log.read_text(), r"verdict: refused tcp 203\.0\.113\.9:80")
 
 
 @harness.as_root_too

@@ -39,7 +39,7 @@ class RulesFiles(tapbox.TapboxTest):
                     "192.0.2.256", "192.0.2.0/33", "192.0.2.1/", "2001:db8::/129", "2001:db8:::1",
                     "*", "*.", "a.*.example", "-x.example", "a..example", "sctp/192.0.2.1",
                     "icmp/allowed.example", "icmp/192.0.2.1:80", "!", "tcp/", "x" * 64 + ".example",
-                    "ünï.example", "[192.0.2.1", "[2001:db8::1]:", "allowed.example;rm"):
+                    "\u2603.example", "[192.0.2.1", "[2001:db8::1]:", "allowed.example;rm"):
             with self.subTest(line=bad):
                 outcome = self.with_rules(f"# first\nallowed.example\n{bad}\nother.example\n")
                 self.assert_nothing_ran(outcome, "the-rules", "3")

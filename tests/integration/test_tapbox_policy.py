@@ -89,6 +89,15 @@ class Addresses(tapbox.TapboxTest):
         self.assertLess(int(slowest), 1000)
         self.one_verdict(outcome)
 
+    def test_connections_beyond_the_number_are_refused(self):
+        script = ("import socket\n"
+                  "kept = [socket.socket() for _ in range(4)]\n"
+                  f"print([s.connect_ex(('{world.UNNAMED_V4}', 80)) for s in kept][:3])\n"
+                  "kept[0].close()\n")
+        outcome = self.sandbox("python3", "-c", script, options=(
+            *self.allowing(world.UNNAMED_V4), "--max-connections", "2"))
+        self.assertEqual(outcome.out, "[0, 0, 111]\n", outcome)
+
     def test_datagrams(self):
         allowed = self.client("udp", world.UNNAMED_V4, 7007, rules=(f"udp/{world.UNNAMED_V4}",))
         self.assertEqual(allowed.out.split()[0], "hello", allowed)
@@ -173,7 +182,7 @@ class Names(tapbox.TapboxTest):
         outcome = self.tapbox_shell("getent ahosts refused.example; getent ahosts refused.example; "
                                     "curl -sS http://refused.example/")
         self.assertLess(outcome.seconds, 2, outcome)
-        self.one_verdict(outcome, "refused.example: no rule", "--allow refused.example")
+        self.one_verdict(outcome, "name refused.example, ", " times: no rule", "--allow refused.example")
         self.assertEqual(self.names_asked_upstream(), set())
 
     def test_rules_of_names_and_wildcards(self):

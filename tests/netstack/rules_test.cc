@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <random>
 
@@ -63,6 +65,37 @@ TEST(Rules, CanonicalTextIsLowerCaseWithoutTrailingDotOrNeedlessParts) {
   EXPECT_EQ(Canonical("[2001:DB8::7]"), "2001:db8::7");
   EXPECT_EQ(Canonical("192.0.2.7/32"), "192.0.2.7");
   EXPECT_EQ(Canonical("example.com:7-7"), "example.com:7");
+}
+
+TEST(Rules, NamesOfOtherLettersBecomeALabels) {
+  EXPECT_EQ(Canonical("b\xc3\xbc"
+                      "cher.example"),
+            "xn--bcher-kva.example");
+  EXPECT_EQ(Canonical("!tcp/*.B\xc3\x9c"
+                      "CHER.Example.:443"),
+            "!tcp/*.xn--bcher-kva.example:443");
+  EXPECT_EQ(Canonical("bu\xcc\x88"
+                      "cher.example"),
+            "xn--bcher-kva.example")
+      << "normalized";
+  EXPECT_EQ(Canonical("stra\xc3\x9f"
+                      "e.example"),
+            "xn--strae-oqa.example")
+      << "IDNA 2008";
+  EXPECT_EQ(Canonical("\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88"),
+            "xn--r8jz45g.xn--zckzah");
+  EXPECT_EQ(Canonical("xn--bcher-kva.example"), "xn--bcher-kva.example");
+  EXPECT_EQ(Canonical("\xe2\x80\x8b"
+                      "a.example"),
+            "a.example")
+      << "what cannot be seen is ignored (UTS 46)";
+  RuleSet rules;
+  ASSERT_TRUE(rules
+                  .AddRule("--allow",
+                           "*.b\xc3\xbc"
+                           "cher.example")
+                  .ok());
+  EXPECT_EQ(rules.MatchName("a.xn--bcher-kva.example").size(), 1u);
 }
 
 TEST(Rules, UnbracketedColonsAreOneIpv6Address) {
@@ -199,13 +232,20 @@ INSTANTIATE_TEST_SUITE_P(
         {"icmp/192.0.2.7:7", "16: expected no ports: ICMP has none, found \"7\""},
         {"a\rb", "2: expected printable characters, found \"\\x0db\""},
         {"a\x1b[31m", "2: expected printable characters, found \"\\x1b[31m\""},
+        {"a.\xe2\x98\x83.example",
+         "3: expected a name that IDNA allows (IDN2_DISALLOWED), found \"\u2603\""},
         {"b\xc3\xbc"
-         "cher.example",
-         "2: expected ASCII: write an international name in its xn-- form (as `idn2 NAME` prints "
-         "it), found \"\u00fccher.example\""},
-        {"\xff\xfe",
-         "1: expected ASCII: write an international name in its xn-- form (as `idn2 NAME` prints "
-         "it), found \"\\xff\\xfe\""},
+         "cher.ex ample",
+         "10: expected one rule a line without blanks inside it, found \" ample\""},
+        {"\xc3\xbc.example:0", "11: expected a port from 1 to 65535, found \"0\""},
+        {"tcp/\xff\xfe.example",
+         "5: expected ASCII or UTF-8 in a name, found "
+         "\"\\xff\\xfe\""},
+        {"\xef\xbc\x91.\xef\xbc\x91",
+         "1: expected the digits of an address in ASCII, found \"\uff11.\uff11\""},
+        {"a\xe3\x80\x82"
+         "b",
+         "1: expected letters and digits, \"-\", \"_\" and \".\" in a name, found \"a\u3002b\""},
         {std::string("a\0b", 3),
          "2: expected text without NUL bytes, found \"\\x00b\": save the file as UTF-8 or ASCII"},
         {std::string("# a\0b", 5),
@@ -395,6 +435,83 @@ TEST(NormalizeName, RefusesWhatIsNoHostName) {
   EXPECT_FALSE(NormalizeName(std::string_view("a\0b", 3)));
   EXPECT_FALSE(NormalizeName(std::string(64, 'a')));
   EXPECT_TRUE(NormalizeName(std::string(63, 'a')));
+}
+
+// What RuleGroup's index has to agree with.
+const Rule* FirstCovering(const RuleSet& rules, RuleAction action, RuleSet::Use use) {
+  for (const Rule& rule : rules.rules()) {
+    if (rule.action == action && rule.Covers(use.protocol, use.port)) return &rule;
+  }
+  return nullptr;
+}
+
+void ExpectFirstOfEach(const RuleSet& rules, const std::vector<const Rule*>& deciding,
+                       RuleSet::Use use) {
+  std::vector<const Rule*> expected;
+  for (const RuleAction action : {RuleAction::kRefuse, RuleAction::kAllow}) {
+    if (const Rule* rule = FirstCovering(rules, action, use)) expected.push_back(rule);
+  }
+  EXPECT_EQ(deciding, expected) << ProtocolName(use.protocol) << " " << use.port << " of "
+                                << rules.size();
+}
+
+TEST(Rules, ManyRulesOfOneTargetDecideAsIfTheyWereReadOneByOne) {
+  std::mt19937 random(7);
+  const auto number = [&](int most) { return std::uniform_int_distribution(0, most)(random); };
+  for (int round = 0; round < 100; ++round) {
+    RuleSet names;
+    RuleSet addresses;
+    const int widest = round % 3 == 0 ? 65534 : 40;  // ranges that touch and overlap
+    for (int count = 1 + number(60); count > 0; --count) {
+      const char* protocol = std::array{"", "tcp/", "udp/"}[static_cast<size_t>(number(2))];
+      const std::string action = number(3) == 0 ? "!" : "";
+      const int first = 1 + number(widest);
+      const int last = std::min(65535, first + number(number(1) ? 3 : widest));
+      const std::string ports = number(20) == 0 ? "" : StrCat(":", first, "-", last);
+      ASSERT_TRUE(names.AddRule("t", StrCat(action, protocol, "a.example", ports)).ok());
+      ASSERT_TRUE(addresses
+                      .AddRule("t", number(9) == 0 ? StrCat(action, "icmp/192.0.2.7")
+                                                   : StrCat(action, protocol, "192.0.2.7", ports))
+                      .ok());
+    }
+    for (int port = 0; port <= 90; ++port) {
+      for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kIcmp}) {
+        const int asked = port < 85 ? port : port == 85 ? 65535 : number(65535);
+        const RuleSet::Use use{protocol, static_cast<uint16_t>(asked)};
+        ExpectFirstOfEach(names, names.DecidingForName("a.example", use), use);
+        ExpectFirstOfEach(addresses, addresses.DecidingForAddress(IpAddress::V4(192, 0, 2, 7), use),
+                          use);
+      }
+    }
+  }
+}
+
+TEST(Rules, ARuleForEachPortOfOneTargetIsFoundAtOnceAndInTheEnd) {
+  RuleSet rules;
+  std::string text;
+  for (int port = 1; port <= 65535; ++port) text += StrCat("a.example:", port, "\n");
+  // Each of these closes nothing any more.
+  for (int i = 0; i < 5000; ++i) text += "a.example\n";
+  ASSERT_TRUE(rules.AddText("t", text).ok());
+  for (const auto port : std::to_array<uint16_t>({1, 2, 443, 65534, 65535})) {
+    const auto deciding = rules.DecidingForName("a.example", {Protocol::kUdp, port});
+    ASSERT_EQ(deciding.size(), 1u);
+    EXPECT_EQ(deciding[0]->line, port);
+  }
+}
+
+TEST(Rules, WhetherAnythingIsAllowedIsDecidedByTheFirstOfEachTarget) {
+  RuleSet rules;
+  ASSERT_TRUE(rules
+                  .AddText("t",
+                           "!tcp/a.example\na.example:1\na.example\n!a.example\n!a.example\n"
+                           "*.example\n")
+                  .ok());
+  const auto deciding = rules.DecidingForName("a.example");
+  ASSERT_EQ(deciding.size(), 3u);
+  EXPECT_EQ(deciding[0]->line, 4);
+  EXPECT_EQ(deciding[1]->line, 2);
+  EXPECT_EQ(deciding[2]->line, 6);
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ class CheckingStack final : public Stack {
             *loop_, link_, budget_, TcpLimits(),
             [this](TcpFlowTable& table, const FlowKey& key) {
               return std::make_unique<HostTcpFlow>(
-                  table, key, std::make_unique<ServerNameCheck>(filter_, budget_, key.remote));
+                  table, key, FlowRecord(),
+                  std::make_unique<ServerNameCheck>(filter_, budget_, key.remote));
             },
             [](std::string_view) {}) {
     loop_->SetBatchEnd([this] { tcp_.ServiceFlows(); });
@@ -46,6 +47,7 @@ class CheckingStack final : public Stack {
 
   Status Run() override { return loop_->Run(); }
   void Stop() override { loop_->Stop(); }
+  const RefusalSummary& refusals() const override { return filter_.refusals(); }
 
  private:
   void ReadFrames() {

@@ -336,9 +336,32 @@ TEST(CommandLine, PublishesPortsInTheOrderGiven) {
             "arguments: -p: publishing a port needs the network stack: run mini-tapbox");
 }
 
+TEST(CommandLine, TheNumberOfConnectionsIsANumberOfTapboxs) {
+  EXPECT_EQ(Tapbox({"-x", "--max-connections", "12", "true"})->policy.max_connections, 12u);
+  EXPECT_FALSE(Tapbox({"-x", "true"})->policy.max_connections);
+  for (const char* bad : {"0", "", "-1", "1000001", "x", "1.5", "99999999999999999999"}) {
+    EXPECT_EQ(Outcome(Tapbox({"-x", "--max-connections", bad, "true"})),
+              StrCat("arguments: --max-connections ", bad, ": not a number from 1 to 1000000"));
+  }
+  EXPECT_EQ(Outcome(Sandbox({"-x", "--max-connections", "1", "true"})),
+            "arguments: --max-connections: it needs the network stack: run mini-tapbox");
+}
+
+TEST(CommandLine, TheVerdictLogIsTapboxs) {
+  const auto line = Tapbox({"-x", "-q", "--log", "net.log", "true"});
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->policy.verdict_log, "net.log");
+  EXPECT_TRUE(line->policy.quiet);
+  EXPECT_FALSE(Tapbox({"-x", "true"})->policy.verdict_log);
+  EXPECT_FALSE(Tapbox({"-x", "true"})->policy.quiet);
+  EXPECT_EQ(Outcome(Tapbox({"-x", "--log", "", "true"})), "arguments: --log: the path is empty");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "--log", "net.log", "true"})),
+            "arguments: --log: a log needs the network stack: run mini-tapbox");
+}
+
 TEST(CommandLine, MistakesAreNamed) {
-  EXPECT_EQ(Outcome(Sandbox({"-x", "-q", "true"})), "arguments: unknown option -q");
-  EXPECT_EQ(Outcome(Sandbox({"-xq", "true"})), "arguments: unknown option -q");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-Q", "true"})), "arguments: unknown option -Q");
+  EXPECT_EQ(Outcome(Sandbox({"-xQ", "true"})), "arguments: unknown option -Q");
   EXPECT_EQ(Outcome(Sandbox({"--quick=1", "true"})), "arguments: unknown option --quick");
   EXPECT_EQ(Outcome(Sandbox({"-x", "--def", "true"})), "arguments: unknown option --def");
   EXPECT_EQ(Outcome(Sandbox({"-x", "-\x1b[31m", "true"})), "arguments: unknown option -\\x1b");
@@ -398,6 +421,7 @@ TEST(CommandLine, HelpNamesEveryOption) {
                                          "-T, --time-limit S",
                                          "-t, --kill-delay S",
                                          "-i, --interrupt-terminates",
+                                         "-q, --quiet",
                                          "-D, --debug-log FILE",
                                          "--print-plan",
                                          "--help",
@@ -405,8 +429,8 @@ TEST(CommandLine, HelpNamesEveryOption) {
   std::vector<std::string> sandbox = both;
   sandbox.insert(sandbox.end(), {"-n, --no-loopback", "-N, --share-network", "--allow-degraded"});
   std::vector<std::string> tapbox = both;
-  tapbox.insert(tapbox.end(),
-                {"-F, --rules FILE", "--allow RULE", "--strict-names", "-p, --publish SPEC"});
+  tapbox.insert(tapbox.end(), {"-F, --rules FILE", "--allow RULE", "--log FILE", "--strict-names",
+                               "--max-connections N", "-p, --publish SPEC"});
   std::sort(sandbox.begin(), sandbox.end());
   EXPECT_EQ(HelpEntries(*Sandbox({"--help"})->text_only), sandbox);
   std::sort(tapbox.begin(), tapbox.end());

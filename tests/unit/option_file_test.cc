@@ -170,7 +170,7 @@ TEST_F(OptionFileTest, WhatIsNoOptionIsRefusedWithItsLine) {
   EXPECT_EQ(OutcomeOf("-x\n-w\n"), "f:2: -w: a value is missing");
   EXPECT_EQ(OutcomeOf("-w\n--\n"), "f:1: -w: a value is missing");
   EXPECT_EQ(OutcomeOf("-w\n\"--\"\n"), StrCat(directory_, "/--:w : true ")) << "quoted is meant";
-  EXPECT_EQ(OutcomeOf("\n-q\n"), "f:2: unknown option -q");
+  EXPECT_EQ(OutcomeOf("\n-Q\n"), "f:2: unknown option -Q");
   EXPECT_EQ(OutcomeOf("--allow x"),
             "f:1: --allow: an allow-list needs the network stack: run mini-tapbox");
 }
@@ -192,8 +192,8 @@ TEST_F(OptionFileTest, FilesNameFiles) {
   Write("h", "-w\n/b\n");
   EXPECT_EQ(Outcome({"@f", "true"}), "/a:w /b:w /c:w : true ")
       << "relative names count from the working directory";
-  Write("h", "-w\n/b\n-q\n");
-  EXPECT_EQ(Outcome({"@f", "true"}), "h:3: unknown option -q");
+  Write("h", "-w\n/b\n-Q\n");
+  EXPECT_EQ(Outcome({"@f", "true"}), "h:3: unknown option -Q");
   Write("h", "\"");
   EXPECT_EQ(Outcome({"@f", "true"}), "h:1: the closing quote is missing");
   EXPECT_EQ(OutcomeOf("-x\n@none\n"), "f:2: open none: No such file or directory (ENOENT)");

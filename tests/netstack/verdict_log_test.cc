@@ -1,0 +1,285 @@
+// --log: lines of JSON, read back with a parser.
+#include "netstack/verdict_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "base/strings.h"
+#include "netstack/filter/flow_record.h"
+
+namespace mini::netstack {
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+IpAddress Ip(std::string_view text) { return IpAddress::Parse(text).value(); }
+
+class StoppedLoop final : public EventLoop {
+ public:
+  Status Watch(int, uint32_t, IoCallback) override { return OkStatus(); }
+  void Unwatch(int) override {}
+  TimerId AddTimer(Duration, TimerCallback) override { return 0; }
+  void CancelTimer(TimerId) override {}
+  TimePoint Now() const override { return now; }
+
+  TimePoint now{std::chrono::hours(1)};
+};
+
+// A filter with a log in memory, and clocks that move when told.
+class VerdictLogTest : public testing::Test {
+ protected:
+  VerdictLogTest() : fd_(memfd_create("log", MFD_CLOEXEC)), log_(Duplicate(), 77, Clocks()) {
+    FilterOptions options;
+    options.rules.emplace();
+    EXPECT_TRUE(options.rules
+                    ->AddText("allowed_ips",
+                              "# rules\nallowed.example\n192.0.2.0/24:443\n*.wild.example\n"
+                              "!198.51.100.9\n")
+                    .ok());
+    options.observer = &log_;
+    filter_.emplace(std::move(options));
+  }
+
+  UniqueFd Duplicate() const { return UniqueFd(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0)); }
+  VerdictLog::Clocks Clocks() {
+    return {[this] { return loop_.now; }, [this] { return wall_; }};
+  }
+  Verdict Tcp(std::string_view address, uint16_t port) {
+    return filter_->CheckFlow(Protocol::kTcp, {Ip(address), port}, loop_.now);
+  }
+  // What was written since the last call; each line has to be an object.
+  std::vector<json> Lines() {
+    EXPECT_TRUE(log_.Flush().ok());
+    std::string text(1 << 20, '\0');
+    const ssize_t length = pread(fd_.get(), text.data(), text.size(), offset_);
+    EXPECT_GE(length, 0);
+    text.resize(static_cast<size_t>(std::max<ssize_t>(length, 0)));
+    offset_ += length;
+    std::vector<json> lines;
+    if (text.empty()) return lines;
+    EXPECT_EQ(text.back(), '\n');
+    text.pop_back();
+    for (const std::string_view line : StrSplit(text, '\n')) lines.push_back(json::parse(line));
+    return lines;
+  }
+
+  UniqueFd fd_;
+  StoppedLoop loop_;
+  std::chrono::system_clock::time_point wall_{milliseconds(1'795'323'360'123)};
+  VerdictLog log_;
+  std::optional<Filter> filter_;
+  off_t offset_ = 0;
+};
+
+TEST_F(VerdictLogTest, SaysOfARefusedFlowWhatItWasWhyAndWhatWouldAllowIt) {
+  EXPECT_FALSE(Tcp("203.0.113.5", 80).allowed);
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0], json::parse(R"({"time":"2026-11-22T04:56:00.123Z","pid":77,
+      "event":"verdict","verdict":"refused","subject":"flow","protocol":"tcp",
+      "address":"203.0.113.5","port":80,"reason":"no rule names it","remedy":"203.0.113.5"})"));
+}
+
+TEST_F(VerdictLogTest, NamesTheRuleThatDecidedAndWhereItStands) {
+  EXPECT_TRUE(Tcp("192.0.2.7", 443).allowed);
+  EXPECT_FALSE(Tcp("198.51.100.9", 80).allowed);
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["rule"], "192.0.2.0/24:443");
+  EXPECT_EQ(lines[0]["rule_at"], "allowed_ips:3");
+  EXPECT_EQ(lines[1]["rule"], "!198.51.100.9");
+  EXPECT_FALSE(lines[1].contains("remedy")) << "no line helps against a refusing rule";
+}
+
+TEST_F(VerdictLogTest, TiesTheEndOfAFlowToItsVerdict) {
+  for (int i = 0; i < 2; ++i) {
+    const Verdict verdict = Tcp("192.0.2.7", 443);
+    FlowRecord record(&log_, loop_, Protocol::kTcp, {Ip("192.0.2.7"), 443}, verdict);
+    record.CountOut(1000);
+    record.CountIn(20);
+    record.CountOut(1);
+    record.Note(FlowEnding::kConnectFailed, ECONNREFUSED);
+    loop_.now += milliseconds(1500);
+  }
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0]["flow"], 1);
+  EXPECT_EQ(lines[2]["flow"], 2);
+  EXPECT_EQ(lines[3], json::parse(R"({"time":"2026-11-22T04:56:00.123Z","pid":77,"event":"close",
+      "flow":2,"protocol":"tcp","address":"192.0.2.7","port":443,"bytes_out":1001,"bytes_in":20,
+      "duration_ms":1500,"end":"connect-failed","error":"ECONNREFUSED"})"));
+}
+
+TEST_F(VerdictLogTest, AFlowEndsOnceHoweverOftenItIsTold) {
+  FlowRecord record(&log_, loop_, Protocol::kUdp, {Ip("192.0.2.7"), 443}, Verdict());
+  FlowRecord moved = std::move(record);
+  moved.End();
+  moved.End();
+  EXPECT_EQ(Lines().size(), 1u);
+}
+
+TEST_F(VerdictLogTest, FollowsANameToTheFlowThatItAllows) {
+  EXPECT_TRUE(filter_->CheckName("allowed.example").allowed);
+  seconds ttl{60};
+  filter_->AdmitAnswer("allowed.example", std::vector{Ip("198.51.100.10"), Ip("127.0.0.1")}, ttl,
+                       loop_.now);
+  EXPECT_TRUE(Tcp("198.51.100.10", 22).allowed);
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0]["subject"], "name");
+  EXPECT_EQ(lines[0]["verdict"], "allowed");
+  EXPECT_EQ(lines[1]["subject"], "answer");
+  EXPECT_EQ(lines[1]["verdict"], "refused");
+  EXPECT_EQ(lines[1]["address"], "127.0.0.1");
+  EXPECT_EQ(lines[2]["subject"], "flow");
+  EXPECT_EQ(lines[2]["name"], "allowed.example");
+}
+
+TEST_F(VerdictLogTest, RepeatedVerdictsBecomeOneLineASecond) {
+  for (int i = 0; i < 1000; ++i) Tcp("203.0.113.5", 80);
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(filter_->CheckName("allowed.example").allowed);
+  EXPECT_EQ(Lines().size(), 2u);
+  log_.TellRepeated();
+  auto lines = Lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["repeated"], 9);
+  EXPECT_EQ(lines[1]["repeated"], 999);
+  EXPECT_EQ(lines[1]["address"], "203.0.113.5");
+  log_.TellRepeated();
+  EXPECT_TRUE(Lines().empty());
+  Tcp("203.0.113.5", 80);
+  lines = Lines();
+  ASSERT_EQ(lines.size(), 1u) << "after a quiet second it is new again";
+  EXPECT_FALSE(lines[0].contains("repeated"));
+}
+
+TEST_F(VerdictLogTest, AllowedFlowsAreWrittenEach) {
+  for (int i = 0; i < 2000; ++i) Tcp("192.0.2.7", 443);
+  EXPECT_EQ(Lines().size(), 2000u);
+}
+
+TEST(VerdictLog, AFloodOfRefusalsCostsALimitedNumberOfLines) {
+  const UniqueFd file(memfd_create("log", MFD_CLOEXEC));
+  TimePoint now{std::chrono::hours(1)};
+  VerdictLog log(UniqueFd(fcntl(file.get(), F_DUPFD_CLOEXEC, 0)), 1,
+                 {[&] { return now; }, std::chrono::system_clock::now});
+  FilterOptions options;
+  options.rules.emplace();
+  options.observer = &log;
+  Filter filter(std::move(options));
+  size_t asked = 0;
+  for (int second = 0; second < 10; ++second) {
+    for (int i = 0; i < 20'000; ++i) filter.CheckName(StrCat("n", asked++, ".example"));
+    now += seconds(1);
+    log.TellRepeated();
+  }
+  ASSERT_TRUE(log.Flush().ok());
+  std::string text(16 << 20, '\0');
+  text.resize(static_cast<size_t>(pread(file.get(), text.data(), text.size(), 0)));
+  size_t lines = 0;
+  size_t counted = 0;
+  for (const std::string_view line : StrSplit(text, '\n')) {
+    if (line.empty()) continue;
+    const json object = json::parse(line);
+    counted += object["event"] == "omitted" ? object["refused"].get<size_t>() : 1;
+    ++lines;
+  }
+  EXPECT_EQ(counted, asked) << "what is not written one by one is counted";
+  EXPECT_LT(lines, 1000u + 10 * 201);
+}
+
+TEST(VerdictLog, TextOfTheSandboxStaysText) {
+  const UniqueFd file(memfd_create("log", MFD_CLOEXEC));
+  VerdictLog log(UniqueFd(fcntl(file.get(), F_DUPFD_CLOEXEC, 0)), 1,
+                 {[] { return TimePoint(); }, std::chrono::system_clock::now});
+  const std::string hostile = "a\"b\\c\n\x1b[2J\xff\xc3\xa9\xe2\x80\xae\",\"verdict\":\"allowed";
+  VerdictEvent event;
+  event.subject = VerdictEvent::Subject::kName;
+  event.name = hostile;
+  Rule rule;
+  rule.name = "x.example";
+  rule.source = "r\xc3\xa8gles\"\x01";
+  rule.line = 3;
+  event.rule = &rule;
+  log.OnVerdict(event);
+  ASSERT_TRUE(log.Flush().ok());
+  std::string text(4096, '\0');
+  text.resize(static_cast<size_t>(pread(file.get(), text.data(), text.size(), 0)));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+  EXPECT_EQ(EscapeForTerminal(text.substr(0, text.size() - 1), text.size()) + "\n", text);
+  const json line = json::parse(text);
+  EXPECT_EQ(line["verdict"], "refused");
+  EXPECT_EQ(line["name"], EscapeForTerminal(hostile));
+  EXPECT_EQ(line["rule_at"], "r\xc3\xa8gles\"\\x01:3");
+}
+
+TEST(VerdictLog, CannotBeWrittenIsAnErrorThatStays) {
+  VerdictLog log(UniqueFd(open("/dev/full", O_WRONLY | O_CLOEXEC)), 1,
+                 {[] { return TimePoint(); }, std::chrono::system_clock::now});
+  EXPECT_TRUE(log.Flush().ok()) << "nothing was to be written";
+  log.OnFlowEnd({});
+  const Status status = log.Flush();
+  EXPECT_EQ(status.error_number(), ENOSPC);
+  EXPECT_EQ(status.stage(), Stage::kNetwork);
+  EXPECT_EQ(log.Flush().error_number(), ENOSPC);
+}
+
+TEST(VerdictLog, TimesAreUtcWithMilliseconds) {
+  using std::chrono::system_clock;
+  EXPECT_EQ(Rfc3339(system_clock::time_point(milliseconds(0))), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(Rfc3339(system_clock::time_point(milliseconds(951'782'400'007))),
+            "2000-02-29T00:00:00.007Z");
+  EXPECT_EQ(Rfc3339(system_clock::time_point(milliseconds(-1))), "1969-12-31T23:59:59.999Z");
+}
+
+TEST(Summary, CountsEachDistinctRefusalInTheOrderOfTheFirst) {
+  FilterOptions options;
+  options.rules.emplace();
+  options.counts_refusals = true;
+  Filter filter(std::move(options));
+  for (int i = 0; i < 3; ++i) filter.CheckName("b.example");
+  filter.CheckFlow(Protocol::kUdp, {Ip("203.0.113.5"), 7}, TimePoint());
+  for (int i = 0; i < 2; ++i) filter.CheckName("a.example");
+  EXPECT_EQ(SummaryLines(filter.refusals(), std::nullopt),
+            (std::vector<std::string>{
+                "refused name b.example, 3 times: no rule names it; to allow it: --allow b.example",
+                "refused udp 203.0.113.5:7: no rule names it; to allow it: --allow 203.0.113.5",
+                "refused name a.example, 2 times: no rule names it; to allow it: --allow "
+                "a.example"}));
+}
+
+TEST(Summary, ShowsTwentyAndSaysHowManyMore) {
+  FilterOptions options;
+  options.rules.emplace();
+  options.counts_refusals = true;
+  Filter filter(std::move(options));
+  for (int i = 0; i < 20; ++i) filter.CheckName(StrCat("n", i, ".example"));
+  EXPECT_EQ(SummaryLines(filter.refusals(), std::nullopt).size(), 20u);
+  filter.CheckName("n20.example");
+  auto lines = SummaryLines(filter.refusals(), std::nullopt);
+  ASSERT_EQ(lines.size(), 21u);
+  EXPECT_EQ(lines.back(), "and 1 more; --log FILE lists all");
+  for (int i = 0; i < 100'000; ++i) filter.CheckName(StrCat("n", i, ".example"));
+  EXPECT_EQ(filter.refusals().entries.size(), 1024u) << "bounded";
+  EXPECT_EQ(filter.refusals().unlisted, 100'000u - 1024);
+  lines = SummaryLines(filter.refusals(), "net\n.log");
+  EXPECT_EQ(lines.back(), "and more than 1004 more; net\\x0a.log lists all");
+}
+
+TEST(Summary, IsNotKeptUnlessItIsAskedFor) {
+  FilterOptions options;
+  options.rules.emplace();
+  Filter filter(std::move(options));
+  filter.CheckName("a.example");
+  EXPECT_TRUE(filter.refusals().entries.empty());
+}
+
+}  // namespace
+}  // namespace mini::netstack
