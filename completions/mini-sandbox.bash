@@ -36,7 +36,7 @@ _mini_sandbox_value() {
     --setenv) echo assignment ;;
     --scratch-size | -T | --time-limit | -t | --kill-delay) echo other ;;
     -F | --rules | --log) [[ $2 != mini-tapbox ]] || echo path ;;
-    --allow | --max-connections) [[ $2 != mini-tapbox ]] || echo other ;;
+    --allow | -p | --publish | --max-connections) [[ $2 != mini-tapbox ]] || echo other ;;
   esac
 }
 
@@ -47,7 +47,7 @@ _mini_sandbox_options() {
     -P --pty --nested --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay \
     -i --interrupt-terminates -q --quiet -D --debug-log --print-plan --help --version
   case $1 in
-    mini-tapbox) printf '%s\n' -F --rules --allow --strict-names --max-connections --log ;;
+    mini-tapbox) printf '%s\n' -F --rules --allow --strict-names -p --publish --max-connections --log ;;
     *) printf '%s\n' -n --no-loopback -N --share-network --allow-degraded ;;
   esac
 }

@@ -2,8 +2,9 @@
 # of the command that is completed.
 
 set -l with_value -o --custom -h --hermetic -w --write -M --bind -m --to -e --tmpfs \
-    -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -W --chdir \
-    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log --log --max-connections
+    -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -p --publish -W --chdir \
+    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log \
+    --log --max-connections
 
 function __fish_mini_sandbox_in_doctor
     set -l words (commandline -opc)
@@ -78,3 +79,4 @@ complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l allow -x -d 'One ru
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l log -r -F -d 'Write verdicts and flows'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l max-connections -x -d 'How many at a time'
 complete -c mini-tapbox -n __fish_mini_sandbox_in_options -l strict-names -d 'Refuse what does not say which server it means'
+complete -c mini-tapbox -n __fish_mini_sandbox_in_options -s p -l publish -x -d 'A port of this machine that leads inside'

@@ -16,6 +16,8 @@
 #include "netstack/flow/dns_tcp_flow.h"
 #include "netstack/flow/echo_flow_table.h"
 #include "netstack/flow/host_tcp_flow.h"
+#include "netstack/flow/inbound_tcp.h"
+#include "netstack/flow/inbound_udp.h"
 #include "netstack/flow/rate_limit.h"
 #include "netstack/flow/tcp_flow_table.h"
 #include "netstack/flow/udp_flow_table.h"
@@ -88,10 +90,11 @@ class RunningStack final : public Stack {
         budget_(options.limits.max_buffered_bytes),
         answers_(kAnswersPerSecond, kAnswerBurst) {}
 
-  Status Start(ResolverConfig resolver, int stop_descriptor) {
+  Status Start(ResolverConfig resolver, InboundOptions inbound, int stop_descriptor) {
     if (stop_descriptor >= 0) {
       MINI_RETURN_IF_ERROR(
-          loop_->Watch(stop_descriptor, EPOLLIN, [this](uint32_t) { loop_->Stop(); }));
+          loop_->Watch(stop_descriptor, EPOLLIN,
+                       [this, stop_descriptor](uint32_t) { BeginEnd(stop_descriptor); }));
     }
     MINI_ASSIGN_OR_RETURN(dns_, DnsServer::Create(std::move(resolver), &filter_, loop_.get()));
     tcp_ = std::make_unique<TcpFlowTable>(
@@ -107,6 +110,7 @@ class RunningStack final : public Stack {
           return Admit(Protocol::kIcmp, {remote, 0});
         },
         on_notice_);
+    MINI_RETURN_IF_ERROR(Publish(std::move(inbound)));
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
     EverySecond();
     return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
@@ -148,6 +152,28 @@ class RunningStack final : public Stack {
     return record;
   }
 
+  // The kernel inside still holds what the command wrote last, as the host's would: it ends each
+  // connection when that is sent. Nobody is there any more to send more.
+  void BeginEnd(int stop_descriptor) {
+    loop_->Unwatch(stop_descriptor);
+    ending_ = true;
+    loop_->AddTimer(kDeliveryTime, [this] { loop_->Stop(); });
+  }
+
+  Status Publish(InboundOptions inbound) {
+    inbound_tcp_ = std::make_unique<InboundTcp>(*loop_, *tcp_, std::move(inbound.on_notice));
+    inbound_udp_ = std::make_unique<InboundUdp>(*loop_, writer_, MaxUdpFlows(limits_));
+    for (PublishedPort& port : inbound.ports) {
+      const bool v4 = port.host.address.is_v4();
+      const IpAddress& server = v4 ? inbound.sandbox_v4 : inbound.sandbox_v6;
+      const IpAddress& gateway = v4 ? inbound.gateway_v4 : inbound.gateway_v6;
+      MINI_RETURN_IF_ERROR(port.protocol == Protocol::kTcp
+                               ? inbound_tcp_->Publish(std::move(port), server, gateway)
+                               : inbound_udp_->Publish(std::move(port), server, gateway));
+    }
+    return OkStatus();
+  }
+
   void EverySecond() {
     filter_.ExpirePins(loop_->Now());
     fragments_.Expire(loop_->Now());
@@ -181,7 +207,7 @@ class RunningStack final : public Stack {
     }
     switch (packet.kind) {
       case PacketKind::kUdp:
-        udp_->Input(frame, packet);
+        OnDatagram(frame, packet);
         break;
       case PacketKind::kEchoRequest:
         echo_->Input(frame, packet);
@@ -212,8 +238,12 @@ class RunningStack final : public Stack {
     if (whole.empty()) return;
     Packet packet = ParseFrame(whole);
     packet.dont_fragment = false;  // its sender cut it
-    if (packet.kind == PacketKind::kUdp) udp_->Input(whole, packet);
+    if (packet.kind == PacketKind::kUdp) OnDatagram(whole, packet);
     if (packet.kind == PacketKind::kEchoRequest) echo_->Input(whole, packet);
+  }
+
+  void OnDatagram(std::span<const uint8_t> frame, const Packet& packet) {
+    if (!inbound_udp_->Input(frame, packet)) udp_->Input(frame, packet);
   }
 
   void AnswerUnreachable(std::span<const uint8_t> frame, const Packet& packet, Unreachable why) {
@@ -227,6 +257,8 @@ class RunningStack final : public Stack {
   void OnBatchEnd() {
     udp_->Flush();
     tcp_->ServiceFlows();
+    inbound_tcp_->OnBatchEnd();
+    if (ending_ && tcp_->Delivered()) loop_->Stop();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
     if (log_) FlushLog();
@@ -251,10 +283,13 @@ class RunningStack final : public Stack {
   std::unique_ptr<DnsServer> dns_;
   Reassembler fragments_;
   std::unique_ptr<UdpFlowTable> udp_;
+  std::unique_ptr<InboundUdp> inbound_udp_;
+  std::unique_ptr<InboundTcp> inbound_tcp_;  // outlives the flows
   std::unique_ptr<EchoFlowTable> echo_;
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
   SmallFrame scratch_;
+  bool ending_ = false;
 };
 
 }  // namespace
@@ -272,12 +307,13 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   MINI_ASSIGN_OR_RETURN(std::unique_ptr<EpollLoop> loop, EpollLoop::Create());
   RaiseDescriptorLimit(options.limits);
   ResolverConfig resolver = std::move(options.resolver);
+  InboundOptions inbound = std::move(options.inbound);
   const int stop_descriptor = options.stop_descriptor;
   std::unique_ptr<VerdictLog> log = MakeLog(options, *loop);
   options.filter.observer = log.get();
   auto stack = std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop),
                                               std::move(log));
-  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), stop_descriptor));
+  MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), std::move(inbound), stop_descriptor));
   return std::unique_ptr<Stack>(std::move(stack));
 }
 

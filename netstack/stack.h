@@ -5,6 +5,7 @@
 #ifndef MINI_SANDBOX_NETSTACK_STACK_H_
 #define MINI_SANDBOX_NETSTACK_STACK_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "netstack/filter/filter.h"
 #include "netstack/flow/tcp_limits.h"
 #include "netstack/link/link.h"
+#include "netstack/published_port.h"
 
 namespace mini::netstack {
 
@@ -24,12 +26,16 @@ struct StackLimits : TcpLimits {
   size_t max_buffered_bytes = size_t{64} << 20;  // over all flows, both directions
 };
 
+inline constexpr std::chrono::milliseconds kDeliveryTime{800};
+
 struct StackOptions {
   LinkOptions link;
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
-  // Borrowed; when it becomes readable or its other end closes, Run() returns as after Stop().
+  InboundOptions inbound;
+  // Borrowed; readable, or its other end closed, when all is over inside. Run() then returns when
+  // what the sandbox had sent is delivered, and at the latest after kDeliveryTime.
   int stop_descriptor = -1;
   // Open for appending: every verdict and every flow's end is written there (verdict_log.h), with
   // `log_pid`. Not valid: nothing is.

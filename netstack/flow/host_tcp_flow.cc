@@ -18,10 +18,8 @@ namespace mini::netstack {
 
 namespace {
 
-// A peer of the host that has vanished is noticed after a quarter of an hour.
+// A peer that has vanished is noticed some twenty minutes later: tcp(7) has 9 probes, 75 s apart.
 constexpr int kKeepAliveIdleSeconds = 600;
-constexpr int kKeepAliveIntervalSeconds = 60;
-constexpr int kKeepAliveProbes = 5;
 constexpr size_t kMaxBlocksPerRead = 4;
 constexpr int kMaxReadsPerService = 4;
 constexpr size_t kMaxPieces = 64;
@@ -31,6 +29,13 @@ constexpr size_t kMaxCopy = 16 * 1024;
 void SetOption(int fd, int level, int option, int value) {
   // Without it the connection still works.
   setsockopt(fd, level, option, &value, sizeof value);
+}
+
+// socket(7): close() with a linger time of zero resets the connection, also when it is the kernel
+// that closes, for a process that was killed.
+void SetResetAtClose(int fd, bool on) {
+  const linger now{on ? 1 : 0, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 // Leaves the first `bytes`; how many pieces that are.
@@ -54,9 +59,22 @@ bool HasSourceAddress(const sockaddr_storage& address, socklen_t length) {
 
 }  // namespace
 
+void SetHostSocketOptions(int fd) {
+  // The sandbox's kernel has decided what makes a segment.
+  SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  // tcp(7): else the urgent byte would be taken out of what we read.
+  SetOption(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+  SetResetAtClose(fd, true);
+}
+
 HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record,
                          std::unique_ptr<ServerNameCheck> check)
     : TcpFlow(table, key), record_(std::move(record)), check_(std::move(check)) {}
+
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted)
+    : TcpFlow(table, key), socket_(std::move(accepted)), dial_(Dial::kAccepted) {}
 
 HostTcpFlow::~HostTcpFlow() { CloseHost(); }
 
@@ -64,6 +82,9 @@ void HostTcpFlow::Service() {
   switch (dial_) {
     case Dial::kNotStarted:
       StartDial();
+      return;
+    case Dial::kAccepted:
+      StartInward();
       return;
     case Dial::kUnderWay:
       if (readable_ || host_failed_) FinishDial();
@@ -73,6 +94,8 @@ void HostTcpFlow::Service() {
   }
   if (!socket_) return;
   if (phase() == Phase::kReset || host_failed_) {
+    // What the sandbox sent before its reset, the host would have had by then.
+    if (!host_failed_) FlushToHost();
     ResetHost();
     Reset();
     return;
@@ -99,14 +122,7 @@ void HostTcpFlow::StartDial() {
   }
   if (!socket_) return DialFailed(errno);
   const int fd = socket_.get();
-  // The sandbox's kernel has decided what makes a segment.
-  SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  // tcp(7): else the urgent byte would be taken out of what we read.
-  SetOption(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
-  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
-  SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+  SetHostSocketOptions(fd);
   table().source_ports().Narrow(fd);
   int error = Connect(address, length);
   if (error == EADDRNOTAVAIL) {
@@ -127,6 +143,17 @@ void HostTcpFlow::StartDial() {
 int HostTcpFlow::Connect(const sockaddr_storage& address, socklen_t length) {
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   return ::connect(socket_.get(), generic, length) == 0 ? 0 : errno;
+}
+
+void HostTcpFlow::StartInward() {
+  dial_ = Dial::kDone;
+  // For its going away (EPOLLERR, EPOLLHUP) only: nothing is read before the sandbox has answered.
+  const Status watched =
+      table().loop().Watch(socket_.get(), 0, [this](uint32_t events) { OnHostEvent(events); });
+  if (watched.ok()) return ConnectInside();
+  ResetHost();
+  SetPhase(Phase::kReset);
+  MarkDirty();
 }
 
 void HostTcpFlow::FinishDial() {
@@ -232,6 +259,7 @@ void HostTcpFlow::FlushToHost() {
     CompactReceived();
   } else if (sandbox_finished() && !write_shut_) {
     write_shut_ = true;
+    SetResetAtClose(socket_.get(), false);
     shutdown(socket_.get(), SHUT_WR);
   }
 }
@@ -401,9 +429,7 @@ void HostTcpFlow::CloseHost() {
 void HostTcpFlow::ResetHost() {
   record_.Note(FlowEnding::kReset);
   if (!socket_) return;
-  // socket(7): close() with a linger time of zero resets the connection.
-  const linger now{1, 0};
-  setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  SetResetAtClose(socket_.get(), true);
   CloseHost();
 }
 

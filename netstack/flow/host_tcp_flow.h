@@ -5,7 +5,12 @@
 // answered with silence, because the kernel inside, which started a little earlier, times out by
 // itself. Then bytes are relayed both ways. Each direction ends by itself: the sandbox's FIN
 // becomes shutdown(SHUT_WR) once the host has taken everything before it; the host's end of file
-// becomes FIN. A reset on one side becomes a reset on the other.
+// becomes FIN. A reset on one side becomes a reset on the other; and whatever ends the stack before
+// the sandbox has finished sending (the end of the run, a kill) resets the host's connection as
+// well, so that a peer never takes a part of a stream for all of it.
+//
+// An inbound flow is the same with the roles turned: the socket is a client's, connected already,
+// and the SYN goes to the sandbox; from when that is answered on there is no difference.
 //
 // Urgent data stays urgent, both ways: the byte that the sandbox marks is sent with MSG_OOB, and
 // the mark in what the host receives (SIOCATMARK) is set for the sandbox at the same byte. Whether
@@ -33,7 +38,11 @@
 
 namespace mini::netstack {
 
-class HostTcpFlow final : public TcpFlow {
+// What a flow's socket has from its beginning; on a listener, for the connections of which
+// accept4(2) takes one.
+void SetHostSocketOptions(int fd);
+
+class HostTcpFlow : public TcpFlow {
  public:
   // Without a check, the flow may lead to any server at its address.
   HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord record = {},
@@ -45,16 +54,23 @@ class HostTcpFlow final : public TcpFlow {
   void Abandon() override;
   void Evict() override;
   ActivityClass activity_class() const override {
-    return dial_ == Dial::kDone ? ActivityClass::kCarrying : ActivityClass::kConnecting;
+    const bool connected = dial_ == Dial::kDone || dial_ == Dial::kAccepted;
+    return connected ? ActivityClass::kCarrying : ActivityClass::kConnecting;
+  }
+  bool HasToDeliver() const override {
+    return socket_ && dial_ == Dial::kDone && phase() != Phase::kHandshake && !write_shut_;
   }
 
  protected:
+  // Inbound; `accepted` has the options of SetHostSocketOptions().
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted);
   bool FarSideDone() const override { return !socket_; }
 
  private:
-  enum class Dial : uint8_t { kNotStarted, kUnderWay, kDone };
+  enum class Dial : uint8_t { kNotStarted, kAccepted, kUnderWay, kDone };
 
   void StartDial();
+  void StartInward();
   int Connect(const sockaddr_storage& address, socklen_t length);
   void FinishDial();
   void DialFailed(int error);

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
+#include "netstack/flow/lwip_scope.h"
 #include "netstack/link/checksum.h"
 #include "netstack/link/frame_builder.h"
 #include "netstack/link/vnet.h"
@@ -17,16 +18,10 @@ namespace {
 
 constexpr size_t kMaxPieces = 64;
 
-void SetLwipAddress(ip_addr_t& out, const IpAddress& address) {
-  std::memset(&out, 0, sizeof out);
-  std::memcpy(&out.u_addr, address.bytes().data(), address.bytes().size());
-  IP_SET_TYPE_VAL(out, address.is_v4() ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
-}
-
 // What ip4_input() and ip6_input() leave for tcp_input(): who the packet is from and for.
 void SetCurrentPacket(const FlowKey& key, netif* device) {
-  SetLwipAddress(ip_data.current_iphdr_src, key.sandbox.address);
-  SetLwipAddress(ip_data.current_iphdr_dest, key.remote.address);
+  ip_data.current_iphdr_src = ToLwipAddress(key.sandbox.address);
+  ip_data.current_iphdr_dest = ToLwipAddress(key.remote.address);
   ip_data.current_netif = device;
   ip_data.current_input_netif = device;
   ip_data.current_ip4_header = nullptr;

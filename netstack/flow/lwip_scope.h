@@ -6,7 +6,7 @@
 // lwIP's search then ends at its first element, however many connections there are. tcp_tmr() is
 // for all of them at once: TcpFlowTable joins the lists for it and takes them apart again.
 //
-// This rests on lwip/priv/tcp_priv.h: that tcp_input(), tcp_output(), tcp_recved(),
+// This rests on lwip/priv/tcp_priv.h: that tcp_input(), tcp_output(), tcp_recved(), tcp_connect(),
 // tcp_split_unsent_seg(), tcp_shutdown() and tcp_abort() reach a connection only through their
 // argument or these two lists, and that tcp_tmr() walks exactly these two.
 // tests/netstack/lwip_contract_test.cc fails when that changes.
@@ -14,10 +14,20 @@
 #define MINI_SANDBOX_NETSTACK_FLOW_LWIP_SCOPE_H_
 
 #include <cstdlib>
+#include <cstring>
 
+#include "base/ip_address.h"
 #include "lwip/priv/tcp_priv.h"
 
 namespace mini::netstack {
+
+inline ip_addr_t ToLwipAddress(const IpAddress& address) {
+  ip_addr_t out;
+  std::memset(&out, 0, sizeof out);
+  std::memcpy(&out.u_addr, address.bytes().data(), address.bytes().size());
+  IP_SET_TYPE_VAL(out, address.is_v4() ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
+  return out;
+}
 
 struct LwipLists {
   tcp_pcb* active = nullptr;

@@ -65,25 +65,51 @@ void TcpFlow::NoteState() {
 
 err_t TcpFlow::AcceptCallback(void* flow, tcp_pcb* pcb, err_t error) {
   if (error != ERR_OK || pcb == nullptr || flow == nullptr) return ERR_VAL;
-  TcpFlow& self = *static_cast<TcpFlow*>(flow);
-  self.pcb_ = pcb;
-  self.phase_ = Phase::kOpen;
+  static_cast<TcpFlow*>(flow)->OnOpen(pcb);
+  return ERR_OK;
+}
+
+err_t TcpFlow::ConnectedCallback(void* flow, tcp_pcb* pcb, err_t error) {
+  (void)error;  // always ERR_OK (tcp_connect() in tcp.c); failures come to ErrorCallback
+  static_cast<TcpFlow*>(flow)->OnOpen(pcb);
+  return ERR_OK;
+}
+
+void TcpFlow::OnOpen(tcp_pcb* pcb) {
+  pcb_ = pcb;
+  phase_ = Phase::kOpen;
   tcp_recv(pcb, ReceiveCallback);
   tcp_sent(pcb, SentCallback);
   tcp_err(pcb, ErrorCallback);
   tcp_nagle_disable(pcb);
   pcb->mss = std::max<u16_t>(pcb->mss, kMinSegment);
   if ((pcb->flags & TF_WND_SCALE) != 0) {
-    // The SYN-ACK offered 65535 bytes, being unscaled; lwIP would offer all of TCP_WND next.
+    // The SYN or SYN-ACK offered 65535 bytes, being unscaled; lwIP would offer all of TCP_WND next.
     pcb->rcv_wnd = pcb->rcv_ann_wnd = kInitialWindow;
     pcb->rcv_ann_right_edge = pcb->rcv_nxt + 0xffff;
     // Segments of any size: the kernel inside cuts them, if it has to (segmentation offload). Not
     // for a peer that wants smaller segments than its device takes.
-    if (pcb->mss >= self.table_.SegmentSize(self.key_.remote.address)) pcb->mss = TCP_MSS;
+    if (pcb->mss >= table_.SegmentSize(key_.remote.address)) pcb->mss = TCP_MSS;
   }
-  self.window_ = pcb->rcv_wnd;
-  self.MarkDirty();
-  return ERR_OK;
+  window_ = pcb->rcv_wnd;
+  MarkDirty();
+}
+
+// In the scope of this flow's lists, which are empty: so no other connection is in the way of
+// tcp_bind(), and tcp_connect() puts this one where the scope takes it from.
+void TcpFlow::ConnectInside() {
+  phase_ = Phase::kHandshake;
+  const bool v4 = key_.remote.address.is_v4();
+  tcp_pcb* pcb = tcp_new_ip_type(v4 ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
+  if (pcb == nullptr) return Reset();
+  tcp_arg(pcb, this);
+  tcp_err(pcb, ErrorCallback);
+  const ip_addr_t source = ToLwipAddress(key_.remote.address);
+  const ip_addr_t server = ToLwipAddress(key_.sandbox.address);
+  if (tcp_bind(pcb, &source, key_.remote.port) != ERR_OK ||
+      tcp_connect(pcb, &server, key_.sandbox.port, ConnectedCallback) != ERR_OK) {
+    tcp_abandon(pcb, 0);  // calls ErrorCallback
+  }
 }
 
 err_t TcpFlow::ReceiveCallback(void* flow, tcp_pcb* pcb, pbuf* data, err_t error) {

@@ -7,7 +7,8 @@
 // back into lwIP, and a flow that got twenty segments writes to its host socket once.
 //
 // A flow waits (kWaiting: its far side is being reached, lwIP does not know it yet), shakes hands
-// (kHandshake: the SYN was handed to lwIP), is open (kOpen), and is over on lwIP's side: in order
+// (kHandshake: the SYN was handed to lwIP, or lwIP's own is on its way to a server inside), is open
+// (kOpen), and is over on lwIP's side: in order
 // (kClosed: the sandbox has everything, including our FIN) or not (kReset). A flow may be deleted
 // when lwIP's lists and the far side are empty.
 //
@@ -54,10 +55,14 @@ class TcpFlow {
   Phase phase() const { return phase_; }
   // The flow is nothing but a connection in TIME-WAIT.
   bool IsTimeWait() const { return lists_.active == nullptr && lists_.time_wait != nullptr; }
+  // Its SYN is on the way to a server inside.
+  bool AwaitsSynAck() const { return lists_.active != nullptr && lists_.active->state == SYN_SENT; }
   // lwIP has nothing left to do for it.
   bool IsOver() const {
     return lists_.active == nullptr && (phase_ == Phase::kClosed || phase_ == Phase::kReset);
   }
+  // The sandbox has not finished sending, or the far side has not taken all of it.
+  virtual bool HasToDeliver() const { return false; }
   bool Finished() const { return lists_.empty() && phase_ != Phase::kWaiting && FarSideDone(); }
 
   // What was collected during the batch. Called in the scope of lists().
@@ -103,6 +108,10 @@ class TcpFlow {
   // Hands the kept SYN to lwIP, which answers with SYN-ACK.
   void InjectKeptSyn();
   void DropKeptSyn();
+  // In place of a SYN from the sandbox: ours to it, from key().remote. What it answers is the
+  // phase.
+  void ConnectInside();
+  bool was_open() const { return window_ != 0; }
   void SetPhase(Phase phase) { phase_ = phase; }
 
   // Towards the far side: what the sandbox sent.
@@ -134,10 +143,12 @@ class TcpFlow {
     TcpFlow* flow;
   };
   static err_t AcceptCallback(void* flow, tcp_pcb* pcb, err_t error);
+  static err_t ConnectedCallback(void* flow, tcp_pcb* pcb, err_t error);
   static err_t ReceiveCallback(void* flow, tcp_pcb* pcb, pbuf* data, err_t error);
   static err_t SentCallback(void* flow, tcp_pcb* pcb, u16_t length);
   static void ErrorCallback(void* flow, err_t error);
 
+  void OnOpen(tcp_pcb* pcb);
   void AppendReceived(RxBuffer* buffer);
   void OpenWindow();
   void ReleaseBlocks(uint64_t up_to);

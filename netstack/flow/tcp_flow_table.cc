@@ -48,7 +48,8 @@ uint16_t TcpFlowTable::SegmentSize(const IpAddress& address) const {
 void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
   const FlowKey key{{packet.source, packet.source_port},
                     {packet.destination, packet.destination_port}};
-  const bool syn = (packet.tcp_flags & kTcpSyn) != 0;
+  const bool syn_ack = (packet.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+  const bool syn = (packet.tcp_flags & kTcpSyn) != 0 && !syn_ack;
   auto found = flows_.find(key);
   if (found != flows_.end() && syn && found->second->IsOver()) {
     // RFC 6191: the sandbox may use the endpoints again; no old segment can be on this link.
@@ -65,6 +66,10 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
     return;
   }
   TcpFlow& flow = *found->second;
+  if (syn_ack && !flow.AwaitsSynAck()) {
+    RxBufferPool::Put(buffer);
+    return;
+  }
   if (flow.phase() == TcpFlow::Phase::kWaiting) {
     const auto ip = buffer->bytes().subspan(packet.ip_offset, packet.ip_length);
     const size_t headers = packet.payload_offset - packet.ip_offset;
@@ -120,6 +125,20 @@ void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKe
   flows_.emplace(key, std::move(created));
   NoteActivity(flow);
   MarkDirty(flow);  // starts reaching for its far side
+  StartTimers();
+}
+
+bool TcpFlowTable::Delivered() const {
+  const auto has_to_deliver = [](const auto& entry) { return entry.second->HasToDeliver(); };
+  return std::none_of(flows_.begin(), flows_.end(), has_to_deliver) &&
+         std::none_of(detached_.begin(), detached_.end(), has_to_deliver);
+}
+
+void TcpFlowTable::AddInbound(std::unique_ptr<TcpFlow> created) {
+  TcpFlow& flow = *created;
+  flows_.emplace(flow.key(), std::move(created));
+  NoteActivity(flow);
+  MarkDirty(flow);  // sends its SYN
   StartTimers();
 }
 

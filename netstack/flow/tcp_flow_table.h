@@ -65,6 +65,15 @@ class TcpFlowTable final : private LwipDevice::Owner {
   void RetryOutput();
   bool output_blocked() const { return !output_blocked_.empty(); }
 
+  // A flow that opens its lwIP side itself (InboundTcp). There has to be room, and its key must not
+  // be in use.
+  void AddInbound(std::unique_ptr<TcpFlow> flow);
+  bool Contains(const FlowKey& key) const { return flows_.contains(key); }
+  bool MakeRoomForInbound() { return MakeRoom(TcpFlow::ActivityClass::kCarrying); }
+
+  // Whether everything that the sandbox has sent has been passed on.
+  bool Delivered() const;
+
   // Those in TIME-WAIT, and those that are being evicted, do not count.
   size_t flow_count() const { return connecting_.size() + carrying_.size() + dns_.size(); }
 

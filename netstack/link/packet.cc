@@ -117,14 +117,14 @@ bool TcpOptionsAreSound(std::span<const uint8_t> options, bool syn) {
   return true;
 }
 
-// The combinations that a sound sender uses towards a server: it never answers a SYN of ours,
-// since this side never opens a connection.
+// The combinations that a sound sender uses. SYN with ACK answers a SYN of ours, to a published
+// port; whether there was one, the flow table knows.
 bool TcpFlagsAreSound(uint8_t flags) {
   const bool syn = (flags & kTcpSyn) != 0;
   const bool ack = (flags & kTcpAck) != 0;
   const bool rst = (flags & kTcpRst) != 0;
   const bool fin = (flags & kTcpFin) != 0;
-  if (syn) return !ack && !rst && !fin;
+  if (syn) return !rst && !fin;
   if (rst) return !fin;
   return ack;
 }

@@ -21,6 +21,8 @@ constexpr std::string_view kEnvironment = "Environment; all can be repeated:";
 constexpr std::string_view kLimits = "Limits:";
 constexpr std::string_view kOther = "Other:";
 
+constexpr Exclusive kPublishNeedsStack = {
+    Product::kTapbox, "publishing a port needs the network stack: run mini-tapbox"};
 constexpr Exclusive kNeedsStack = {Product::kTapbox,
                                    "an allow-list needs the network stack: run mini-tapbox"};
 
@@ -70,6 +72,11 @@ Status SetMaxConnections(Options& options, Value text) {
                           ": not a number from 1 to ", PolicyBuilder::kMostConnections));
   }
   return options.builder().SetMaxConnections(*number);
+}
+
+Status Publish(Options& options, Value text) {
+  MINI_ASSIGN_OR_RETURN(const PortRequest request, ParsePortRequest(text));
+  return options.builder().Publish(request);
 }
 
 Status SetDebugLog(Options& options, Value path) {
@@ -131,6 +138,11 @@ constexpr OptionEntry kTable[] = {
      "a line of JSON each",
      [](Options& o, Value v) { return o.builder().SetVerdictLog(v); },
      Exclusive{Product::kTapbox, "a log needs the network stack: run mini-tapbox"}},
+    {'p', "publish", "SPEC", kNetwork,
+     "[ADDR:]HOSTPORT:PORT[/udp]: who connects to\n"
+     "HOSTPORT of this machine (127.0.0.1 unless told)\n"
+     "reaches PORT inside. Can be repeated",
+     Publish, kPublishNeedsStack},
     {'n', "no-loopback", "", kNetwork, "no network, and not even a loopback device",
      [](Options& o, Value) { return o.builder().SetNetwork(Network::kUnconfigured); },
      Exclusive{Product::kSandbox, "without a network there is nothing to allow: run mini-sandbox"}},

@@ -157,6 +157,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
   if (policy.host_name == HostName::kLocalhost) plan.host_name = "localhost";
   plan.network = policy.network;
+  plan.published = policy.published;
   plan.nesting = policy.nesting;
   if (policy.network == Network::kStack) plan.sysctls = NetworkSysctls(plan.gid.inside);
   if (policy.nesting == Nesting::kAllowed) plan.sysctls.push_back(NoCgroupNamespaces());

@@ -61,6 +61,7 @@ struct Plan {
   IdMap gid;
   std::optional<std::string> host_name;  // unset: the host's
   Network network = Network::kLoopback;
+  std::vector<PortRequest> published;  // -p
   std::vector<Sysctl> sysctls;
   Nesting nesting = Nesting::kRefused;
   std::vector<MountOp> mounts;

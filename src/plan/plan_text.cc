@@ -209,6 +209,7 @@ std::string Plan::ToString() const {
   text += StrCat("map uid ", IdMapText(uid), " gid ", IdMapText(gid), "\n");
   if (host_name) text += StrCat("host-name ", Word(*host_name), "\n");
   text += StrCat("network ", NetworkText(network), "\n");
+  for (const PortRequest& port : published) text += StrCat("publish ", port.ToString(), "\n");
   if (nesting == Nesting::kAllowed) text += "nesting allowed\n";
   for (const Sysctl& sysctl : sysctls) {
     text += StrCat("sysctl ", sysctl.path, " ", Word(sysctl.value), "\n");

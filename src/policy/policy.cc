@@ -209,6 +209,18 @@ Status PolicyBuilder::AddRule(std::string_view rule) {
   return policy_.rules->AddRule("--allow", rule);
 }
 
+Status PolicyBuilder::Publish(const PortRequest& request) {
+  for (const PortRequest& other : policy_.published) {
+    if (request.host.port != 0 && request.host == other.host &&
+        request.protocol == other.protocol) {
+      return Contradiction(StrCat("-p: ", netstack::ProtocolName(request.protocol), " ",
+                                  request.host.ToString(), " is published twice"));
+    }
+  }
+  policy_.published.push_back(request);
+  return OkStatus();
+}
+
 Result<Policy> PolicyBuilder::Build() {
   if (policy_.rules && policy_.network != Network::kStack) {
     return Contradiction("an allow-list needs the network stack: run mini-tapbox");
@@ -218,6 +230,9 @@ Result<Policy> PolicyBuilder::Build() {
   }
   if (policy_.verdict_log && policy_.network != Network::kStack) {
     return Contradiction("--log needs the network stack: run mini-tapbox");
+  }
+  if (!policy_.published.empty() && policy_.network != Network::kStack) {
+    return Contradiction("-p needs the network stack: run mini-tapbox");
   }
   if (policy_.server_names == ServerNames::kRequired && !policy_.rules) {
     return Contradiction("--strict-names needs an allow-list: -F FILE or --allow RULE");

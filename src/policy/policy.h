@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "netstack/filter/rules.h"
+#include "policy/port_request.h"
 
 namespace mini {
 
@@ -93,6 +94,8 @@ struct Policy {
   // Network::kStack only. Unset: open mode (public addresses).
   std::optional<netstack::RuleSet> rules;
   ServerNames server_names = ServerNames::kAsTheyCome;  // --strict-names
+  // -p, Network::kStack only.
+  std::vector<PortRequest> published;
 };
 
 // Collects settings in any order; each setter reports its own mistake at once and changes nothing
@@ -146,6 +149,9 @@ class PolicyBuilder {
   // One --allow.
   Status AddRule(std::string_view rule);
   void SetServerNames(ServerNames names) { policy_.server_names = names; }
+
+  // -p. The same port of the host twice is a mistake, unless it is any.
+  Status Publish(const PortRequest& request);
 
   // The policy, or the first contradiction. Leaves the builder empty.
   Result<Policy> Build();

@@ -16,6 +16,7 @@
 #include "plan/freeze.h"
 #include "plan/host_layout.h"
 #include "sandbox/degraded_run.h"
+#include "sandbox/publish_ports.h"
 #include "sandbox/stack_process.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
@@ -113,6 +114,7 @@ bool MayFollowResolverFiles() { return geteuid() != 0; }
 // In the stack's process, at its beginning: the request is a copy there.
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
   netstack::StackOptions options;
+  MINI_ASSIGN_OR_RETURN(options.inbound, PublishPorts(request.policy.published, request.on_notice));
   options.filter.rules = std::move(request.policy.rules);
   options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());

@@ -351,8 +351,9 @@ void AllowSocketOptions(CallTable& table) {
       options({TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT,
                TCP_NOTSENT_LOWAT, TCP_MAXSEG, TCP_QUICKACK, TCP_FASTOPEN_CONNECT});
   const Code of_udp = options({UDP_SEGMENT, UDP_GRO});
+  constexpr uint32_t kIpLocalPortRange = 51;  // IP_LOCAL_PORT_RANGE, Linux 6.3
   const Code of_ip = options({IP_RECVERR, IP_TOS, IP_TTL, IP_MTU_DISCOVER, IP_RECVTOS, IP_RECVTTL,
-                              IP_BIND_ADDRESS_NO_PORT});
+                              IP_BIND_ADDRESS_NO_PORT, kIpLocalPortRange});
   const Code of_ipv6 = options({IPV6_RECVERR, IPV6_TCLASS, IPV6_UNICAST_HOPS, IPV6_MTU_DISCOVER,
                                 IPV6_RECVTCLASS, IPV6_RECVHOPLIMIT, IPV6_V6ONLY, IPV6_DONTFRAG});
   Code code = unknown;
@@ -412,8 +413,7 @@ CallTable StackCalls(uint32_t arch, Kind kind) {
   // How lines end on the terminal that standard error may be, in the C library's two ways of
   // asking; whether urgent data is next.
   constexpr uint32_t kTcgets2 = 0x802c542a;
-  constexpr uint32_t kSiocatmark = 0x8905;
-  table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2, kSiocatmark}));
+  table.Treat("ioctl", OnlyWhereArgument(1, {TCGETS, kTcgets2, SIOCATMARK}));
   AllowPlainMemory(table);
   AllowPlainFutexes(table);
   // Of the process: its own numbers, its end, being stopped and continued. AddressSanitizer asks

@@ -6,7 +6,9 @@ import concurrent.futures
 import errno
 import hashlib
 import os
+import select
 import socket
+import struct
 import sys
 import time
 
@@ -14,7 +16,7 @@ import payload
 
 
 def name_of(error):
-    if isinstance(error, socket.timeout):
+    if isinstance(error, socket.timeout) and error.errno is None:  # Python's, not the kernel's
         return "timeout"
     if isinstance(error, socket.gaierror):
         return f"gaierror {error.errno}"
@@ -40,6 +42,38 @@ def connect(host, port, timeout="10"):
         with dial(host, port, float(timeout)):
             return "connected"
     timed(action)
+
+
+def connect_impatiently(host, port, syns="1"):
+    """As `connect`, but the kernel gives up after that many SYNs more (tcp(7), TCP_SYNCNT)."""
+    def action():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, int(syns))
+            client.connect((host, int(port)))
+            return "connected"
+    timed(action)
+
+
+def urgent(host, port):
+    """An urgent byte each way: what was read in line, and what out of band."""
+    with dial(host, port) as client:
+        client.sendall(b"ab")
+        client.send(b"U", socket.MSG_OOB)
+        client.sendall(b"c")
+        select.select([], [], [client], 10)
+        byte = client.recv(1, socket.MSG_OOB)
+        inline = b""
+        while data := client.recv(100):
+            inline += data
+    print(inline.decode(), byte.decode())
+
+
+def abort(host, port, text):
+    """Sends, and resets (socket(7), SO_LINGER)."""
+    with dial(host, port) as client:
+        client.sendall(text.encode())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def udp(host, port, text="hello", timeout="2"):

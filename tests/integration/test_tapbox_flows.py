@@ -33,6 +33,19 @@ class Flows(tapbox.TapboxTest):
         outcome = self.client("read-all", HOSTS[0], world_tcp.RESET, "x")
         self.assertEqual(outcome.out, "0 ECONNRESET\n", outcome)
 
+    def test_a_reset_from_inside_arrives_as_a_reset(self):
+        for count, host in enumerate(HOSTS, 1):
+            with self.subTest(host=host):
+                self.client("abort", host, world_tcp.HOW_IT_ENDS, "hello" * count)
+                harness.wait_until(lambda: f"ends {5 * count} ECONNRESET" in self.logged("tcp.log"),
+                                   5, "the server is reset")
+
+    def test_urgent_bytes_are_urgent_at_the_other_end(self):
+        for host in HOSTS:
+            with self.subTest(host=host):
+                outcome = self.client("urgent", host, world_tcp.URGENT)
+                self.assertEqual(outcome.out, "abc U end V\n", outcome)
+
     def test_a_close_at_once_is_an_orderly_end(self):
         outcome = self.client("read-all", HOSTS[0], world_tcp.HANG_UP)
         self.assertEqual(outcome.out, "0 end\n", outcome)

@@ -34,6 +34,7 @@ DNS_V4, DNS_V6 = "192.0.2.53", "2001:db8:1::53"
 OTHER_DNS_V4 = "198.51.100.53"  # a DNS server that the host is not configured to use
 UNNAMED_V4, UNNAMED_V6 = "203.0.113.9", "2001:db8:b::9"  # served, but no name leads there
 BLACKHOLE_V4, UNREACHABLE_V4 = "203.0.113.200", "203.0.113.201"
+BLACKHOLE_V6 = "2001:db8:b::200"
 NARROW_MTU = 1300
 NARROW_V4, NARROW_V6 = "203.0.113.130", "2001:db8:b::130"  # served; the host knows its path's MTU
 NARROW_FAR_V4, NARROW_FAR_V6 = "203.0.113.131", "2001:db8:b::131"  # a router on the way knows it
@@ -131,8 +132,9 @@ def _configure_world():
         _ip("route", "add", "local", prefix, "dev", "lo")
     for prefix in ("2001:db8:a::/64", "2001:db8:b::/64"):
         _ip("-6", "route", "add", "local", prefix, "dev", "lo")
-    # The local table is looked up first, so these two go there, as the more specific routes.
+    # The local table is looked up first, so these go there, as the more specific routes.
     _ip("route", "add", "blackhole", BLACKHOLE_V4, "table", "local")
+    _ip("-6", "route", "add", "blackhole", BLACKHOLE_V6, "table", "local")
     _ip("route", "add", "unreachable", UNREACHABLE_V4, "table", "local")
     # Nobody is there, but what is too long for the way is answered before that shows.
     _ip("link", "add", "narrow0", "mtu", str(NARROW_MTU), "type", "veth", "peer", "name", "narrow1")

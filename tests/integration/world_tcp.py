@@ -1,7 +1,9 @@
 """Raw TCP and UDP servers of the test world, one behaviour a port, on every address."""
 
 import contextlib
+import errno
 import hashlib
+import select
 import socket
 import struct
 import threading
@@ -18,6 +20,8 @@ FIREHOSE = 7006  # writes without end
 ECHO = 7007  # TCP and UDP
 EARLY_FIN = 7008  # sends a line, shuts its side, then reads to the end: logged as "early-fin SHA"
 HANG_UP = 7009  # closes at once
+URGENT = 7010  # reads "abc", an urgent byte aside; answers what it saw and sends an urgent byte itself
+HOW_IT_ENDS = 7011  # reads to the end: logged as "ends COUNT end", or with the error's name
 # Nobody listens on 7099.
 CLOSED = 7099
 
@@ -42,7 +46,8 @@ class RawServers:
                                 (SLOW_READER, self._slow_reader), (SLOW_WRITER, self._slow_writer),
                                 (NEVER_READS, self._never_reads), (FIREHOSE, self._firehose),
                                 (ECHO, self._echo), (EARLY_FIN, self._early_fin),
-                                (HANG_UP, self._hang_up)):
+                                (HANG_UP, self._hang_up), (URGENT, self._urgent),
+                                (HOW_IT_ENDS, self._how_it_ends)):
             listener = socket.create_server(("::", port), family=socket.AF_INET6,
                                             dualstack_ipv6=True, backlog=1024)
             threading.Thread(target=self._accept, args=(listener, behaviour), daemon=True).start()
@@ -103,6 +108,29 @@ class RawServers:
             if not data:
                 return
             connection.sendall(data)
+
+    @staticmethod
+    def _urgent(connection):
+        seen = b""
+        while len(seen) < 2:
+            seen += connection.recv(2 - len(seen))
+        select.select([], [], [connection], 10)
+        urgent = connection.recv(1, socket.MSG_OOB)
+        seen += connection.recv(1)
+        connection.sendall(seen + b" " + urgent + b" ")
+        connection.send(b"V", socket.MSG_OOB)
+        connection.sendall(b"end")
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+
+    def _how_it_ends(self, connection):
+        count, end = 0, "end"
+        try:
+            while data := connection.recv(65536):
+                count += len(data)
+        except OSError as error:
+            end = errno.errorcode[error.errno]
+        self._log.write(f"ends {count} {end}\n")
 
     def _early_fin(self, connection):
         connection.sendall(b"that is all\n")

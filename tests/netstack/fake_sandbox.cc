@@ -323,6 +323,7 @@ std::unique_ptr<Stack> FakeSandbox::MakeStack(FakeSandboxOptions options, LinkOp
   stack_options.link = std::move(link);
   stack_options.link.udp_segmentation = options.udp_segmentation;
   stack_options.limits = options.limits;
+  stack_options.inbound = std::move(options.inbound);
   stack_options.on_notice = std::move(options.on_notice);
   stack_options.resolver = std::move(options.resolver);
   stack_options.filter.rules.emplace();
@@ -471,6 +472,21 @@ std::optional<SeenFrame> FakeTcpClient::Shake() {
   connected_ = answer->acknowledgment == sequence_;
   SendAck();
   return answer;
+}
+
+bool FakeTcpClient::Accept(const SeenFrame& syn) {
+  TcpFields answer = Fields(0x12);
+  expected_ = answer.acknowledgment = syn.sequence + 1;
+  answer.options = from_.address.is_v4() ? Bytes{2, 4, 0x05, 0xb4, 1, 3, 3, 7}
+                                         : Bytes{2, 4, 0x05, 0xa0, 1, 3, 3, 7};
+  sandbox_.Send(MakeTcp(answer));
+  acknowledged_ = ++sequence_;
+  const auto done = sandbox_.ReceiveFor(from_.port);
+  if (!done || !done->Is(0x10)) return false;
+  peer_scale_ = syn.window_scale.value_or(0);
+  peer_window_ = uint32_t{done->window} << peer_scale_;
+  connected_ = done->acknowledgment == sequence_;
+  return connected_;
 }
 
 void FakeTcpClient::SendAck() { sandbox_.Send(MakeTcp(Fields(0x10))); }

@@ -85,6 +85,7 @@ struct FakeSandboxOptions {
   StackLimits limits = {};
   ResolverConfig resolver = {};
   uint16_t mtu = 1500;
+  InboundOptions inbound = {};
   bool udp_segmentation = false;
   std::function<void(std::string_view)> on_notice = {};
   // A stack of the test's own on the other end, for which the above but the MTU counts nothing.
@@ -132,6 +133,8 @@ class FakeTcpClient {
   void SendSyn();
   // The three-way handshake; the frame that answered the SYN.
   std::optional<SeenFrame> Connect();
+  // The server's part of the handshake: `syn` came for it.
+  bool Accept(const SeenFrame& syn);
   std::optional<SeenFrame> Connect(const Bytes& options);
   bool connected() const { return connected_; }
   void Write(const Bytes& data);

@@ -73,7 +73,7 @@ class LwipContract : public testing::Test {
 
   // A segment of the connection (198.18.0.1:from -> 203.0.113.5:80), as tcp_input() gets it.
   void Input(LwipLists& lists, uint16_t from, uint8_t flags, uint32_t sequence,
-             uint32_t acknowledgment, bool listen = false) {
+             uint32_t acknowledgment, bool listen = false, uint16_t window = 0xffff) {
     std::array<uint8_t, 20> tcp{};
     auto put = [&](size_t at, uint32_t value, int bytes) {
       for (int i = bytes - 1; i >= 0; --i, value >>= 8) {
@@ -86,7 +86,7 @@ class LwipContract : public testing::Test {
     put(8, acknowledgment, 4);
     put(12, 0x50, 1);
     put(13, flags, 1);
-    put(14, 0xffff, 2);
+    put(14, window, 2);
     pbuf* p = pbuf_alloc(PBUF_RAW, tcp.size(), PBUF_RAM);
     std::memcpy(p->payload, tcp.data(), tcp.size());
     IP_ADDR4(&ip_data.current_iphdr_src, 198, 18, 0, 1);
@@ -128,6 +128,25 @@ TEST_F(LwipContract, ANewConnectionHasTheListenersArgumentFromTheSynOn) {
   Input(first_, 5000, 0x02, 100, 0, true);
   ASSERT_NE(first_.active, nullptr);
   EXPECT_EQ(first_.active->callback_arg, &accepted);
+}
+
+TEST_F(LwipContract, AnActiveOpenStandsInTheActiveListAlone) {
+  {
+    LwipScope scope(first_);
+    tcp_pcb* pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
+    ip_addr_t gateway, server;
+    IP_ADDR4(&gateway, 198, 18, 0, 2);
+    IP_ADDR4(&server, 198, 18, 0, 1);
+    ASSERT_EQ(tcp_bind(pcb, &gateway, 5000), ERR_OK);
+    ASSERT_EQ(tcp_connect(pcb, &server, 80, nullptr), ERR_OK);
+    EXPECT_EQ(tcp_bound_pcbs, nullptr);
+    EXPECT_EQ(pcb->state, SYN_SENT);
+  }
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].flags, 0x02);  // SYN
+  ASSERT_NE(first_.active, nullptr);
+  EXPECT_EQ(first_.active->next, nullptr);
+  EXPECT_EQ(first_.time_wait, nullptr);
 }
 
 TEST_F(LwipContract, AConnectionIsFoundInItsOwnListsOnly) {
@@ -184,6 +203,45 @@ TEST_F(LwipContract, TheTimerWalksExactlyTheTwoLists) {
   EXPECT_TRUE(second_.empty());
   EXPECT_EQ(first_.active->last_timer, untouched);
   EXPECT_EQ(first_.active->state, ESTABLISHED);
+}
+
+// A program that is stopped, or a pipe that is full, keeps its window closed for hours: its kernel
+// answers every probe, and that is enough.
+TEST_F(LwipContract, AClosedWindowIsWaitedForAsLongAsProbesAreAnswered) {
+  tcp_pcb* pcb = Establish(first_, 5000);
+  ASSERT_NE(pcb, nullptr);
+  const uint32_t next = sent.back().acknowledgment;
+  const auto write = [&](const char* text) {
+    LwipScope scope(first_);
+    ASSERT_EQ(tcp_write(pcb, text, static_cast<u16_t>(std::strlen(text)), TCP_WRITE_FLAG_COPY),
+              ERR_OK);
+    tcp_output(pcb);
+  };
+  // Windows close with the acknowledgment of what filled them.
+  write("the last that fits");
+  const uint32_t unacknowledged = pcb->snd_nxt;
+  Input(first_, 5000, 0x10, next, unacknowledged, false, 0);
+  write("waiting");
+  const auto run_for = [&](int ticks, bool answer) {
+    size_t probes = 0;
+    for (int i = 0; i < ticks && first_.active != nullptr; ++i) {
+      sent.clear();
+      {
+        LwipScope scope(first_);
+        tcp_tmr();
+      }
+      probes += sent.size();
+      if (!sent.empty() && answer) Input(first_, 5000, 0x10, next, unacknowledged, false, 0);
+    }
+    return probes;
+  };
+  constexpr int kTicksAnHour = 3600 * 1000 / TCP_TMR_INTERVAL;
+  EXPECT_GT(run_for(6 * kTicksAnHour, true), 300u);
+  ASSERT_EQ(first_.active, pcb);
+  EXPECT_EQ(pcb->state, ESTABLISHED);
+  // Nobody answers any more: then it ends.
+  run_for(kTicksAnHour, false);
+  EXPECT_TRUE(first_.empty());
 }
 
 }  // namespace

@@ -75,11 +75,15 @@ TEST_F(HostileTcp, OddFlagsAreNoAnswerAndNoHarm) {
 }
 
 TEST_F(HostileTcp, OddFlagsOpenNothing) {
-  for (const int flags :
-       {0, kFin, kSyn | kFin, kSyn | kRst, kSyn | kAck, kFin | kPsh | kUrg, 0x3f}) {
+  for (const int flags : {0, kFin, kSyn | kFin, kSyn | kRst, kFin | kPsh | kUrg, 0x3f}) {
     client_.Send(client_.Fields(static_cast<uint8_t>(flags)));
     EXPECT_TRUE(sandbox_.Drain().empty()) << flags;
   }
+  // The answer to a SYN that nobody sent (RFC 9293, 3.10.7.1).
+  client_.Send(client_.Fields(kSyn | kAck));
+  const auto answers = sandbox_.Drain();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_TRUE(answers[0].Is(kRst));
   Connect();
   ExpectIntact();
 }

@@ -222,6 +222,23 @@ TEST(TcpLimitsOfStack, FlowsToTheDnsServerHaveACapOfTheirOwn) {
   EXPECT_EQ(ReadFrom(host.get(), 5), Pattern(5));
 }
 
+TEST(TcpLimitsOfStack, AQueryThatIsLongerThanAnyHasToBeEndsItsConnection) {
+  FakeSandbox sandbox({});
+  const Endpoint dns{*IpAddress::Parse("198.18.0.53"), 53};
+  FakeTcpClient longest(sandbox, Local(5000), dns), longer(sandbox, Local(5001), dns);
+  ASSERT_TRUE(longest.Connect()->Is(kSyn | kAck));
+  longest.Write({0x10, 0x00});
+  ASSERT_TRUE(longest.AwaitAcknowledged());
+  ASSERT_TRUE(longer.Connect()->Is(kSyn | kAck));
+  longer.Write({0x10, 0x01});
+  EXPECT_TRUE(longer.AwaitFlag(kRst));
+  // The other one is served: the rest of its query is no message, which is answered with FORMERR.
+  Bytes rest = Pattern(0x1000);
+  rest[2] = 0;  // a query
+  longest.Write(rest);
+  EXPECT_EQ(longest.ReadExactly(2 + 4)[2 + 3] & 0x0f, 1);
+}
+
 TEST(TcpLimitsOfStack, AFlowWithoutActivityIsResetOnBothSides) {
   HostServer server;
   StackLimits limits;

@@ -345,6 +345,20 @@ TEST(CommandLine, TheVerdictLogIsTapboxs) {
             "arguments: --log: a log needs the network stack: run mini-tapbox");
 }
 
+TEST(CommandLine, PublishesPortsInTheOrderGiven) {
+  const auto line = Tapbox({"-x", "-p", "8080:80", "--publish=[::1]:0:53/udp", "-p8000", "true"});
+  ASSERT_TRUE(line.ok()) << line.status().ToString();
+  std::vector<std::string> ports;
+  for (const PortRequest& port : line->policy.published) ports.push_back(port.ToString());
+  EXPECT_EQ(ports, (std::vector<std::string>{"tcp 127.0.0.1:8080 to 80", "udp [::1]:0 to 53",
+                                             "tcp 127.0.0.1:8000 to 8000"}));
+  EXPECT_EQ(Outcome(Tapbox({"-x", "-p", "x", "true"})),
+            "arguments: -p x: \"x\" is not a port: give [ADDR:]HOSTPORT:PORT, as in 8080:80 or "
+            "127.0.0.1:5353:53/udp");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-p", "8080", "true"})),
+            "arguments: -p: publishing a port needs the network stack: run mini-tapbox");
+}
+
 TEST(CommandLine, MistakesAreNamed) {
   EXPECT_EQ(Outcome(Sandbox({"-x", "-Q", "true"})), "arguments: unknown option -Q");
   EXPECT_EQ(Outcome(Sandbox({"-xQ", "true"})), "arguments: unknown option -Q");
@@ -416,7 +430,7 @@ TEST(CommandLine, HelpNamesEveryOption) {
   sandbox.insert(sandbox.end(), {"-n, --no-loopback", "-N, --share-network", "--allow-degraded"});
   std::vector<std::string> tapbox = both;
   tapbox.insert(tapbox.end(), {"-F, --rules FILE", "--allow RULE", "--log FILE", "--strict-names",
-                               "--max-connections N"});
+                               "--max-connections N", "-p, --publish SPEC"});
   std::sort(sandbox.begin(), sandbox.end());
   EXPECT_EQ(HelpEntries(*Sandbox({"--help"})->text_only), sandbox);
   std::sort(tapbox.begin(), tapbox.end());

@@ -498,6 +498,8 @@ TEST(StackProgram, MemoryIsNeitherCodeNorAFile) {
 TEST(StackProgram, OptionsAndRequestsAreListed) {
   EXPECT_EQ(AskStack(SYS_setsockopt, 3, IPPROTO_TCP, TCP_NODELAY), SECCOMP_RET_ALLOW);
   EXPECT_EQ(AskStack(SYS_setsockopt, 3, SOL_SOCKET, SO_LINGER), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(AskStack(SYS_setsockopt, 3, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */),
+            SECCOMP_RET_ALLOW);
   EXPECT_EQ(AskStack(SYS_setsockopt, 3, SOL_SOCKET, SO_ATTACH_FILTER), Errno(ENOPROTOOPT));
   EXPECT_EQ(AskStack(SYS_setsockopt, 3, IPPROTO_TCP, TCP_ULP), Errno(ENOPROTOOPT));
   EXPECT_EQ(AskStack(SYS_setsockopt, 3, SOL_PACKET, 1), Errno(ENOPROTOOPT));

@@ -1,0 +1,37 @@
+// Ports of the sandbox that the host can reach, through the stack.
+#ifndef MINI_SANDBOX_NETSTACK_PUBLISHED_PORT_H_
+#define MINI_SANDBOX_NETSTACK_PUBLISHED_PORT_H_
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "base/ip_address.h"
+#include "base/unique_fd.h"
+#include "netstack/filter/rules.h"
+
+namespace mini::netstack {
+
+struct PublishedPort {
+  Protocol protocol = Protocol::kTcp;  // or kUdp
+  // Bound, non-blocking; listening where it is TCP's. For UDP with IP_PKTINFO (IPV6_RECVPKTINFO)
+  // set, so that an answer leaves from the address that was asked.
+  UniqueFd socket;
+  Endpoint host;      // where it is bound
+  uint16_t port = 0;  // inside
+};
+
+struct InboundOptions {
+  std::vector<PublishedPort> ports;
+  // Where servers inside are reached, and who it is that reaches them as they see it: the next hop
+  // of the sandbox's default routes, which nobody else is.
+  IpAddress sandbox_v4, sandbox_v6;
+  IpAddress gateway_v4, gateway_v6;
+  // One sentence; called on the stack's thread.
+  std::function<void(std::string_view)> on_notice = [](std::string_view) {};
+};
+
+}  // namespace mini::netstack
+
+#endif  // MINI_SANDBOX_NETSTACK_PUBLISHED_PORT_H_
