@@ -47,9 +47,7 @@ _mini_sandbox_options() {
     -P --pty --nested --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay \
     -i --interrupt-terminates -q --quiet -D --debug-log --print-plan --help --version
   case $1 in
-    mini-tapbox)
-      printf '%s\n' -F --rules --allow --strict-names -p --publish --max-connections --log
-      ;;
+    mini-tapbox) printf '%s\n' -F --rules --allow --strict-names -p --publish --max-connections --log ;;
     *) printf '%s\n' -n --no-loopback -N --share-network --allow-degraded ;;
   esac
 }

@@ -3,7 +3,8 @@
 
 set -l with_value -o --custom -h --hermetic -w --write -M --bind -m --to -e --tmpfs \
     -k --overlay -d --scratch-dir --scratch-size -F --rules --allow -p --publish -W --chdir \
-    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log --log --max-connections
+    --setenv --unsetenv --keep-env -T --time-limit -t --kill-delay -D --debug-log \
+    --log --max-connections
 
 function __fish_mini_sandbox_in_doctor
     set -l words (commandline -opc)

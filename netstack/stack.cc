@@ -118,8 +118,6 @@ class RunningStack final : public Stack {
 
   Status Run() override {
     Status served = loop_->Run();
-    inbound_tcp_.reset();
-    inbound_udp_.reset();
     tcp_.reset();
     udp_.reset();
     echo_.reset();
@@ -144,6 +142,16 @@ class RunningStack final : public Stack {
     return std::make_unique<HostTcpFlow>(table, key, std::move(*record), std::move(check));
   }
 
+  // The record of a flow that may be, or nothing: refused.
+  std::optional<FlowRecord> Admit(Protocol protocol, const Endpoint& remote,
+                                  Verdict* decided = nullptr) {
+    Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now());
+    if (!verdict.allowed) return std::nullopt;
+    FlowRecord record(log_.get(), *loop_, protocol, remote, verdict);
+    if (decided != nullptr) *decided = std::move(verdict);
+    return record;
+  }
+
   // The kernel inside still holds what the command wrote last, as the host's would: it ends each
   // connection when that is sent. Nobody is there any more to send more.
   void BeginEnd(int stop_descriptor) {
@@ -164,16 +172,6 @@ class RunningStack final : public Stack {
                                : inbound_udp_->Publish(std::move(port), server, gateway));
     }
     return OkStatus();
-  }
-
-  // The record of a flow that may be, or nothing: refused.
-  std::optional<FlowRecord> Admit(Protocol protocol, const Endpoint& remote,
-                                  Verdict* decided = nullptr) {
-    Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now());
-    if (!verdict.allowed) return std::nullopt;
-    FlowRecord record(log_.get(), *loop_, protocol, remote, verdict);
-    if (decided != nullptr) *decided = std::move(verdict);
-    return record;
   }
 
   void EverySecond() {

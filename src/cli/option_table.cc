@@ -65,11 +65,6 @@ Status SetKillDelay(Options& options, Value text) {
   return options.builder().SetKillDelay(delay);
 }
 
-Status Publish(Options& options, Value text) {
-  MINI_ASSIGN_OR_RETURN(const PortRequest request, ParsePortRequest(text));
-  return options.builder().Publish(request);
-}
-
 Status SetMaxConnections(Options& options, Value text) {
   const auto number = ParseDecimal(text, PolicyBuilder::kMostConnections);
   if (!number) {
@@ -77,6 +72,11 @@ Status SetMaxConnections(Options& options, Value text) {
                           ": not a number from 1 to ", PolicyBuilder::kMostConnections));
   }
   return options.builder().SetMaxConnections(*number);
+}
+
+Status Publish(Options& options, Value text) {
+  MINI_ASSIGN_OR_RETURN(const PortRequest request, ParsePortRequest(text));
+  return options.builder().Publish(request);
 }
 
 Status SetDebugLog(Options& options, Value path) {
@@ -129,11 +129,6 @@ constexpr OptionEntry kTable[] = {
        return Done([&] { o.builder().SetServerNames(ServerNames::kRequired); });
      },
      kNeedsStack},
-    {'p', "publish", "SPEC", kNetwork,
-     "[ADDR:]HOSTPORT:PORT[/udp]: who connects to\n"
-     "HOSTPORT of this machine (127.0.0.1 unless told)\n"
-     "reaches PORT inside. Can be repeated",
-     Publish, kPublishNeedsStack},
     {'\0', "max-connections", "N", kNetwork,
      "at most N connections at a time; a further one is\n"
      "refused",
@@ -143,6 +138,11 @@ constexpr OptionEntry kTable[] = {
      "a line of JSON each",
      [](Options& o, Value v) { return o.builder().SetVerdictLog(v); },
      Exclusive{Product::kTapbox, "a log needs the network stack: run mini-tapbox"}},
+    {'p', "publish", "SPEC", kNetwork,
+     "[ADDR:]HOSTPORT:PORT[/udp]: who connects to\n"
+     "HOSTPORT of this machine (127.0.0.1 unless told)\n"
+     "reaches PORT inside. Can be repeated",
+     Publish, kPublishNeedsStack},
     {'n', "no-loopback", "", kNetwork, "no network, and not even a loopback device",
      [](Options& o, Value) { return o.builder().SetNetwork(Network::kUnconfigured); },
      Exclusive{Product::kSandbox, "without a network there is nothing to allow: run mini-sandbox"}},

@@ -225,14 +225,14 @@ Result<Policy> PolicyBuilder::Build() {
   if (policy_.rules && policy_.network != Network::kStack) {
     return Contradiction("an allow-list needs the network stack: run mini-tapbox");
   }
-  if (!policy_.published.empty() && policy_.network != Network::kStack) {
-    return Contradiction("-p needs the network stack: run mini-tapbox");
-  }
   if (policy_.max_connections && policy_.network != Network::kStack) {
     return Contradiction("--max-connections needs the network stack: run mini-tapbox");
   }
   if (policy_.verdict_log && policy_.network != Network::kStack) {
     return Contradiction("--log needs the network stack: run mini-tapbox");
+  }
+  if (!policy_.published.empty() && policy_.network != Network::kStack) {
+    return Contradiction("-p needs the network stack: run mini-tapbox");
   }
   if (policy_.server_names == ServerNames::kRequired && !policy_.rules) {
     return Contradiction("--strict-names needs an allow-list: -F FILE or --allow RULE");

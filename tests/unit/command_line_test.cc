@@ -322,20 +322,6 @@ TEST(CommandLine, TapboxSaysWhyItSharesNoNetwork) {
             "mini-sandbox");
 }
 
-TEST(CommandLine, PublishesPortsInTheOrderGiven) {
-  const auto line = Tapbox({"-x", "-p", "8080:80", "--publish=[::1]:0:53/udp", "-p8000", "true"});
-  ASSERT_TRUE(line.ok()) << line.status().ToString();
-  std::vector<std::string> ports;
-  for (const PortRequest& port : line->policy.published) ports.push_back(port.ToString());
-  EXPECT_EQ(ports, (std::vector<std::string>{"tcp 127.0.0.1:8080 to 80", "udp [::1]:0 to 53",
-                                             "tcp 127.0.0.1:8000 to 8000"}));
-  EXPECT_EQ(Outcome(Tapbox({"-x", "-p", "x", "true"})),
-            "arguments: -p x: \"x\" is not a port: give [ADDR:]HOSTPORT:PORT, as in 8080:80 or "
-            "127.0.0.1:5353:53/udp");
-  EXPECT_EQ(Outcome(Sandbox({"-x", "-p", "8080", "true"})),
-            "arguments: -p: publishing a port needs the network stack: run mini-tapbox");
-}
-
 TEST(CommandLine, TheNumberOfConnectionsIsANumberOfTapboxs) {
   EXPECT_EQ(Tapbox({"-x", "--max-connections", "12", "true"})->policy.max_connections, 12u);
   EXPECT_FALSE(Tapbox({"-x", "true"})->policy.max_connections);
@@ -357,6 +343,20 @@ TEST(CommandLine, TheVerdictLogIsTapboxs) {
   EXPECT_EQ(Outcome(Tapbox({"-x", "--log", "", "true"})), "arguments: --log: the path is empty");
   EXPECT_EQ(Outcome(Sandbox({"-x", "--log", "net.log", "true"})),
             "arguments: --log: a log needs the network stack: run mini-tapbox");
+}
+
+TEST(CommandLine, PublishesPortsInTheOrderGiven) {
+  const auto line = Tapbox({"-x", "-p", "8080:80", "--publish=[::1]:0:53/udp", "-p8000", "true"});
+  ASSERT_TRUE(line.ok()) << line.status().ToString();
+  std::vector<std::string> ports;
+  for (const PortRequest& port : line->policy.published) ports.push_back(port.ToString());
+  EXPECT_EQ(ports, (std::vector<std::string>{"tcp 127.0.0.1:8080 to 80", "udp [::1]:0 to 53",
+                                             "tcp 127.0.0.1:8000 to 8000"}));
+  EXPECT_EQ(Outcome(Tapbox({"-x", "-p", "x", "true"})),
+            "arguments: -p x: \"x\" is not a port: give [ADDR:]HOSTPORT:PORT, as in 8080:80 or "
+            "127.0.0.1:5353:53/udp");
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-p", "8080", "true"})),
+            "arguments: -p: publishing a port needs the network stack: run mini-tapbox");
 }
 
 TEST(CommandLine, MistakesAreNamed) {
