@@ -118,8 +118,6 @@ class RunningStack final : public Stack {
 
   Status Run() override {
     Status served = loop_->Run();
-    inbound_tcp_.reset();
-    inbound_udp_.reset();
     tcp_.reset();
     udp_.reset();
     echo_.reset();

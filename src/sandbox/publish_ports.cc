@@ -8,8 +8,8 @@
 
 namespace mini {
 
-Result<netstack::InboundOptions> PublishPorts(std::span<const PortRequest> requests,
-                                              std::function<void(std::string_view)> on_notice) {
+Result<netstack::InboundOptions> PublishPorts(
+    std::span<const PortRequest> requests, const std::function<void(std::string_view)>& on_port) {
   const TapOptions tap;
   netstack::InboundOptions inbound;
   inbound.sandbox_v4 = tap.address_v4;
@@ -22,12 +22,11 @@ Result<netstack::InboundOptions> PublishPorts(std::span<const PortRequest> reque
         BoundPort bound,
         BindPublishedPort(tcp ? PortProtocol::kTcp : PortProtocol::kUdp, request.host));
     if (request.host.port == 0) {
-      on_notice(StrCat("published ", netstack::ProtocolName(request.protocol), " ",
-                       bound.host.ToString(), " to ", request.port));
+      on_port(StrCat("published ", netstack::ProtocolName(request.protocol), " ",
+                     bound.host.ToString(), " to ", request.port));
     }
     inbound.ports.push_back({request.protocol, std::move(bound.socket), bound.host, request.port});
   }
-  inbound.on_notice = std::move(on_notice);
   return inbound;
 }
 

@@ -13,9 +13,9 @@
 namespace mini {
 
 // In the stack's process, before it confines itself: a port that cannot be had ends the run.
-// `on_notice` is told which ports the kernel chose, and kept for the stack.
+// `on_port` is told which ports the kernel chose.
 Result<netstack::InboundOptions> PublishPorts(std::span<const PortRequest> requests,
-                                              std::function<void(std::string_view)> on_notice);
+                                              const std::function<void(std::string_view)>& on_port);
 
 }  // namespace mini
 

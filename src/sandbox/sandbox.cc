@@ -1,6 +1,7 @@
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -111,10 +112,22 @@ netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::str
 // an ordinary user can read in /etc is no secret of theirs; what root can read is.
 bool MayFollowResolverFiles() { return geteuid() != 0; }
 
+// The stack's process carries all traffic and waits for no reader: what standard error does not
+// take now is left out there. (A pipe that is writable takes PIPE_BUF bytes at once: pipe(7).)
+std::function<void(std::string_view)> WithoutWaiting(
+    std::function<void(std::string_view)> on_notice) {
+  return [told = std::move(on_notice)](std::string_view sentence) {
+    pollfd standard_error = {STDERR_FILENO, POLLOUT, 0};
+    if (poll(&standard_error, 1, 0) == 1) told(sentence);
+  };
+}
+
 // In the stack's process, at its beginning: the request is a copy there.
 Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
   netstack::StackOptions options;
-  MINI_ASSIGN_OR_RETURN(options.inbound, PublishPorts(request.policy.published, request.on_notice));
+  MINI_ASSIGN_OR_RETURN(options.inbound,
+                        PublishPorts(request.policy.published, request.on_problem));
+  options.inbound.on_notice = WithoutWaiting(request.on_notice);
   options.filter.rules = std::move(request.policy.rules);
   options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
@@ -138,7 +151,7 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
       log->Write("names", event.ToString());
     };
   }
-  options.on_notice = request.on_notice;
+  options.on_notice = WithoutWaiting(request.on_notice);
   MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
   options.resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
   options.filter.search_domains = options.resolver.search;

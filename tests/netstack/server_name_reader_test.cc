@@ -231,8 +231,8 @@ TEST(HttpRequests, ThatAServerShouldNotTakeAreMalformed) {
         "GET /x y\r\n"}) {
     EXPECT_EQ(Found(head), "malformed") << head;
   }
-  EXPECT_EQ(Found(std::string_view("POST /\0 HTTP/1.1\r\nHost: b.example\r\n\r\n", 39)),
-            "malformed");
+  constexpr char kZero[] = "POST /\0 HTTP/1.1\r\nHost: b.example\r\n\r\n";
+  EXPECT_EQ(Found(std::string_view(kZero, sizeof kZero - 1)), "malformed");
   const std::string long_host =
       StrCat("GET / HTTP/1.1\r\nHost: ", std::string(256, 'a'), "\r\n\r\n");
   EXPECT_EQ(Found(long_host), "malformed");
