@@ -39,7 +39,7 @@ ServerNameCheck::State ServerNameCheck::ReadPiece(std::span<const uint8_t> bytes
       case Reading::kMalformed:
         return Refuse(now);
       case Reading::kOther:
-        return reader_.any_asked() ? State::kDone : CheckUnnamed(now);
+        return CheckOther(now);
     }
   }
   return State::kReading;
@@ -56,6 +56,13 @@ ServerNameCheck::State ServerNameCheck::CheckAsked(TimePoint now) {
   return State::kReading;
 }
 
+// A server that has been sent a request reads what follows as another one, unless the client asked
+// it to change the protocol; whether it did is not seen.
+ServerNameCheck::State ServerNameCheck::CheckOther(TimePoint now) {
+  if (reader_.opaque()) return State::kDone;
+  return reader_.any_asked() && !reader_.may_switch() ? Refuse(now) : CheckUnnamed(now);
+}
+
 ServerNameCheck::State ServerNameCheck::CheckUnnamed(TimePoint now) {
   return filter_.CheckUnnamed(Protocol::kTcp, destination_, now).allowed ? State::kDone
                                                                          : State::kRefused;
@@ -68,7 +75,9 @@ ServerNameCheck::State ServerNameCheck::Refuse(TimePoint now) {
 
 ServerNameCheck::State ServerNameCheck::Finish(TimePoint now) {
   if (!any_seen_) return State::kDone;  // nothing was asked for
-  if (reader_.Finish() == Reading::kMalformed) return Refuse(now);
+  const Reading reading = reader_.Finish();
+  if (reading == Reading::kMalformed) return Refuse(now);
+  if (reading == Reading::kOther) return CheckOther(now);
   return reader_.any_asked() ? State::kDone : CheckUnnamed(now);
 }
 

@@ -3,8 +3,10 @@
 // Theory of operation. Behind one address there may be many servers, and the connection says which
 // it means in its first bytes (names/). They are held until they are whole and the filter has said
 // yes to what they name; then they go on at once, in the same batch. Of requests that follow on an
-// HTTP connection, each head is held the same way, while bodies pass. A client that waits for the
-// server to speak first (SSH, SMTP) speaks neither TLS nor HTTP, and is not read at all.
+// HTTP connection, each head is held the same way, while bodies pass; anything else in their place
+// is refused, but for what follows a CONNECT or an upgrade: that names no server. A client that
+// waits for the server to speak first (SSH, SMTP) speaks neither TLS nor HTTP, and is not read at
+// all.
 //
 // What is held stays in the flow's buffers, charged to the budget like everything that the host has
 // not taken, and is bounded by kMaxFirstBytes. It is held for kPatience at most, as servers do.
@@ -57,6 +59,7 @@ class ServerNameCheck {
  private:
   State ReadPiece(std::span<const uint8_t> bytes, TimePoint now);
   State CheckAsked(TimePoint now);
+  State CheckOther(TimePoint now);
   State CheckUnnamed(TimePoint now);
   State Refuse(TimePoint now);
 

@@ -27,7 +27,7 @@ std::optional<AskedName> ParseAuthority(std::string_view text);
 enum class Reading : uint8_t {
   kMore,       // nothing yet
   kAsked,      // here the client has said which server it means, or could have and did not
-  kMalformed,  // begun like TLS or HTTP, and then nothing that a server should take
+  kMalformed,  // like TLS or HTTP to some server, and nothing that a server should take
   kOther,      // another protocol
 };
 

@@ -88,12 +88,13 @@ Reading ClientHelloReader::Read(std::span<const uint8_t>& bytes) {
 Reading ClientHelloReader::ReadRecordHeader(std::span<const uint8_t>& bytes) {
   header_[header_size_++] = bytes[0];
   bytes = bytes.subspan(1);
+  // Servers skip an alert or an empty change of ciphers before a hello, and some take any version
+  // of a record (RFC 8446, 5.1 has them ignore it): no client sends either.
   if (header_[0] != kHandshakeRecord || (header_size_ >= 2 && header_[1] != kMajorVersion)) {
-    return any_record_ ? Reading::kMalformed : Reading::kOther;
+    return Reading::kMalformed;
   }
   if (header_size_ < header_.size()) return Reading::kMore;
   header_size_ = 0;
-  any_record_ = true;
   ByteReader reader(header_);
   reader.Skip(3);
   record_left_ = reader.U16();

@@ -19,8 +19,8 @@ namespace mini::netstack {
 
 class ClientHelloReader {
  public:
-  // Takes what it reads off the front of `bytes`. kOther: the first two bytes are not those of a
-  // handshake record. Not to be called again after anything but kMore.
+  // Takes what it reads off the front of `bytes`: kMore, kAsked or kMalformed. Not to be called
+  // again after anything but kMore.
   Reading Read(std::span<const uint8_t>& bytes);
   // After kAsked. Empty: the hello names no server.
   const std::string& server_name() const { return server_name_; }
@@ -31,9 +31,8 @@ class ClientHelloReader {
   Reading ReadMessage(std::span<const uint8_t>& bytes);
 
   std::array<uint8_t, 5> header_{};
-  size_t header_size_ = 0;   // bytes of it that are there
-  size_t record_left_ = 0;   // behind the header
-  bool any_record_ = false;  // the first header was one of TLS
+  size_t header_size_ = 0;  // bytes of it that are there
+  size_t record_left_ = 0;  // behind the header
   std::vector<uint8_t> message_;
   std::string server_name_;
 };

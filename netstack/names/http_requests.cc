@@ -9,18 +9,29 @@
 namespace mini::netstack {
 namespace {
 
-// No method of the registry has more than 17 letters.
-constexpr size_t kMaxMethod = 64;
 constexpr size_t kMaxChunkLine = 4096;
 constexpr size_t kMaxChunkDigits = 15;
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0";  // RFC 9113, 3.4
 
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+// White space in Latin-1: what Python's str.split() takes for it.
+bool IsWhiteSpace(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return byte == ' ' || (byte >= '\t' && byte <= '\r') || (byte >= 0x1c && byte <= 0x1f) ||
+         byte == 0x85 || byte == 0xa0;
+}
+
+// What some server might take for white space: the bytes above 0x7f may be some in UTF-8.
+bool MayBeBlank(char c) { return IsWhiteSpace(c) || static_cast<uint8_t>(c) >= 0x80; }
+
+// No server skips it, and protocols that are not text soon have one.
+bool IsControl(char c) { return (static_cast<uint8_t>(c) < ' ' || c == 0x7f) && !IsWhiteSpace(c); }
 
 // RFC 9110, 5.6.2.
 bool IsTokenCharacter(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+  return IsDigit(c) || IsLetter(c) ||
          (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
 }
 
@@ -28,23 +39,47 @@ bool IsToken(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, IsTokenCharacter);
 }
 
-// Whether the line speaks of HTTP, in any form that some server might take for it.
+// Whether the line speaks of HTTP, in any form that some server might take for it. RTSP and Icecast
+// have the same requests, and libraries that read them all for HTTP.
 bool SpeaksOfHttp(std::string_view line) {
   const std::string lower = AsciiLower(line);
-  for (size_t at = lower.find("http/"); at != std::string::npos; at = lower.find("http/", at + 1)) {
-    if (at > 0 && IsBlank(lower[at - 1]) && at + 5 < lower.size() && IsDigit(lower[at + 5])) {
-      return true;
+  for (const std::string_view protocol : {"http/", "rtsp/", "ice/"}) {
+    for (size_t at = lower.find(protocol); at != std::string::npos;
+         at = lower.find(protocol, at + 1)) {
+      const size_t end = at + protocol.size();
+      const bool in_word = at > 0 && IsLetter(lower[at - 1]) && protocol != "http/";
+      if (end < lower.size() && IsDigit(lower[end]) && !in_word) return true;
     }
   }
   return false;
 }
 
-// Whether the line begins as most requests do, "POST /": letters, a blank, a path.
-bool LooksLikeRequest(std::string_view line) {
-  const size_t blank = line.find(' ');
-  const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
-  return blank != std::string_view::npos && line.substr(blank).starts_with(" /") &&
-         std::ranges::all_of(line.substr(0, blank), is_letter);
+// The line from its first word on, and the length of that.
+std::pair<std::string_view, size_t> SkipToMethod(std::string_view line) {
+  const auto begin = std::ranges::find_if_not(line, MayBeBlank);
+  line.remove_prefix(static_cast<size_t>(begin - line.begin()));
+  const auto end = std::ranges::find_if_not(line, IsTokenCharacter);
+  return {line, static_cast<size_t>(end - line.begin())};
+}
+
+// Whether some server might take the line for a request: it says so, or has a path or URL behind a
+// word (HTTP/0.9).
+bool MightBeRequest(std::string_view line) {
+  const auto [text, method] = SkipToMethod(line);
+  std::string_view rest = text.substr(method);
+  const auto target = std::ranges::find_if_not(rest, MayBeBlank);
+  if (method == 0 || target == rest.begin()) return false;
+  rest.remove_prefix(static_cast<size_t>(target - rest.begin()));
+  return rest.starts_with('/') || rest.find("://") != std::string_view::npos || SpeaksOfHttp(line);
+}
+
+// Whether the line begins with a word like the methods there are. That of git's protocol has
+// digits.
+bool BeginsWithMethod(std::string_view line) {
+  const auto [text, size] = SkipToMethod(line);
+  return size >= 3 && std::ranges::all_of(text.substr(0, size), [](char c) {
+           return IsLetter(c) || c == '-' || c == '_';
+         });
 }
 
 // The authority of "scheme://authority/path" (RFC 9112, 3.2.2).
@@ -96,38 +131,50 @@ bool HttpRequestsReader::GatherLine(std::span<const uint8_t>& bytes) {
 
 Reading HttpRequestsReader::ReadRequestLine(std::span<const uint8_t>& bytes) {
   while (part_ == Part::kMethod && !bytes.empty()) {
-    const Reading reading = TakeMethodByte(static_cast<char>(bytes[0]));
+    const char c = static_cast<char>(bytes[0]);
+    if (!line_.empty() && IsTokenCharacter(line_.back()) && MayBeBlank(c)) {
+      part_ = Part::kRestOfRequestLine;
+      break;
+    }
+    const Reading reading = TakeMethodByte(c);
     if (reading != Reading::kMore) return reading;
     bytes = bytes.subspan(1);
   }
+  if (part_ == Part::kMethod) return Reading::kMore;
   const size_t before = line_.size();
   const bool whole = GatherLine(bytes);
-  // Servers take no NUL here, and protocols that are not text soon have one.
-  if (line_.find('\0', before) != std::string::npos) {
-    return LooksLikeRequest(line_) ? Reading::kMalformed : Reading::kOther;
+  // The rest of the line may never come, so this has to be decided by what stands before it.
+  if (std::any_of(line_.begin() + static_cast<ptrdiff_t>(before), line_.end(), IsControl)) {
+    return BeginsWithMethod(line_) ? Reading::kMalformed : Reading::kOther;
   }
   return whole ? JudgeRequestLine() : Reading::kMore;
 }
 
+// A byte of the method, or of what stands before it: that is malformed, but no reason to look away.
 Reading HttpRequestsReader::TakeMethodByte(char c) {
-  // RFC 9112, 2.2: empty lines before a request are skipped.
-  if (line_.empty() && (c == '\r' || c == '\n')) return Reading::kMore;
-  if (IsBlank(c) && !line_.empty()) {
-    part_ = Part::kRestOfRequestLine;
-  } else if (!IsTokenCharacter(c) || line_.size() == kMaxMethod) {
-    return Reading::kOther;
+  const bool begun = !line_.empty() && IsTokenCharacter(line_.back());
+  // RFC 9112, 2.2: empty lines before a request are skipped. Some servers skip blank ones too.
+  if (!begun && (c == '\n' || (c == '\r' && line_.empty()))) {
+    if (!std::ranges::all_of(line_, IsWhiteSpace)) return Reading::kOther;
+    line_.clear();
+    return Reading::kMore;
   }
+  // Behind an upgrade these are frames of WebSocket, whose rest need not have an end of line.
+  const bool blank = may_switch() ? IsWhiteSpace(c) : MayBeBlank(c);
+  if (!IsTokenCharacter(c) && !blank) return Reading::kOther;
   line_ += c;
   return Reading::kMore;
+}
+
+Reading HttpRequestsReader::Finish() const {
+  if (between_requests()) return Reading::kMore;
+  return !in_request_line() || MightBeRequest(line_) ? Reading::kMalformed : Reading::kOther;
 }
 
 Reading HttpRequestsReader::JudgeRequestLine() {
   std::string_view line = line_;
   if (line.ends_with('\r')) line.remove_suffix(1);
-  if (line == kHttp2Preface) return Reading::kOther;
-  if (!SpeaksOfHttp(line)) {
-    return line.starts_with("GET /") ? Reading::kMalformed : Reading::kOther;
-  }
+  if (line == kHttp2Preface || !MightBeRequest(line)) return Reading::kOther;
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
   if (first == last) return Reading::kMalformed;
@@ -142,7 +189,7 @@ Reading HttpRequestsReader::JudgeRequestLine() {
     return Reading::kMalformed;
   }
   asked_.clear();
-  host_seen_ = chunked_ = false;
+  host_seen_ = chunked_ = upgrade_ = false;
   length_.reset();
   old_version_ = version[7] == '0';
   connect_ = method == "CONNECT";
@@ -163,11 +210,17 @@ Reading HttpRequestsReader::ReadTarget(std::string_view method, std::string_view
   if (target[0] == '/' || (target == "*" && method == "OPTIONS")) return Reading::kMore;
   const auto authority = AuthorityOf(target);
   if (!authority) return Reading::kMalformed;
-  auto asked = ParseAuthority(*authority);
+  const auto asked = ParseAuthority(*authority);
   if (!asked || asked->host.empty()) return Reading::kMalformed;
-  asked->port = tunnel_port_;
-  asked_.push_back(*std::move(asked));
+  Ask(asked->host);
   return Reading::kMore;
+}
+
+// Behind a CONNECT nobody knows whether the proxy took it: if not, the connection's own server
+// reads what follows.
+void HttpRequestsReader::Ask(std::string_view host) {
+  asked_.push_back({std::string(host), tunnel_port_});
+  if (tunnel_port_ && !connect_) asked_.push_back({std::string(host), std::nullopt});
 }
 
 Reading HttpRequestsReader::ReadFieldLine(std::span<const uint8_t>& bytes) {
@@ -191,11 +244,12 @@ Reading HttpRequestsReader::ReadField(std::string_view line) {
   const std::string_view value = StripBlanks(line.substr(colon + 1));
   if (name == "host") {
     if (std::exchange(host_seen_, true)) return Reading::kMalformed;
-    auto asked = ParseAuthority(value);
+    const auto asked = ParseAuthority(value);
     if (!asked) return Reading::kMalformed;
-    if (asked->host.empty()) return Reading::kMore;
-    asked->port = tunnel_port_;
-    asked_.push_back(*std::move(asked));
+    if (!asked->host.empty()) Ask(asked->host);
+  } else if (name == "upgrade") {
+    // RFC 9110, 7.8: not from a client of HTTP/1.0.
+    upgrade_ = !value.empty() && !old_version_;
   } else if (name == "transfer-encoding") {
     if (std::exchange(chunked_, true) || AsciiLower(value) != "chunked") return Reading::kMalformed;
   } else if (name == "content-length") {
@@ -214,6 +268,8 @@ Reading HttpRequestsReader::EndHead() {
   // RFC 9112, 6.1 and 6.3: two lengths, or chunks from a client of HTTP/1.0, are an attack.
   if (chunked_ && (length_ || old_version_)) return Reading::kMalformed;
   body_left_ = length_.value_or(0);
+  // RFC 9110, 9.3.6: a CONNECT has no content. Else the tunnel would be taken for it.
+  if (connect_ && (chunked_ || body_left_ > 0)) return Reading::kMalformed;
   if (chunked_) {
     part_ = Part::kChunkSize;
   } else if (body_left_ > 0) {

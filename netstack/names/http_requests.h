@@ -6,11 +6,12 @@
 // than we do would hide a request: what the standard calls an error is one here, and so are message
 // lengths that it leaves to the server's choice.
 //
-// What is no request ends the reading: at the beginning it is another protocol, and later as well
-// (WebSocket, a tunnel): a server that speaks HTTP then closes the connection. Whether something is
-// a request is decided more generously than whether it is a good one. The line has to say HTTP/1,
-// so the text protocols that begin with a word are none; of HTTP/0.9, which has no names, only
-// "GET /" is known.
+// What is no request ends the reading: it is another protocol, which may also follow a CONNECT or a
+// request for an upgrade. Whether something is a request is decided far more generously than
+// whether it is a good one, since servers are generous: anything before and between the words that
+// may be white space to them, any method, any word for the protocol, a URL or path without one
+// (HTTP/0.9). So the text protocols that begin with a word are none, as long as no path follows. A
+// control character that nobody takes for white space is a sign of no text at all.
 #ifndef MINI_SANDBOX_NETSTACK_NAMES_HTTP_REQUESTS_H_
 #define MINI_SANDBOX_NETSTACK_NAMES_HTTP_REQUESTS_H_
 
@@ -29,9 +30,11 @@ class HttpRequestsReader {
   // kAsked. kOther: what stands where a request should is none. Not to be called again after
   // kMalformed and kOther.
   Reading Read(std::span<const uint8_t>& bytes);
+  // The client sends no more. kMore: between requests.
+  Reading Finish() const;
   // After kAsked: the names in the Host field and in the request's target, without empty ones. The
   // port is set behind a CONNECT: it is that of the tunnel, which leads to another server than the
-  // connection does.
+  // connection does. Requests behind it ask twice, with the tunnel's port and without one.
   const std::vector<AskedName>& asked() const { return asked_; }
   // Nothing of a request has been read since the last one ended.
   bool between_requests() const { return part_ == Part::kMethod && line_.empty(); }
@@ -39,6 +42,8 @@ class HttpRequestsReader {
   bool in_head() const { return part_ < Part::kBody; }
   bool in_request_line() const { return part_ < Part::kFields; }
   std::optional<uint16_t> tunnel_port() const { return tunnel_port_; }
+  // The last head that was read allows another protocol to follow.
+  bool may_switch() const { return connect_ || upgrade_; }
   size_t stored() const { return line_.capacity(); }
 
  private:
@@ -57,6 +62,7 @@ class HttpRequestsReader {
   Reading TakeMethodByte(char c);
   Reading JudgeRequestLine();
   Reading ReadTarget(std::string_view method, std::string_view target);
+  void Ask(std::string_view host);
   Reading ReadFieldLine(std::span<const uint8_t>& bytes);
   Reading ReadField(std::string_view line);
   Reading ReadLength(std::string_view value);
@@ -74,6 +80,7 @@ class HttpRequestsReader {
   bool chunked_ = false;
   bool old_version_ = false;  // HTTP/1.0
   bool connect_ = false;
+  bool upgrade_ = false;
   std::optional<uint64_t> length_;
   uint64_t body_left_ = 0;  // of the body or the chunk
   size_t trailer_bytes_ = 0;

@@ -5,7 +5,9 @@
 namespace mini::netstack {
 namespace {
 
-constexpr uint8_t kTlsHandshake = 22;
+// RFC 8446, 5.1 and RFC 6520: change_cipher_spec, alert, handshake, application_data, heartbeat.
+// Only a handshake begins a connection, but a server may put up with others before it.
+bool IsTlsRecordType(uint8_t byte) { return byte >= 20 && byte <= 24; }
 
 }  // namespace
 
@@ -13,7 +15,7 @@ Reading ServerNameReader::Read(std::span<const uint8_t>& bytes) {
   while (!bytes.empty()) {
     if (protocol_ == Protocol::kOpaque) return Reading::kOther;
     if (undecided_ == 0 && protocol_ != Protocol::kTls && requests_.between_requests()) {
-      protocol_ = bytes[0] == kTlsHandshake ? Protocol::kTls : Protocol::kHttp;
+      protocol_ = IsTlsRecordType(bytes[0]) ? Protocol::kTls : Protocol::kHttp;
     }
     const Reading reading = protocol_ == Protocol::kTls || requests_.in_head()
                                 ? ReadHead(bytes)
@@ -56,8 +58,8 @@ Reading ServerNameReader::ReadRequests(std::span<const uint8_t>& bytes) {
 }
 
 Reading ServerNameReader::Finish() const {
-  const bool begun = protocol_ == Protocol::kTls || !requests_.in_request_line();
-  return undecided_ > 0 && begun ? Reading::kMalformed : Reading::kOther;
+  if (undecided_ == 0) return Reading::kMore;
+  return protocol_ == Protocol::kTls ? Reading::kMalformed : requests_.Finish();
 }
 
 }  // namespace mini::netstack

@@ -205,6 +205,115 @@ TEST_F(ServerNameFlow, APipelinedRequestForAnotherServerNeverGetsThere) {
   ExpectRefused("for other.example");
 }
 
+TEST_F(ServerNameFlow, WhatIsNoRequestBehindOneIsReset) {
+  for (const std::string_view second :
+       {" GET / HTTP/1.1\r\nHost: other.example\r\n\r\n", "GET http://other.example/\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "anything else\r\n", "\x01"}) {
+    for (const Names names : {Names::kAsTheyCome, Names::kStrict}) {
+      SCOPED_TRACE(second);
+      {
+        const std::lock_guard lock(seen_.mutex);
+        seen_.refusals.clear();
+      }
+      Open(names);
+      const Bytes first = BytesOf("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n");
+      client_->Write(first);
+      EXPECT_EQ(ReadFrom(host_.get(), first.size()), first);
+      client_->Write(BytesOf(second));
+      ExpectRefused("which server it means cannot be read");
+    }
+  }
+}
+
+TEST_F(ServerNameFlow, AWordBehindARequestAndThenTheEndIsReset) {
+  Open();
+  const Bytes first = BytesOf("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n");
+  client_->Write(first);
+  EXPECT_EQ(ReadFrom(host_.get(), first.size()), first);
+  client_->Write(BytesOf("word"));
+  client_->Finish();
+  ExpectRefused("which server it means cannot be read");
+}
+
+TEST_F(ServerNameFlow, AClientThatFinishesBehindARequestIsNoRefusal) {
+  Open(Names::kStrict);
+  const Bytes first = BytesOf("GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n");
+  client_->Write(first);
+  client_->Finish();
+  EXPECT_EQ(ReadFrom(host_.get(), first.size()), first);
+  EXPECT_EQ(ReadEnd(host_.get()), 0);
+  ExpectNoRefusal();
+}
+
+constexpr std::string_view kUpgrade =
+    "GET / HTTP/1.1\r\nHost: allowed.example\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\n\r\n";
+
+TEST_F(ServerNameFlow, AnUpgradeIsFollowedByAnotherProtocolWhichIsNoted) {
+  Open();
+  const Bytes stream = Joined({BytesOf(kUpgrade), {0x81, 0x80, 1, 2, 3, 4}});
+  client_->Write(stream);
+  EXPECT_EQ(ReadFrom(host_.get(), stream.size()), stream);
+  ExpectNoRefusal();
+  EXPECT_EQ(Unnamed(), 1u);
+}
+
+TEST_F(ServerNameFlow, StrictlyWhatFollowsAnUpgradeIsReset) {
+  Open(Names::kStrict);
+  client_->Write(BytesOf(kUpgrade));
+  EXPECT_EQ(ReadFrom(host_.get(), kUpgrade.size()), BytesOf(kUpgrade));
+  client_->Write({0x81, 0x80, 1, 2, 3, 4});
+  ExpectRefused("does not say which server it means (--strict-names)");
+}
+
+TEST_F(ServerNameFlow, AnUpgradeIsNoWayToARequestForAnotherServer) {
+  Open();
+  client_->Write(BytesOf(kUpgrade));
+  EXPECT_EQ(ReadFrom(host_.get(), kUpgrade.size()), BytesOf(kUpgrade));
+  client_->Write(BytesOf(" GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"));
+  ExpectRefused("which server it means cannot be read");
+}
+
+TEST_F(ServerNameFlow, ARequestBehindATunnelHasToBeAllowedAtTheConnectionsPort) {
+  Open(Names::kAsTheyCome, "allowed.example\nother.example:443\n");
+  const Bytes tunnel = BytesOf("CONNECT other.example:443 HTTP/1.1\r\n\r\n");
+  client_->Write(tunnel);
+  EXPECT_EQ(ReadFrom(host_.get(), tunnel.size()), tunnel);
+  client_->Write(BytesOf("GET / HTTP/1.1\r\nHost: other.example\r\n\r\n"));
+  ExpectRefused("for other.example");
+}
+
+TEST_F(ServerNameFlow, AHelloInATunnelHasToBeAllowedAtItsPort) {
+  Open(Names::kAsTheyCome, "allowed.example\nother.example:443\n");
+  const Bytes stream =
+      Joined({BytesOf("CONNECT other.example:443 HTTP/1.1\r\n\r\n"), HelloFor("other.example")});
+  client_->Write(stream);
+  EXPECT_EQ(ReadFrom(host_.get(), stream.size()), stream);
+  ExpectNoRefusal();
+}
+
+TEST_F(ServerNameFlow, ARecordBeforeAHelloIsReset) {
+  Open();
+  client_->Write(Joined({{20, 3, 3, 0, 0}, HelloFor("other.example")}));
+  ExpectRefused("which server it means cannot be read");
+}
+
+TEST_F(ServerNameFlow, ARequestLineWithoutAnEndIsReset) {
+  Open();
+  client_->Write(BytesOf("GET http://other.example/ HTTP/1.1"));
+  client_->Finish();
+  ExpectRefused("which server it means cannot be read");
+}
+
+TEST_F(ServerNameFlow, GitsOwnProtocolPassesAndIsNoted) {
+  Open();
+  constexpr char kLine[] = "0033git-upload-pack /project\0host=b.example\0";
+  const Bytes line = BytesOf({kLine, sizeof kLine - 1});
+  client_->Write(line);
+  EXPECT_EQ(ReadFrom(host_.get(), line.size()), line);
+  EXPECT_EQ(Unnamed(), 1u);
+}
+
 TEST_F(ServerNameFlow, AUploadPassesAsItComes) {
   Open();
   const Bytes head =

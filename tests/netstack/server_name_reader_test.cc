@@ -131,6 +131,27 @@ TEST(ClientHello, IsWhatAHandshakeBeginsWith) {
   EXPECT_EQ(Found(HelloBytes{22, 3, 1, 0, 4, 1, 2, 0, 0}), "malformed") << "128 KB announced";
 }
 
+TEST(ClientHello, IsMalformedBehindRecordsThatServersSkip) {
+  const HelloBytes hello = HelloFor("b.example");
+  for (const HelloBytes& before :
+       {HelloBytes{20, 3, 3, 0, 0}, HelloBytes{20, 3, 3, 0, 1, 1},
+        HelloBytes{21, 3, 1, 0, 2, 1, 90}, HelloBytes{21, 2, 0, 0, 2, 1, 90},
+        HelloBytes{23, 3, 3, 0, 0}, HelloBytes{24, 3, 3, 0, 0}, HelloBytes{22, 3, 3, 0, 0}}) {
+    EXPECT_EQ(Found(Joined({before, hello})), "malformed") << int{before[0]};
+  }
+}
+
+TEST(ClientHello, IsMalformedInARecordOfAnOddVersion) {
+  for (const int version : {0, 2, 4, 15}) {
+    HelloBytes hello = HelloFor("b.example");
+    hello[1] = static_cast<uint8_t>(version);
+    EXPECT_EQ(Found(hello), "malformed") << version;
+    const std::string head = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    EXPECT_EQ(Found(Joined({BytesOf(head), hello})),
+              StrCat("at ", head.size(), " asks [a.example] malformed"));
+  }
+}
+
 TEST(ClientHello, IsHeldWhileItIsNotWhole) {
   HelloBytes hello = HelloFor("a.example");
   hello.pop_back();
@@ -154,9 +175,9 @@ TEST(ClientHello, IsReadUpToALimitAndNoFurther) {
 TEST(ServerNames, AreNotLookedForInOtherProtocols) {
   for (const std::string_view text :
        {"SSH-2.0-OpenSSH_9.2\r\n", "EHLO client.example\r\n", "NICK somebody\r\nUSER x\r\n",
-        "*1\r\n$4\r\nPING\r\n", "get some/http/1 key\r\n", "INVITE sip:bob@b.example SIP/2.0\r\n",
-        "\x80\x2e\x01\x03\x01", "\x16\x02\x01", "QUIT\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "GET key\r\n", "(binary)", "hello"}) {
+        "*1\r\n$4\r\nPING\r\n", "INVITE sip:bob@b.example SIP/2.0\r\n", "\x80\x2e\x01\x03\x01",
+        "@RSYNCD: 31.0\n", "get key\r\n", "service/1 device/2\r\n", "QUIT\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET key\r\n", "(binary)", "hello"}) {
     const std::string found = Found(text);
     if (text == "hello") {
       EXPECT_EQ(found, "more, 5 held") << "it may still become a method";
@@ -166,7 +187,10 @@ TEST(ServerNames, AreNotLookedForInOtherProtocols) {
   }
   EXPECT_EQ(Found(HelloBytes{0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f}), "other") << "PostgreSQL";
   EXPECT_EQ(Found(std::string_view("0033git-upload-pack /project\0host=b.example\0", 44)), "other");
-  EXPECT_EQ(Found(std::string(100, 'A')), "other") << "no method is that long";
+  EXPECT_EQ(Found(std::string(100, 'A') + "\n"), "other");
+  EXPECT_EQ(Found(std::string_view("\x05\x01\x00", 3)), "other") << "SOCKS";
+  EXPECT_EQ(Found("\x30\x0c\x02\x01\x01"), "other") << "LDAP, where a form feed is a length";
+  EXPECT_EQ(Found("\xd0\xbf\xd1\x80\n"), "other");
 }
 
 TEST(HttpRequests, ShowTheirHost) {
@@ -238,6 +262,90 @@ TEST(HttpRequests, ThatAServerShouldNotTakeAreMalformed) {
   EXPECT_EQ(Found(long_host), "malformed");
 }
 
+// A second line makes what is taken for no request, or for another one, reach the server.
+TEST(HttpRequests, ThatOnlySomeServersTakeForOneAreMalformed) {
+  for (const std::string_view line : {" GET / HTTP/1.1",
+                                      "\tGET / HTTP/1.1",
+                                      "\x0bGET / HTTP/1.1",
+                                      "\x1cGET / HTTP/1.1",
+                                      "\x85GET / HTTP/1.1",
+                                      "\xc2\xa0GET / HTTP/1.1",
+                                      "\xef\xbb\xbfGET / HTTP/1.1",
+                                      "\r GET / HTTP/1.1",
+                                      "GET\x0b/ HTTP/1.1",
+                                      "GET\x0c/\x0cHTTP/1.1",
+                                      "GET\x85/\x85HTTP/1.1",
+                                      "GET\r/\rHTTP/1.1",
+                                      "GET\xe3\x80\x80x HTTP/1.1",
+                                      "GET x\x0bHTTP/1.1",
+                                      "GET http://b.example/",
+                                      "get http://b.example",
+                                      "X http://b.example/",
+                                      "PURGE /x",
+                                      "0 /x",
+                                      "OPTIONS /secret RTSP/1.0",
+                                      "OPTIONS * rtsp/1.0",
+                                      "DESCRIBE rtsp://b.example/ RTSP/1.0",
+                                      "SOURCE /secret ICE/1.0",
+                                      "SOURCE x ICE/1.0",
+                                      "get some/http/1 key"}) {
+    EXPECT_EQ(Found(StrCat(line, "\r\nHost: b.example\r\n\r\n")), "malformed") << line;
+    const std::string head = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    EXPECT_EQ(Found(StrCat(head, line, "\r\nHost: b.example\r\n\r\n")),
+              StrCat("at ", head.size(), " asks [a.example] malformed"))
+        << line;
+  }
+  const std::string long_method = StrCat(std::string(100, 'A'), " / HTTP/1.1\r\n");
+  EXPECT_EQ(Found(StrCat(long_method, "Host: b.example\r\n\r\n")),
+            AsksAtEnd(StrCat(long_method, "Host: b.example\r\n\r\n"), "b.example"));
+  EXPECT_EQ(Found(std::string(70'000, 'A')), "malformed");
+}
+
+TEST(HttpRequests, WithAControlCharacterInTheirLineAreMalformed) {
+  for (const std::string_view line : {"GET /\x01 HTTP/1.1", "OPTIONS *\x01 HTTP/1.1",
+                                      "GET x\x7f HTTP/1.1", " M-SEARCH *\x02 HTTP/1.1"}) {
+    EXPECT_EQ(Found(StrCat(line, "\r\nHost: b.example\r\n\r\n")), "malformed") << line;
+  }
+}
+
+TEST(HttpRequests, MayFollowBlankLines) {
+  const std::string_view head = "\r\n \t\r\n\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+  EXPECT_EQ(Found(head), AsksAtEnd(head, "a.example"));
+}
+
+TEST(HttpRequests, ForATunnelHaveNoBody) {
+  for (const std::string_view field : {"Content-Length: 500", "Transfer-Encoding: chunked"}) {
+    EXPECT_EQ(Found(StrCat("CONNECT a.example:443 HTTP/1.1\r\n", field, "\r\n\r\n")), "malformed");
+  }
+  const std::string_view none = "CONNECT a.example:443 HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+  EXPECT_EQ(Found(none), AsksAtEnd(none, "a.example:443"));
+}
+
+TEST(HttpRequests, BehindATunnelThatMayHaveBeenRefusedAskAtBothPorts) {
+  const std::string tunnel = "CONNECT b.example:443 HTTP/1.1\r\n\r\n";
+  const std::string inner = "GET http://c.example/ HTTP/1.1\r\nHost: d.example\r\n\r\n";
+  EXPECT_EQ(Found(tunnel + inner),
+            StrCat("at ", tunnel.size(), " asks [b.example:443] at ", tunnel.size() + inner.size(),
+                   " asks [c.example:443 c.example d.example:443 d.example] more, 0 held"));
+}
+
+TEST(HttpRequests, SayWhetherAnotherProtocolMayFollow) {
+  const auto may_switch = [](std::string_view head) {
+    ServerNameReader reader;
+    const HelloBytes stream = BytesOf(head);
+    std::span<const uint8_t> bytes(stream);
+    while (!bytes.empty()) EXPECT_EQ(reader.Read(bytes), Reading::kAsked) << head;
+    return reader.may_switch();
+  };
+  const std::string upgrade = "GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n";
+  EXPECT_TRUE(may_switch(upgrade));
+  EXPECT_TRUE(may_switch("CONNECT a.example:22 HTTP/1.1\r\n\r\n"));
+  EXPECT_FALSE(may_switch("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+  EXPECT_FALSE(may_switch("GET / HTTP/1.1\r\nUpgrade:\r\n\r\n"));
+  EXPECT_FALSE(may_switch("GET / HTTP/1.0\r\nUpgrade: websocket\r\n\r\n"));
+  EXPECT_FALSE(may_switch(upgrade + "GET / HTTP/1.1\r\n\r\n")) << "only the last one counts";
+}
+
 TEST(HttpRequests, AreReadUpToALimitAndNoFurther) {
   const std::string large =
       StrCat("GET /", std::string(60'000, 'x'), " HTTP/1.1\r\nHost: a.example\r\n\r\n");
@@ -307,6 +415,9 @@ TEST(HttpRequests, MayTurnIntoAnotherProtocol) {
       "GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
   EXPECT_EQ(Found(upgrade + "\x81\x05hello"),
             StrCat("at ", upgrade.size(), " asks [a.example] other"));
+  EXPECT_EQ(Found(upgrade + "\x82\x85\x90GET"),
+            StrCat("at ", upgrade.size(), " asks [a.example] other"))
+      << "a frame may have no end of line";
   EXPECT_EQ(SecondAfter(upgrade), "seen") << "a server may not follow";
 }
 
@@ -319,6 +430,12 @@ TEST(ServerNames, AClientThatFinishesWithinAHelloIsMalformed) {
   };
   EXPECT_EQ(finished_after({22, 3, 1}), Reading::kMalformed);
   EXPECT_EQ(finished_after(BytesOf("GET / HTTP/1.1\r\nHost: b.example")), Reading::kMalformed);
+  for (const std::string_view line :
+       {"GET / HTTP/1.1", "GET /", " GET / HTTP/1.1", "PURGE x HTTP/1",
+        "GET http://b.example/ HTTP/1.1", "GET http://b.example"}) {
+    EXPECT_EQ(finished_after(BytesOf(line)), Reading::kMalformed) << line;
+  }
+  EXPECT_EQ(finished_after(BytesOf("\r\n")), Reading::kMore);
   EXPECT_EQ(finished_after(BytesOf("hello")), Reading::kOther);
   EXPECT_EQ(finished_after(BytesOf("hello you")), Reading::kOther);
 }
