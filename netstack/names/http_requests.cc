@@ -62,15 +62,22 @@ std::pair<std::string_view, size_t> SkipToMethod(std::string_view line) {
   return {line, static_cast<size_t>(end - line.begin())};
 }
 
-// Whether some server might take the line for a request: it says so, or has a path or URL behind a
-// word (HTTP/0.9).
+// Whether some server might take the line for a request: it says so, or it is one of HTTP/0.9,
+// behind which there are servers that heed a Host. That is a word and a path, a URL or "*"; behind
+// GET any single word (Python's server), behind CONNECT an authority (Node's).
 bool MightBeRequest(std::string_view line) {
   const auto [text, method] = SkipToMethod(line);
   std::string_view rest = text.substr(method);
   const auto target = std::ranges::find_if_not(rest, MayBeBlank);
   if (method == 0 || target == rest.begin()) return false;
   rest.remove_prefix(static_cast<size_t>(target - rest.begin()));
-  return rest.starts_with('/') || rest.find("://") != std::string_view::npos || SpeaksOfHttp(line);
+  const auto target_end = std::ranges::find_if(rest, MayBeBlank);
+  const bool one_word =
+      !rest.empty() && std::all_of(target_end, rest.end(), [](char c) { return MayBeBlank(c); });
+  const std::string_view word = text.substr(0, method);
+  return rest.starts_with('/') || rest.starts_with('*') ||
+         rest.find("://") != std::string_view::npos ||
+         (one_word && (word == "GET" || word == "CONNECT")) || SpeaksOfHttp(line);
 }
 
 // Whether the line begins with a word like the methods there are. That of git's protocol has

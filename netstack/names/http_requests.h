@@ -10,8 +10,9 @@
 // request for an upgrade. Whether something is a request is decided far more generously than
 // whether it is a good one, since servers are generous: anything before and between the words that
 // may be white space to them, any method, any word for the protocol, a URL or path without one
-// (HTTP/0.9). So the text protocols that begin with a word are none, as long as no path follows. A
-// control character that nobody takes for white space is a sign of no text at all.
+// (HTTP/0.9). So the text protocols that begin with a word are none, as long as no path follows,
+// nor one word after "GET". A control character that nobody takes for white space is a sign of no
+// text at all.
 #ifndef MINI_SANDBOX_NETSTACK_NAMES_HTTP_REQUESTS_H_
 #define MINI_SANDBOX_NETSTACK_NAMES_HTTP_REQUESTS_H_
 

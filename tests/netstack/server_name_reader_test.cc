@@ -177,7 +177,8 @@ TEST(ServerNames, AreNotLookedForInOtherProtocols) {
        {"SSH-2.0-OpenSSH_9.2\r\n", "EHLO client.example\r\n", "NICK somebody\r\nUSER x\r\n",
         "*1\r\n$4\r\nPING\r\n", "INVITE sip:bob@b.example SIP/2.0\r\n", "\x80\x2e\x01\x03\x01",
         "@RSYNCD: 31.0\n", "get key\r\n", "service/1 device/2\r\n", "QUIT\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET key\r\n", "(binary)", "hello"}) {
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET is no word\r\n", "PUT key\r\n", "(binary)",
+        "hello"}) {
     const std::string found = Found(text);
     if (text == "hello") {
       EXPECT_EQ(found, "more, 5 held") << "it may still become a method";
@@ -288,7 +289,12 @@ TEST(HttpRequests, ThatOnlySomeServersTakeForOneAreMalformed) {
                                       "DESCRIBE rtsp://b.example/ RTSP/1.0",
                                       "SOURCE /secret ICE/1.0",
                                       "SOURCE x ICE/1.0",
-                                      "get some/http/1 key"}) {
+                                      "get some/http/1 key",
+                                      "GET x",
+                                      "GET x\t",
+                                      "OPTIONS *",
+                                      "SOURCE *x",
+                                      "CONNECT b.example:80"}) {
     EXPECT_EQ(Found(StrCat(line, "\r\nHost: b.example\r\n\r\n")), "malformed") << line;
     const std::string head = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
     EXPECT_EQ(Found(StrCat(head, line, "\r\nHost: b.example\r\n\r\n")),
