@@ -376,6 +376,26 @@ TEST(HostLayout, MatchesWholeComponents) {
   EXPECT_TRUE(IsSystemDirectory("/usr/src"));
 }
 
+TEST(MakePlan, RefusesALogThatANestedSandboxCouldReplace) {
+  const auto plan = [](Nesting nesting, const std::string& log) {
+    PolicyBuilder builder;
+    EXPECT_TRUE(builder.SetDefaultMode().ok());
+    builder.SetNesting(nesting);
+    HostFacts facts = Desktop();
+    facts.verdict_log = log;
+    return MakePlan(*builder.Build(), facts, {"true"});
+  };
+  const std::string inside = Desktop().working_directory + "/net.log";
+  EXPECT_TRUE(plan(Nesting::kRefused, inside).ok());
+  EXPECT_TRUE(plan(Nesting::kAllowed, "/data/net.log").ok());
+  const auto refused = plan(Nesting::kAllowed, inside);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().ToString(),
+            "--log " + inside +
+                ": the command could put another file in its place: with --nested, name one "
+                "outside of what is writable");
+}
+
 TEST(MakePlan, RefusesLinksOutOfTheWorkingDirectoryThatACommandMayHaveMade) {
   const auto plan = [](std::vector<std::string> writable, const std::string& here) {
     PolicyBuilder builder;
