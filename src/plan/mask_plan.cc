@@ -109,7 +109,9 @@ void PlanForeignProc(MountDraft& draft) {
 
 void PlanNameFiles(MountDraft& draft) {
   PlanNameFile(kResolvConf, ResolvConfInside(draft.facts.resolv_conf), draft);
-  PlanNameFile(kHosts, HostsInside(draft.facts.hosts), draft);
+  PlanNameFile(kHosts,
+               HostsInside(draft.facts.hosts, draft.plan.host_name.value_or(draft.facts.host_name)),
+               draft);
 }
 
 void PlanHiddenNameFiles(MountDraft& draft) {

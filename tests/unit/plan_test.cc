@@ -364,9 +364,20 @@ TEST(NameFiles, TakeTheOptionsApartAtAnyBlank) {
 }
 
 TEST(NameFiles, KeepLoopbackNamesOnly) {
-  const std::string inside = HostsInside(Desktop().hosts);
+  const std::string inside = HostsInside(Desktop().hosts, "desk");
   EXPECT_NE(inside.find("127.0.1.1 desk"), std::string::npos);
+  EXPECT_EQ(inside.find("127.0.1.1 desk"), inside.rfind("127.0.1.1 desk"));
   EXPECT_EQ(inside.find("intranet"), std::string::npos);
+}
+
+TEST(NameFiles, KnowLocalhostAndTheHostsOwnNameOnce) {
+  EXPECT_EQ(HostsInside("192.0.2.1 vm\n", "vm"),
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+            "127.0.1.1 vm\n");
+  EXPECT_EQ(HostsInside("127.0.0.1\tlocalhost vm # here\n::1 localhost\n", "vm"),
+            "127.0.0.1\tlocalhost vm # here\n::1 localhost\n");
+  EXPECT_EQ(HostsInside("", "localhost"),
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
 }
 
 TEST(HostLayout, MatchesWholeComponents) {
