@@ -1,4 +1,4 @@
-// The one epoll loop of the stack's thread: TAP, host sockets, resolver sockets and timers.
+// The one epoll loop of the stack: TAP, host sockets, resolver sockets and timers.
 //
 // Not thread-safe but for Stop(). Callbacks run on the thread that called Run(); a callback may
 // watch, unwatch (itself included) and set timers.

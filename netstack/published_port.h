@@ -28,7 +28,7 @@ struct InboundOptions {
   // of the sandbox's default routes, which nobody else is.
   IpAddress sandbox_v4, sandbox_v6;
   IpAddress gateway_v4, gateway_v6;
-  // One sentence; called on the stack's thread.
+  // One sentence; called in the stack's process.
   std::function<void(std::string_view)> on_notice = [](std::string_view) {};
 };
 

@@ -41,7 +41,8 @@ struct StackOptions {
   // `log_pid`. Not valid: nothing is.
   UniqueFd verdict_log;
   int64_t log_pid = 0;
-  // What the user should know besides refusals: a sentence, once each. On the stack's thread.
+  // What the user should know besides refusals: a sentence, once each. It must not wait for a
+  // reader: all traffic would.
   std::function<void(std::string_view)> on_notice;
 };
 

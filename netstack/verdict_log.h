@@ -16,7 +16,7 @@
 namespace mini::netstack {
 
 // Theory of operation. A line is appended to a buffer, which Flush() writes: once a batch of
-// events, on the stack's thread. A log that cannot be written is an error, and the run ends: what
+// events, in the stack's process. A log that cannot be written is an error, and the run ends: what
 // was allowed must not go unseen.
 //
 // The sandbox decides how often it asks for a name, and how often it tries what is refused. So of

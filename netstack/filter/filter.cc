@@ -74,6 +74,9 @@ bool IsUnnamed(Reason reason) {
 // The allow-list line that would have allowed it.
 std::string RemedyFor(const VerdictEvent& event) {
   const std::string address = event.destination.address.ToString();
+  // A rule would open the host's own loopback, and help nobody: a connection to such an address
+  // stays inside, with the sandbox's.
+  if (event.reason == Reason::kProtectedRange && event.destination.address.is_loopback()) return "";
   switch (event.subject) {
     case VerdictEvent::Subject::kName:
       return std::string(event.name);

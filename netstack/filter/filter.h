@@ -1,4 +1,4 @@
-// Verdicts: may this name be resolved, may this address be reached? Owned by the stack's thread.
+// Verdicts: may this name be resolved, may this address be reached? Not thread-safe.
 //
 // A name that is allowed leads to addresses that are allowed for as long as the answer lives: a pin
 // ties (address, rule, ports) to a time. See filter.cc for the theory of operation.

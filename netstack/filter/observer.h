@@ -1,6 +1,6 @@
 // Who is told of every verdict and of every flow's end: the seam behind --log.
 //
-// All calls come from the stack's thread. Where nobody observes the pointer is null, and nothing is
+// All calls come from Stack::Run(). Where nobody observes the pointer is null, and nothing is
 // made for telling. Views and pointers are valid during the call only.
 #ifndef MINI_SANDBOX_NETSTACK_FILTER_OBSERVER_H_
 #define MINI_SANDBOX_NETSTACK_FILTER_OBSERVER_H_

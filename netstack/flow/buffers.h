@@ -26,7 +26,7 @@ struct RxBuffer {
   std::span<uint8_t> left() { return bytes().subspan(begin, length); }
 };
 
-// Owned by the stack's thread; buffers outlive no pool.
+// Of one thread, the stack's; buffers outlive no pool.
 class RxBufferPool {
  public:
   static constexpr uint32_t kFrameCapacity = kMaxFrameSize;

@@ -33,7 +33,8 @@ std::string Footer(Product product) {
          "may reach every public address.\n"
          "\n"
          "Exit code: the command's own; 128+n when signal n ended it; 2 wrong usage; 125\n"
-         "no sandbox could be set up; 126 the command cannot be executed; 127 not found.\n"
+         "no sandbox could be set up or kept up; 126 the command cannot be executed; 127\n"
+         "not found.\n"
          "\n"
          "Example: fetch dependencies from one place\n"
          "  mini-tapbox -x --allow '*.example.org:443' -- ./fetch-dependencies\n";

@@ -89,6 +89,7 @@ struct HostFacts {
   // The texts that shape name resolution inside; empty when unreadable.
   std::string resolv_conf;
   std::string hosts;
+  std::string host_name;  // uname(2); asked for with them
 };
 
 }  // namespace mini

@@ -109,7 +109,9 @@ void PlanForeignProc(MountDraft& draft) {
 
 void PlanNameFiles(MountDraft& draft) {
   PlanNameFile(kResolvConf, ResolvConfInside(draft.facts.resolv_conf), draft);
-  PlanNameFile(kHosts, HostsInside(draft.facts.hosts), draft);
+  PlanNameFile(kHosts,
+               HostsInside(draft.facts.hosts, draft.plan.host_name.value_or(draft.facts.host_name)),
+               draft);
 }
 
 void PlanHiddenNameFiles(MountDraft& draft) {
@@ -131,7 +133,9 @@ void PlanSockets(MountDraft& draft) {
 }
 
 // Covered, it can be neither read nor written nor renamed. A directory above it could be renamed,
-// unless that is the root of what may be written: a mount point cannot (rename(2), EBUSY).
+// unless that is the root of what may be written: a mount point cannot (rename(2), EBUSY). That
+// holds within its own mount namespace only: in a nested one that has left the sandbox's root, what
+// is covered is no mount point, and can be renamed.
 Status HideVerdictLog(MountDraft& draft) {
   const std::string& path = draft.facts.verdict_log;
   if (path.empty()) return OkStatus();
@@ -145,12 +149,15 @@ Status HideVerdictLog(MountDraft& draft) {
       shows_elsewhere = true;
     }
   }
+  const bool is_nested = draft.policy.nesting == Nesting::kAllowed;
   const bool is_in_root = JoinPath(deepest, path.substr(path.rfind('/') + 1)) == path;
-  if (shows_elsewhere || (!deepest.empty() && !is_in_root)) {
+  if (shows_elsewhere || (!deepest.empty() && (is_nested || !is_in_root))) {
     return InvalidArgument(Stage::kPlan,
                            StrCat("--log ", EscapeForTerminal(path),
                                   ": the command could put another file in its place"))
-        .WithHint("name one in the working directory itself, or outside of what is writable");
+        .WithHint(is_nested
+                      ? "with --nested, name one outside of what is writable"
+                      : "name one in the working directory itself, or outside of what is writable");
   }
   MaskEverywhere(path, draft);
   return OkStatus();

@@ -16,7 +16,9 @@ std::string ResolvConfInside(std::string_view host_text);
 
 // Only the loopback lines: a name that the host's file maps to an address elsewhere has to be asked
 // of the stack, which reads the same file, or the firewall would not know whose address that is.
-std::string HostsInside(std::string_view host_text);
+// `host_name` inside leads to loopback where no line says so: servers ask for their own name as
+// they start, and nobody but the machine itself knows it.
+std::string HostsInside(std::string_view host_text, std::string_view host_name);
 
 }  // namespace mini
 

@@ -284,6 +284,36 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
   return outcome;
 }
 
+struct Logs {
+  std::optional<DebugLog> debug;
+  UniqueFd verdicts;
+};
+
+// The debug log is emptied when nothing else can be wrong with either.
+Result<Logs> OpenLogs(const RunRequest& request) {
+  const Policy& policy = request.policy;
+  std::vector<std::string> writable;
+  for (const BindRequest& bind : policy.binds) {
+    if (bind.access == Access::kWritable) writable.push_back(bind.source);
+  }
+  Logs logs;
+  UniqueFd debug;
+  if (request.debug_log) {
+    MINI_ASSIGN_OR_RETURN(debug, OpenLogFile("the debug log", *request.debug_log, writable));
+  }
+  if (policy.verdict_log) {
+    MINI_ASSIGN_OR_RETURN(logs.verdicts,
+                          OpenLogFile("the verdict log", *policy.verdict_log, writable));
+  }
+  if (debug && logs.verdicts && IsSameFile(debug.get(), logs.verdicts.get())) {
+    return InvalidArgument(Stage::kProbe, "--log and -D name the same file");
+  }
+  if (debug) {
+    MINI_ASSIGN_OR_RETURN(logs.debug, DebugLog::StartAnew(std::move(debug), *request.debug_log));
+  }
+  return logs;
+}
+
 }  // namespace
 
 Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv) {
@@ -297,11 +327,10 @@ Result<Plan> PlanRun(const Policy& policy, const std::vector<std::string>& argv)
 }
 
 Result<Outcome> Run(RunRequest request) {
-  std::optional<DebugLog> log;
-  if (request.debug_log) {
-    MINI_ASSIGN_OR_RETURN(log, DebugLog::Open(*request.debug_log));
-    LogStart(*log);
-  }
+  MINI_ASSIGN_OR_RETURN(Logs logs, OpenLogs(request));
+  std::optional<DebugLog>& log = logs.debug;
+  request.verdict_log = std::move(logs.verdicts);
+  if (log) LogStart(*log);
   if (!request.on_problem) request.on_problem = request.on_notice;
   if (log) {
     for (auto* tell : {&request.on_notice, &request.on_problem}) {
@@ -310,10 +339,6 @@ Result<Outcome> Run(RunRequest request) {
         told(sentence);
       };
     }
-  }
-  if (request.policy.verdict_log) {
-    MINI_ASSIGN_OR_RETURN(request.verdict_log,
-                          OpenLogFile("the verdict log", *request.policy.verdict_log));
   }
   auto values = std::make_unique<RunValues>();
   Result<Outcome> outcome = RunStages(request, *values, log ? &*log : nullptr);

@@ -9,15 +9,13 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "supervise/log_file.h"
 
 namespace mini {
 
 DebugLog::DebugLog(UniqueFd file)
     : file_(std::move(file)), begun_(std::chrono::steady_clock::now()) {}
 
-Result<DebugLog> DebugLog::Open(const std::string& path) {
-  MINI_ASSIGN_OR_RETURN(UniqueFd file, OpenLogFile("the debug log", path));
+Result<DebugLog> DebugLog::StartAnew(UniqueFd file, const std::string& path) {
   if (ftruncate(file.get(), 0) != 0) {
     return SystemError(Stage::kProbe, errno,
                        StrCat("empty the debug log ", EscapeForTerminal(path)));

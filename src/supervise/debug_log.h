@@ -13,9 +13,8 @@ namespace mini {
 
 class DebugLog {
  public:
-  // Makes `path`, or empties the regular file of this user's that is there; mode 0600. Never
-  // through a symlink as the last component. An error has Stage::kProbe.
-  static Result<DebugLog> Open(const std::string& path);
+  // Empties `file`, which OpenLogFile() has opened as `path`. An error has Stage::kProbe.
+  static Result<DebugLog> StartAnew(UniqueFd file, const std::string& path);
 
   // "[   0.001234] subject: line" for every line of `text`, control characters escaped; one
   // write(2) in all, so that lines of several processes do not mix. A full disk ends the log, not

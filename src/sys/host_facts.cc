@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -318,6 +319,8 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
     MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
     facts.resolv_conf = std::move(files.resolv_conf);
     facts.hosts = std::move(files.hosts);
+    utsname system = {};
+    if (uname(&system) == 0) facts.host_name = system.nodename;
   }
   return facts;
 }

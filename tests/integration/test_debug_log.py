@@ -64,10 +64,14 @@ class DebugLog(harness.SandboxTest):
         self.assertIn("signal: SIGUSR1 to the sandbox", self.lines())
         self.assertEqual(self.lines()[-1], f"outcome: exit code {128 + signal.SIGUSR1}")
 
-    def test_is_for_its_owner_alone_and_starts_anew(self):
-        self.make_file(self.log, "of the last run\n", 0o644)
+    def test_is_for_its_owner_alone(self):
         self.assert_code(self.run_logged("true"), 0)
         self.assertEqual(stat.S_IMODE(self.log.stat().st_mode), 0o600)
+
+    def test_starts_anew_with_the_mode_that_it_had(self):
+        self.make_file(self.log, "of the last run\n", 0o644)
+        self.assert_code(self.run_logged("true"), 0)
+        self.assertEqual(stat.S_IMODE(self.log.stat().st_mode), 0o644)
         self.assertNotIn("of the last run", self.log.read_text())
 
     def test_what_is_no_file_of_the_callers_ends_the_run_before_it_starts(self):
@@ -114,6 +118,24 @@ class PlantedLog(harness.SandboxTest):
             with self.subTest(log):
                 outcome = self.sandbox("true", options=("-x", "-D", str(log)))
                 self.assert_setup_error(outcome, 125, why)
+        self.assertEqual(precious.read_text(), "precious\n")
+
+    def test_does_not_lead_elsewhere_however_the_directory_is_spelt(self):
+        elsewhere = self.make_directory(self.scratch / "elsewhere")
+        precious = self.make_file(elsewhere / "run.log", "precious\n")
+        tree = self.make_directory(self.scratch / "tree")
+        another_name = self.scratch / "another-name"
+        os.symlink(self.work, another_name)
+        planted = self.sandbox("sh", "-c", 'ln -s "$1" logs; ln -s "$1" "$2/logs"', "sh",
+                               str(elsewhere), str(tree), options=("-x", "-w", str(tree)))
+        self.assert_code(planted, 0)
+        for name in (self.work, another_name):
+            for log in (self.work, another_name, tree):
+                with self.subTest(f"in {name}: {log}"):
+                    outcome = self.sandbox(
+                        "true", options=("-x", "-w", str(tree), "-D", str(log / "logs/run.log")),
+                        env={"PWD": str(name)})
+                    self.assert_setup_error(outcome, 125, "a symlink leads there")
         self.assertEqual(precious.read_text(), "precious\n")
 
 

@@ -97,6 +97,34 @@ class Log(LogTest):
         readable = self.make_directory(self.scratch / "logs")
         self.assert_code(self.logged_shell("true", log=readable / "net.log"), 0)
 
+    def test_one_that_a_nested_sandbox_could_replace_is_refused(self):
+        outcome = self.logged_shell("touch ran", "--nested")
+        self.assert_setup_error(outcome, 125, "could put another file in its place",
+                                "with --nested")
+        self.assertFalse((self.work / "ran").exists())
+        readable = self.make_directory(self.scratch / "logs")
+        self.assert_code(self.logged_shell("true", "--nested", log=readable / "net.log"), 0)
+
+    def test_one_that_is_shared_keeps_its_readers(self):
+        self.make_file(self.log, "", 0o640)
+        self.logged_shell(REFUSED)
+        self.assertEqual(stat.S_IMODE(self.log.stat().st_mode), 0o640)
+        self.assertGreater(len(self.entries()), 0)
+
+    def test_is_not_the_debug_log_too(self):
+        self.make_file(self.log, "as it was\n")
+        for same in ("net.log", str(self.log)):
+            outcome = self.logged_shell("touch ran", "-D", same)
+            self.assert_setup_error(outcome, 125, "--log and -D name the same file")
+        self.assertFalse((self.work / "ran").exists())
+        self.assertEqual(self.log.read_text(), "as it was\n")
+
+    def test_the_debug_log_stays_where_it_cannot_be_opened(self):
+        debug = self.make_file(self.work / "debug", "of the last run\n")
+        outcome = self.logged_shell("true", "-D", str(debug), log="missing/log")
+        self.assert_setup_error(outcome, 125, "verdict log")
+        self.assertEqual(debug.read_text(), "of the last run\n")
+
     def test_what_is_no_file_of_the_callers_ends_the_run_before_it_starts(self):
         victim = self.make_file(self.scratch / "victim", "as it was\n")
         os.symlink(victim, self.work / "link")

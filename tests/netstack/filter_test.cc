@@ -536,20 +536,30 @@ INSTANTIATE_TEST_SUITE_P(
                     RefusedFlow{"", nullptr, Protocol::kTcp, "192.0.2.7", 0},
                     RefusedFlow{"", nullptr, Protocol::kIcmp, "192.0.2.7", 0},
                     RefusedFlow{"", nullptr, Protocol::kIcmp, "2001:db8::7", 9},
-                    RefusedFlow{"", nullptr, Protocol::kTcp, "127.0.0.1", 8080},
+                    RefusedFlow{"", nullptr, Protocol::kTcp, "169.254.1.1", 8080},
                     RefusedFlow{"0.0.0.0/0", nullptr, Protocol::kTcp, "169.254.169.254", 80},
                     RefusedFlow{"::/0", nullptr, Protocol::kTcp, "64:ff9b::127.0.0.1", 80},
                     RefusedFlow{"b.example", "a.example", Protocol::kTcp, "192.0.2.7", 80},
                     RefusedFlow{"a.example:443", "a.example", Protocol::kTcp, "192.0.2.7", 80},
                     RefusedFlow{"udp/a.example", "a.example", Protocol::kTcp, "192.0.2.7", 80},
                     RefusedFlow{"a.example", "a.example", Protocol::kIcmp, "192.0.2.7", 0},
-                    RefusedFlow{"a.example", "a.example", Protocol::kTcp, "127.0.0.1", 80},
+                    RefusedFlow{"a.example", "a.example", Protocol::kTcp, "169.254.1.1", 80},
                     RefusedFlow{"*.example\n", "a.example", Protocol::kTcp, "10.0.0.1", 80},
                     RefusedFlow{"*.example\n10.0.0.0/8:443\n", "a.example", Protocol::kTcp,
                                 "10.0.0.1", 80},
                     RefusedFlow{nullptr, nullptr, Protocol::kTcp, "10.0.0.1", 80},
                     RefusedFlow{nullptr, "a.example", Protocol::kTcp, "10.0.0.1", 80},
-                    RefusedFlow{nullptr, "a.example", Protocol::kTcp, "127.0.0.1", 80}));
+                    RefusedFlow{nullptr, "a.example", Protocol::kTcp, "169.254.1.1", 80}));
+
+// A rule would open the host's, while connections from inside stay on the sandbox's own.
+TEST(Filter, LoopbackHasNoRemedy) {
+  Gate gate("a.example\n");
+  ASSERT_TRUE(gate.Resolves("a.example"));
+  gate.Answer("a.example", {"127.0.0.1", "::1"});
+  EXPECT_FALSE(gate.Tcp("127.0.0.1", 80).allowed);
+  ASSERT_EQ(gate.refusals.size(), 3u);
+  for (const RefusalEvent& event : gate.refusals) EXPECT_EQ(event.remedy, "") << event.ToString();
+}
 
 TEST(Filter, AMappedAddressHasNoRemedy) {
   Gate gate("::/0\n");

@@ -364,9 +364,20 @@ TEST(NameFiles, TakeTheOptionsApartAtAnyBlank) {
 }
 
 TEST(NameFiles, KeepLoopbackNamesOnly) {
-  const std::string inside = HostsInside(Desktop().hosts);
+  const std::string inside = HostsInside(Desktop().hosts, "desk");
   EXPECT_NE(inside.find("127.0.1.1 desk"), std::string::npos);
+  EXPECT_EQ(inside.find("127.0.1.1 desk"), inside.rfind("127.0.1.1 desk"));
   EXPECT_EQ(inside.find("intranet"), std::string::npos);
+}
+
+TEST(NameFiles, KnowLocalhostAndTheHostsOwnNameOnce) {
+  EXPECT_EQ(HostsInside("192.0.2.1 vm\n", "vm"),
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+            "127.0.1.1 vm\n");
+  EXPECT_EQ(HostsInside("127.0.0.1\tlocalhost vm # here\n::1 localhost\n", "vm"),
+            "127.0.0.1\tlocalhost vm # here\n::1 localhost\n");
+  EXPECT_EQ(HostsInside("", "localhost"),
+            "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
 }
 
 TEST(HostLayout, MatchesWholeComponents) {
@@ -374,6 +385,26 @@ TEST(HostLayout, MatchesWholeComponents) {
   EXPECT_FALSE(IsSystemDirectory("/etcetera"));
   EXPECT_FALSE(IsSystemDirectory("/usr/src/linux"));
   EXPECT_TRUE(IsSystemDirectory("/usr/src"));
+}
+
+TEST(MakePlan, RefusesALogThatANestedSandboxCouldReplace) {
+  const auto plan = [](Nesting nesting, const std::string& log) {
+    PolicyBuilder builder;
+    EXPECT_TRUE(builder.SetDefaultMode().ok());
+    builder.SetNesting(nesting);
+    HostFacts facts = Desktop();
+    facts.verdict_log = log;
+    return MakePlan(*builder.Build(), facts, {"true"});
+  };
+  const std::string inside = Desktop().working_directory + "/net.log";
+  EXPECT_TRUE(plan(Nesting::kRefused, inside).ok());
+  EXPECT_TRUE(plan(Nesting::kAllowed, "/data/net.log").ok());
+  const auto refused = plan(Nesting::kAllowed, inside);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().ToString(),
+            "--log " + inside +
+                ": the command could put another file in its place: with --nested, name one "
+                "outside of what is writable");
 }
 
 TEST(MakePlan, RefusesLinksOutOfTheWorkingDirectoryThatACommandMayHaveMade) {
