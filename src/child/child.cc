@@ -89,12 +89,14 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
     return FailedAt(ChildStage::kHostName);
   }
-  MINI_STEP(SetUpNetwork(plan, control));
+  NetworkStage network;
+  MINI_STEP(network.Start(plan, control));
   if (!plan.terminal) MINI_STEP(ProtectStreams());
   const DescriptorLimit limit;
   MINI_STEP(ApplyMounts(plan, control));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
   if (plan.terminal) MINI_STEP(SetUpTerminal(control));
+  MINI_STEP(network.Finish());
   MINI_STEP(CloseDescriptors(control));
   limit.Restore();
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);

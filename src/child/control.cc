@@ -2,10 +2,10 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "base/descriptor_passing.h"
 
 namespace mini::child {
 namespace {
@@ -16,23 +16,10 @@ void Send(int fd, const Report& report) {
 }
 
 template <size_t kCount>
-Step SendWith(Report report, int fd, const int (&descriptors)[kCount]) {
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptors)] = {};
-  iovec data = {&report, sizeof report};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = buffer;
-  message.msg_controllen = sizeof buffer;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof descriptors);
-  std::memcpy(CMSG_DATA(header), descriptors, sizeof descriptors);
-  while (sendmsg(fd, &message, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) return FailedAt(report.stage);
-  }
-  return Done();
+Step SendWith(const Report& report, int fd, const int (&descriptors)[kCount]) {
+  return SendWithDescriptors(fd, &report, sizeof report, descriptors, kCount)
+             ? Done()
+             : FailedAt(report.stage);
 }
 
 }  // namespace

@@ -1,27 +1,46 @@
+// Theory of operation
+//
+// To make a network namespace takes the kernel about as long as everything else between clone and
+// exec. So a second process, a fork of this one, makes it and brings its loopback up while this one
+// mounts, and passes it over as a descriptor. The two share the mount namespace that is changing
+// meanwhile, so the second process looks up no path at all.
+//
+// With a TAP device another processor is busy already, as the network stack starts at the same
+// time: this process is cloned into its namespace then.
 #include "child/network.h"
 
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "base/descriptor_passing.h"
+
 namespace mini::child {
 namespace {
 
-Step BringLoopbackUp() {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return FailedAt(ChildStage::kLoopback);
+// Leaves this process in a new namespace.
+Step MakeNamespace(bool needs_loopback) {
+  if (unshare(CLONE_NEWNET) != 0) return FailedAt(ChildStage::kNetworkNamespace);
+  if (!needs_loopback) return Done();
+  const int any_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (any_socket < 0) return FailedAt(ChildStage::kLoopback);
   ifreq request = {};
   std::memcpy(request.ifr_name, "lo", sizeof "lo");
   request.ifr_flags = IFF_UP;
-  if (ioctl(fd, SIOCSIFFLAGS, &request) != 0) return FailedAt(ChildStage::kLoopback);
-  close(fd);
+  if (ioctl(any_socket, SIOCSIFFLAGS, &request) != 0) return FailedAt(ChildStage::kLoopback);
+  close(any_socket);
   return Done();
 }
 
@@ -55,6 +74,14 @@ Step WriteSysctl(const FrozenSysctl& sysctl, uint32_t index, const Control& cont
   return step;
 }
 
+Step WriteSysctls(const FrozenPlan& plan, const Control& control) {
+  for (uint32_t index = 0; index < plan.sysctl_count; ++index) {
+    const Step step = WriteSysctl(plan.sysctls[index], index, control);
+    if (!step.ok()) return step;
+  }
+  return Done();
+}
+
 Step OpenTap(const Control& control) {
   const int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (tap < 0) return FailedAt(ChildStage::kTapDevice);
@@ -66,22 +93,74 @@ Step OpenTap(const Control& control) {
   return step;
 }
 
+// The second process, which ends afterwards and so closes nothing.
+Step MakeAndSend(bool needs_loopback, int sender) {
+  const Step step = MakeNamespace(needs_loopback);
+  if (!step.ok()) return step;
+  // A socket knows its namespace, so /proc is not needed (Linux 4.9; for those with CAP_NET_ADMIN).
+  const int any_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int made = any_socket < 0 ? -1 : ioctl(any_socket, SIOCGSKNS);
+  if (made < 0) return FailedAt(ChildStage::kNetworkNamespace);
+  // Fails when the receiver is gone, and with it this whole sandbox.
+  (void)SendWithDescriptors(sender, "", 1, &made, 1);
+  return Done();
+}
+
 }  // namespace
 
-Step SetUpNetwork(const FrozenPlan& plan, const Control& control) {
-  for (uint32_t index = 0; index < plan.sysctl_count; ++index) {
-    const Step step = WriteSysctl(plan.sysctls[index], index, control);
-    if (!step.ok()) return step;
-  }
+Step NetworkStage::Start(const FrozenPlan& plan, const Control& control) {
+  const Step step = WriteSysctls(plan, control);
+  if (!step.ok()) return step;
   switch (plan.network) {
-    case FrozenNetwork::kUntouched:
+    case FrozenNetwork::kHost:
       return Done();
+    case FrozenNetwork::kUnconfigured:
     case FrozenNetwork::kLoopback:
-      return BringLoopbackUp();
+      needs_loopback_ = plan.network == FrozenNetwork::kLoopback;
+      return StartMaker(control);
     case FrozenNetwork::kTap:
       break;
   }
   return OpenTap(control);
+}
+
+Step NetworkStage::StartMaker(const Control& control) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return FailedAt(ChildStage::kNetworkNamespace);
+  }
+  // Not fork(3), which takes locks and runs what was registered with pthread_atfork(3).
+  const auto pid = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0));
+  if (pid < 0) return FailedAt(ChildStage::kNetworkNamespace);
+  if (pid == 0) {
+    close(ends[0]);
+    const Step step = MakeAndSend(needs_loopback_, ends[1]);
+    if (!step.ok()) control.ReportFailure(step);
+    _exit(step.ok() ? 0 : 1);
+  }
+  close(ends[1]);
+  receiver_ = ends[0];
+  maker_ = pid;
+  return Done();
+}
+
+Step NetworkStage::Finish() {
+  if (receiver_ < 0) return Done();
+  char byte;
+  int received[kMostPassedDescriptors];
+  const ReceivedMessage message = ReceiveWithDescriptors(receiver_, &byte, 1, received);
+  if (message.size == 0) _exit(1);
+  if (message.size < 0 || message.descriptor_count != 1) {
+    return FailedAt(ChildStage::kNetworkNamespace);
+  }
+  const bool entered = setns(received[0], CLONE_NEWNET) == 0;
+  close(received[0]);
+  close(receiver_);
+  // It still has all its capabilities: no process of the command's may meet it.
+  while (waitpid(maker_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  // A sandbox around this one (ours, with --nested, too) may refuse setns(2).
+  return entered ? Done() : MakeNamespace(needs_loopback_);
 }
 
 }  // namespace mini::child

@@ -1,6 +1,8 @@
-// The network stage, inside the new network namespace.
+// The network stage: a network namespace of the sandbox's own, set up as the plan has it.
 #ifndef MINI_SANDBOX_CHILD_NETWORK_H_
 #define MINI_SANDBOX_CHILD_NETWORK_H_
+
+#include <sys/types.h>
 
 #include "child/control.h"
 #include "child/step.h"
@@ -8,11 +10,25 @@
 
 namespace mini::child {
 
-// kUntouched: nothing. kLoopback: brings lo up. kTap: opens a TAP device and a netlink socket that
-// belong to this network namespace and sends both to the supervisor, who configures the link from
-// outside while this process goes on with the mounts. Needs the host's /dev and /proc: comes before
-// the mounts.
-Step SetUpNetwork(const FrozenPlan& plan, const Control& control);
+class NetworkStage {
+ public:
+  // Needs the host's /dev and /proc: comes before the mounts. Writes the plan's sysctls. kTap: this
+  // process was cloned into the namespace; the supervisor is sent a TAP device and a netlink socket
+  // of it, to configure the link from outside meanwhile. kUnconfigured, kLoopback: starts another
+  // process, which makes the namespace.
+  Step Start(const FrozenPlan& plan, const Control& control);
+
+  // Enters the namespace that the other process made, if it was started. Does not return when that
+  // process failed: it has told the supervisor why.
+  Step Finish();
+
+ private:
+  Step StartMaker(const Control& control);
+
+  bool needs_loopback_ = false;
+  pid_t maker_ = -1;   // the other process
+  int receiver_ = -1;  // what it sends the namespace to
+};
 
 }  // namespace mini::child
 

@@ -23,6 +23,7 @@ enum class ChildStage : uint32_t {
   kStart,
   kIdMaps,
   kHostName,
+  kNetworkNamespace,
   kLoopback,
   kTapDevice,
   kNetlink,

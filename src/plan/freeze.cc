@@ -52,11 +52,12 @@ FrozenNetwork FrozenNetworkOf(Network network) {
       return FrozenNetwork::kLoopback;
     case Network::kStack:
       return FrozenNetwork::kTap;
-    case Network::kUnconfigured:
     case Network::kHost:
+      return FrozenNetwork::kHost;
+    case Network::kUnconfigured:
       break;
   }
-  return FrozenNetwork::kUntouched;
+  return FrozenNetwork::kUnconfigured;
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ struct FrozenSysctl {
 };
 
 enum class FrozenNetwork : uint8_t {
-  kUntouched,  // the namespace is left as it is: new and without loopback, or the host's
+  kHost,
+  kUnconfigured,  // a new one whose loopback is down
   kLoopback,
   kTap,
 };

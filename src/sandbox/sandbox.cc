@@ -98,10 +98,6 @@ Status CheckStandardStreams() {
   return OkStatus();
 }
 
-NetworkNamespace NetworkNamespaceOf(const Plan& plan) {
-  return plan.network == Network::kHost ? NetworkNamespace::kOfHost : NetworkNamespace::kNew;
-}
-
 netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::string_view hosts) {
   netstack::ResolverConfig config = netstack::ParseResolvConf(resolv_conf);
   config.hosts = netstack::ParseHosts(hosts);
@@ -270,8 +266,7 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
     scratch.emplace(std::move(made));
   }
   Enter("clone", log);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child,
-                        StartChild(values.frozen->get(), NetworkNamespaceOf(plan)));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(values.frozen->get()));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);

@@ -39,6 +39,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/descriptor_passing.h"
 #include "base/strings.h"
 
 namespace mini {
@@ -99,23 +100,15 @@ void SendFailure(int channel, const Status& failure) {
 // Nothing when the supervisor's end is closed: the run ended before it had a network.
 Result<std::optional<Tap>> ReceiveTap(int channel) {
   TapMessage content;
-  iovec data = {&content, sizeof content};
-  int descriptor = -1;
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptor)];
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = buffer;
-  message.msg_controllen = sizeof buffer;
-  ssize_t count;
-  while ((count = recvmsg(channel, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+  int received[kMostPassedDescriptors];
+  const ReceivedMessage message =
+      ReceiveWithDescriptors(channel, &content, sizeof content, received);
+  if (message.size == 0) return std::optional<Tap>();
+  if (message.size != sizeof content || message.descriptor_count != 1) {
+    return StackError(message.size < 0 ? errno : EPROTO, "receive the TAP device");
   }
-  if (count == 0) return std::optional<Tap>();
-  const cmsghdr* header = count == sizeof content ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr) return StackError(count < 0 ? errno : EPROTO, "receive the TAP device");
-  std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
   Tap tap;
-  tap.fd.reset(descriptor);
+  tap.fd.reset(received[0]);
   tap.mac = content.mac;
   tap.mtu = content.mtu;
   tap.udp_segmentation = content.udp_segmentation;
@@ -335,22 +328,9 @@ std::optional<Status> StackProcess::ReadLastWords() {
 }
 
 Result<ServingStack> StackProcess::Serve(Tap tap) {
-  TapMessage content = {tap.mac, tap.mtu, tap.udp_segmentation};
-  iovec data = {&content, sizeof content};
+  const TapMessage content = {tap.mac, tap.mtu, tap.udp_segmentation};
   const int descriptor = tap.fd.get();
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptor)] = {};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = buffer;
-  message.msg_controllen = sizeof buffer;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof descriptor);
-  std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
-  while (sendmsg(channel_.get(), &message, MSG_NOSIGNAL) < 0) {
-    if (errno == EINTR) continue;
+  if (!SendWithDescriptors(channel_.get(), &content, sizeof content, &descriptor, 1)) {
     if (errno != EPIPE) return StackError(errno, "hand the TAP device to the network stack");
     return TakeFailure();
   }

@@ -17,13 +17,23 @@ Result<ControlSockets> MakeControlSockets() {
   return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<ChildProcess> StartChild(const FrozenPlan& frozen, NetworkNamespace network) {
+namespace {
+
+// One without a link the child has made while it mounts (child/network.h).
+NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
+  return frozen.network == FrozenNetwork::kTap ? NetworkNamespace::kNew
+                                               : NetworkNamespace::kUnchanged;
+}
+
+}  // namespace
+
+Result<ChildProcess> StartChild(const FrozenPlan& frozen) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
   child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(
-          network,
+          NetworkNamespaceFor(frozen),
           [](void* opaque) { child::RunChild(*static_cast<child::ChildArguments*>(opaque)); },
           &arguments));
   return ChildProcess(std::move(cloned.pidfd), std::move(control.supervisor));

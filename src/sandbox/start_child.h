@@ -19,7 +19,7 @@ Result<ControlSockets> MakeControlSockets();
 
 // Clones it into its namespaces, where it begins to carry out the plan. `frozen` has to live until
 // then: the child runs on a copy of this process's memory, which should have one thread.
-Result<ChildProcess> StartChild(const FrozenPlan& frozen, NetworkNamespace network);
+Result<ChildProcess> StartChild(const FrozenPlan& frozen);
 
 }  // namespace mini
 

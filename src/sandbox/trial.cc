@@ -29,7 +29,7 @@ Status TryPlan(Plan plan, int& overlay_error) {
   sigset_t mask;
   sigprocmask(SIG_BLOCK, nullptr, &mask);
   const FrozenPlanOwner frozen = Freeze(plan, CommandFilter(), mask);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get(), NetworkNamespace::kNew));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(frozen.get()));
   for (;;) {
     MINI_ASSIGN_OR_RETURN(auto received, child.ReceiveReport());
     if (!received) break;

@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "base/descriptor_passing.h"
 
 namespace mini {
 
@@ -22,27 +22,18 @@ ChildProcess::~ChildProcess() {
 
 Result<std::optional<ReceivedReport>> ChildProcess::ReceiveReport() {
   ReceivedReport received = {};
-  iovec data = {&received.report, sizeof received.report};
-  int descriptors[2];
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof descriptors)];
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = buffer;
-  message.msg_controllen = sizeof buffer;
-  ssize_t count;
-  while ((count = recvmsg(control_.get(), &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+  int descriptors[kMostPassedDescriptors];
+  const ReceivedMessage message =
+      ReceiveWithDescriptors(control_.get(), &received.report, sizeof received.report, descriptors);
+  for (size_t i = 0; i < message.descriptor_count; ++i) {
+    received.descriptors[i].reset(descriptors[i]);
   }
-  if (count == 0 || (count < 0 && errno == ECONNRESET)) return std::optional<ReceivedReport>();
-  if (count < 0) return SystemError(Stage::kSupervise, errno, "receive the child's report");
-  if (static_cast<size_t>(count) != sizeof received.report) {
+  if (message.size == 0 || (message.size < 0 && errno == ECONNRESET)) {
+    return std::optional<ReceivedReport>();
+  }
+  if (message.size < 0) return SystemError(Stage::kSupervise, errno, "receive the child's report");
+  if (static_cast<size_t>(message.size) != sizeof received.report) {
     return Status(StatusCode::kSystem, Stage::kSupervise, "the child's report is cut short");
-  }
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-    const size_t size = header->cmsg_len - CMSG_LEN(0);
-    std::memcpy(descriptors, CMSG_DATA(header), size);
-    for (size_t i = 0; i < size / sizeof(int); ++i) received.descriptors[i].reset(descriptors[i]);
   }
   return std::optional<ReceivedReport>(std::move(received));
 }

@@ -18,6 +18,21 @@ constexpr const char* kRestricted =
     "them (sysctl kernel.apparmor_restrict_unprivileged_userns); in a container its seccomp or "
     "AppArmor profile must; run mini-sandbox doctor or mini-tapbox doctor";
 
+std::string HintForNetworkNamespace(int error_number) {
+  switch (error_number) {
+    case EPERM:
+    case EACCES:
+      return kRestricted;
+    case ENOSPC:
+    case EUSERS:
+      return "the limit on network namespaces is reached (sysctl user.max_net_namespaces)";
+    case EINVAL:
+      return "this kernel has no network namespaces (CONFIG_NET_NS)";
+    default:
+      return "";
+  }
+}
+
 std::string HintForTap(int error_number) {
   switch (error_number) {
     case EACCES:
@@ -79,6 +94,9 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
           .WithHint(error == EPERM || error == EACCES ? kRestricted : "");
     case ChildStage::kHostName:
       return SystemError(Stage::kClone, error, "set the host name inside");
+    case ChildStage::kNetworkNamespace:
+      return SystemError(Stage::kNetwork, error, "make a network namespace")
+          .WithHint(HintForNetworkNamespace(error));
     case ChildStage::kLoopback:
       return SystemError(Stage::kNetwork, error, "bring the loopback interface up");
     case ChildStage::kTapDevice:

@@ -63,23 +63,19 @@ Supervisor::Supervisor(const Plan& plan, ChildProcess& child, Tell on_notice, Te
       on_notice_(std::move(on_notice)),
       on_problem_(on_problem ? std::move(on_problem) : on_notice_) {}
 
+// The child mounts meanwhile, and may tell of that first.
 Result<ReceivedReport> Supervisor::WaitForDescriptors() {
-  MINI_ASSIGN_OR_RETURN(auto received, NextReport());
-  while (received && received->report.kind == child::ReportKind::kDegraded) {
-    ReportDegraded(received->report);
-    MINI_ASSIGN_OR_RETURN(received, NextReport());
+  for (;;) {
+    MINI_ASSIGN_OR_RETURN(auto received, NextReport());
+    if (!received) {
+      return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox ended before it was set up");
+    }
+    if (received->report.kind == child::ReportKind::kDescriptors &&
+        received->descriptors[0].valid() && received->descriptors[1].valid()) {
+      return std::move(*received);
+    }
+    MINI_RETURN_IF_ERROR(ActOn(*received));
   }
-  if (!received) {
-    return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox ended before it was set up");
-  }
-  if (received->report.kind == child::ReportKind::kFailed) {
-    return StatusFor(received->report, plan_);
-  }
-  if (received->report.kind != child::ReportKind::kDescriptors ||
-      !received->descriptors[0].valid() || !received->descriptors[1].valid()) {
-    return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox sent no TAP device");
-  }
-  return std::move(*received);
 }
 
 // A directory that is split becomes many overlays, and what keeps one from being made keeps them
@@ -114,23 +110,27 @@ Status Supervisor::ReadReport() {
     control_open_ = false;
     return OkStatus();
   }
-  switch (received->report.kind) {
+  return ActOn(*received);
+}
+
+Status Supervisor::ActOn(ReceivedReport& received) {
+  switch (received.report.kind) {
     case child::ReportKind::kFailed:
-      return StatusFor(received->report, plan_);
+      return StatusFor(received.report, plan_);
     case child::ReportKind::kDegraded:
-      ReportDegraded(received->report);
+      ReportDegraded(received.report);
       return OkStatus();
     case child::ReportKind::kStopped:
       command_stopped_ = true;
       return OkStatus();
     case child::ReportKind::kExited:
-      command_status_ = received->report.wait_status;
-      if (received->report.error == ENOSPC) on_problem_(ScratchFullNotice(plan_));
+      command_status_ = received.report.wait_status;
+      if (received.report.error == ENOSPC) on_problem_(ScratchFullNotice(plan_));
       return OkStatus();
     case child::ReportKind::kTerminal:
-      if (!plan_.terminal || terminal_ || !received->descriptors[0].valid()) break;
+      if (!plan_.terminal || terminal_ || !received.descriptors[0].valid()) break;
       terminal_ =
-          std::make_unique<Terminal>(std::move(received->descriptors[0]),
+          std::make_unique<Terminal>(std::move(received.descriptors[0]),
                                      Terminal::Streams{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
       return OkStatus();
     case child::ReportKind::kDescriptors:

@@ -48,6 +48,7 @@ class Supervisor {
   // The child's next message, which the debug log is told.
   Result<std::optional<ReceivedReport>> NextReport();
   Status ReadReport();
+  Status ActOn(ReceivedReport& received);
   void ReportDegraded(const child::Report& report);
   // Sends a signal to init, which passes it on.
   void Signal(int signal);

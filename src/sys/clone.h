@@ -14,7 +14,8 @@ struct ClonedProcess {
   UniqueFd pidfd;
 };
 
-enum class NetworkNamespace { kNew, kOfHost };
+// kUnchanged: the host's, until the process makes one itself.
+enum class NetworkNamespace { kNew, kUnchanged };
 
 // Starts `entry(argument)`, which does not return, as process 1 of new user, mount, pid, ipc, uts,
 // cgroup and perhaps network namespaces, on a copy of this process's memory (as fork(2), with the

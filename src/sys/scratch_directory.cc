@@ -24,7 +24,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -35,6 +34,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/descriptor_passing.h"
 #include "base/paths.h"
 #include "base/strings.h"
 #include "plan/host_facts.h"
@@ -108,20 +108,10 @@ int ReceivePidfd(int socket) {
   int pidfd = -1;
   for (;;) {
     char byte;
-    iovec data = {&byte, 1};
-    alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof pidfd)];
-    msghdr message = {};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = buffer;
-    message.msg_controllen = sizeof buffer;
-    const ssize_t count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return pidfd;
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_type == SCM_RIGHTS) {
-      std::memcpy(&pidfd, CMSG_DATA(header), sizeof pidfd);
-    }
+    int received[kMostPassedDescriptors];
+    const ReceivedMessage message = ReceiveWithDescriptors(socket, &byte, 1, received);
+    if (message.size <= 0) return pidfd;
+    if (message.descriptor_count == 1) pidfd = received[0];
   }
 }
 
@@ -211,23 +201,8 @@ Status ScratchDirectory::StartCleaner() {
 }
 
 Status ScratchDirectory::KeepUntilEndOf(int pidfd) const {
-  char byte = 0;
-  iovec data = {&byte, 1};
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof pidfd)] = {};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = buffer;
-  message.msg_controllen = sizeof buffer;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof pidfd);
-  std::memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
-  while (sendmsg(cleaner_socket_.get(), &message, MSG_NOSIGNAL) < 0) {
-    if (errno != EINTR) {
-      return SystemError(Stage::kClone, errno, "tell the cleaner of the sandbox");
-    }
+  if (!SendWithDescriptors(cleaner_socket_.get(), "", 1, &pidfd, 1)) {
+    return SystemError(Stage::kClone, errno, "tell the cleaner of the sandbox");
   }
   return OkStatus();
 }

@@ -104,6 +104,18 @@ class FailClosed(harness.SandboxTest):
 
         self.assert_setup_error(self.sandbox("echo", "ran", before_exec=forbid), 125, "namespace")
 
+    # It is made by a process of its own, beside the one that mounts.
+    def test_without_network_namespaces_nothing_runs(self):
+        def forbid():
+            linux.enter_user_namespace(self.identity.uid, self.identity.gid)
+            with open("/proc/sys/user/max_net_namespaces", "w", encoding="ascii") as file:
+                file.write("0")
+
+        for options in (["-x"], ["-x", "-n"]):
+            outcome = self.sandbox("echo", "ran", options=options, before_exec=forbid)
+            self.assert_setup_error(outcome, 125, "make a network namespace",
+                                    "sysctl user.max_net_namespaces")
+
 
 class FailClosedForUsers(harness.SandboxTest):
     def test_without_processes_nothing_runs(self):

@@ -1,12 +1,18 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 
 #include "base/bytes.h"
+#include "base/descriptor_passing.h"
 #include "base/ip_address.h"
 #include "base/paths.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "base/unique_fd.h"
 
 namespace mini {
 namespace {
@@ -138,6 +144,64 @@ TEST(Endpoint, SurvivesTheSocketForm) {
     EXPECT_EQ(FromSockaddr(storage), endpoint);
   }
   EXPECT_EQ((Endpoint{*IpAddress::Parse("2001:db8::7"), 443}.ToString()), "[2001:db8::7]:443");
+}
+
+class DescriptorPassing : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    sender_.reset(ends[0]);
+    receiver_.reset(ends[1]);
+  }
+
+  UniqueFd sender_;
+  UniqueFd receiver_;
+  char data_[8] = {};
+  int received_[kMostPassedDescriptors] = {-1, -1};
+};
+
+TEST_F(DescriptorPassing, HandsOverWhatTheDescriptorsReferTo) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  const UniqueFd reading(pipe_ends[0]);
+  UniqueFd writing(pipe_ends[1]);
+  ASSERT_TRUE(SendWithDescriptors(sender_.get(), "two", 3, pipe_ends, 2));
+  writing.reset();
+  const ReceivedMessage message =
+      ReceiveWithDescriptors(receiver_.get(), data_, sizeof data_, received_);
+  ASSERT_EQ(message.size, 3);
+  ASSERT_EQ(message.descriptor_count, 2u);
+  EXPECT_STREQ(data_, "two");
+  const UniqueFd first(received_[0]);
+  const UniqueFd second(received_[1]);
+  EXPECT_EQ(fcntl(first.get(), F_GETFD), FD_CLOEXEC);
+  ASSERT_EQ(write(second.get(), "x", 1), 1);
+  EXPECT_EQ(read(first.get(), data_, sizeof data_), 1);
+}
+
+TEST_F(DescriptorPassing, ReceivesMessagesWithoutDescriptorsToo) {
+  ASSERT_EQ(send(sender_.get(), "none", 4, 0), 4);
+  const ReceivedMessage message =
+      ReceiveWithDescriptors(receiver_.get(), data_, sizeof data_, received_);
+  EXPECT_EQ(message.size, 4);
+  EXPECT_EQ(message.descriptor_count, 0u);
+}
+
+TEST_F(DescriptorPassing, TellsTheEndFromAnError) {
+  sender_.reset();
+  EXPECT_EQ(ReceiveWithDescriptors(receiver_.get(), data_, sizeof data_, received_).size, 0);
+  EXPECT_EQ(ReceiveWithDescriptors(-1, data_, sizeof data_, received_).size, -1);
+  EXPECT_EQ(errno, EBADF);
+  int self = receiver_.get();
+  EXPECT_FALSE(SendWithDescriptors(self, "x", 1, &self, 1));
+  EXPECT_EQ(errno, EPIPE);
+}
+
+TEST_F(DescriptorPassing, RefusesMoreThanTheReceiverHasRoomFor) {
+  const int many[kMostPassedDescriptors + 1] = {0, 0, 0};
+  EXPECT_FALSE(SendWithDescriptors(sender_.get(), "x", 1, many, std::size(many)));
+  EXPECT_EQ(errno, EINVAL);
 }
 
 }  // namespace

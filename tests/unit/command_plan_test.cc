@@ -209,7 +209,7 @@ TEST(Freeze, WritesTheIdsOfBothSides) {
   plan.network = Network::kHost;
   plan.host_name.reset();
   const FrozenPlanOwner other = Freeze(plan, {}, mask);
-  EXPECT_EQ(other.get().network, FrozenNetwork::kUntouched);
+  EXPECT_EQ(other.get().network, FrozenNetwork::kHost);
   EXPECT_EQ(other.get().host_name, nullptr);
 }
 
