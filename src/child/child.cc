@@ -51,6 +51,13 @@ Step CloseDescriptors(Control& control) {
   return Done();
 }
 
+// The caller keeps its own descriptors, so that of ours nothing may stay.
+void CloseSlots(const FrozenPlan& plan) {
+  for (size_t i = 0; i < plan.slot_count; ++i) {
+    if (plan.slots[i] >= 0) close(plan.slots[i]);
+  }
+}
+
 // Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows. The
 // command gets the limit back that the caller had.
 class DescriptorLimit {
@@ -77,7 +84,7 @@ class DescriptorLimit {
   } while (false)
 
 // The stages from clone to a running command, in docs/architecture.md's order.
-Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
+Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedProcess& started) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
   // It may have died before the line above; its end of the socket tells.
   if (control.SupervisorIsGone()) _exit(1);
@@ -97,12 +104,19 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
   if (plan.terminal) MINI_STEP(SetUpTerminal(control));
   MINI_STEP(network.Finish());
+  if (payload == Payload::kCaller) {
+    CloseSlots(plan);
+    limit.Restore();
+    MINI_STEP(DropPrivileges(plan));
+    started = StartCaller(control, file_mode_mask);
+    if (started.step.ok() && started.pid > 0) return CloseDescriptors(control);
+    return started.step;
+  }
   MINI_STEP(CloseDescriptors(control));
   limit.Restore();
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
   MINI_STEP(DropPrivileges(plan));
-  const StartedCommand started = StartCommand(plan, file_mode_mask);
-  command = started.pid;
+  started = StartCommand(plan, file_mode_mask);
   if (started.step.ok() && plan.may_map_root) return DropLastCapability();
   return started.step;
 }
@@ -117,16 +131,18 @@ void RunChild(const ChildArguments& arguments) {
   sigprocmask(SIG_SETMASK, &all, nullptr);
   close(arguments.parent_control);
   Control control(arguments.control);
-  pid_t command = -1;
-  const Step step = SetUp(*arguments.plan, control, command);
+  StartedProcess started;
+  const Step step = SetUp(*arguments.plan, arguments.payload, control, started);
   if (!step.ok()) {
     control.ReportFailure(step);
     _exit(1);
   }
+  if (started.pid == 0) return;
+  if (arguments.payload == Payload::kCaller) control.ReportReady();
   // The command owns the standard streams now; init would keep a pipe's reader waiting. The
   // command's own terminal stays open until the end, so that it is not hung up before.
   close_range(arguments.plan->terminal ? 1 : 0, 2, 0);
-  RunInit(*arguments.plan, command, control);
+  RunInit(*arguments.plan, started.pid, control);
 }
 
 }  // namespace mini::child

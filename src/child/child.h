@@ -9,15 +9,24 @@
 
 namespace mini::child {
 
+// What runs in the sandbox.
+enum class Payload : uint8_t {
+  kCommand,  // the plan's, by exec
+  kCaller,   // the program that has made this copy of itself (mini_sandbox_start())
+};
+
 struct ChildArguments {
   const FrozenPlan* plan;
   int control;         // the child's end of the control socket
   int parent_control;  // the supervisor's end, which the child has to close
+  Payload payload = Payload::kCommand;
 };
 
 // The first process of new user, mount, pid, ipc, uts and cgroup namespaces, and of a new network
-// namespace unless the plan shares the host's.
-[[noreturn]] void RunChild(const ChildArguments& arguments);
+// namespace unless the plan shares the host's. Returns in one case only: with Payload::kCaller, in
+// the process that goes on as the caller. There all signals are still blocked, and every descriptor
+// is what it was but for the two of `arguments`, which are closed.
+void RunChild(const ChildArguments& arguments);
 
 }  // namespace mini::child
 

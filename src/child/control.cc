@@ -32,6 +32,8 @@ void Control::ReportDegraded(ChildStage stage, uint32_t index, int error) const 
   Send(fd_, {ReportKind::kDegraded, stage, index, error, 0});
 }
 
+void Control::ReportReady() const { Send(fd_, {ReportKind::kReady, ChildStage::kFork, 0, 0, 0}); }
+
 void Control::ReportStop() const { Send(fd_, {ReportKind::kStopped, ChildStage::kExec, 0, 0, 0}); }
 
 void Control::ReportExit(int wait_status, int scratch_error) const {

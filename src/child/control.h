@@ -17,6 +17,7 @@ class Control {
   // Errors of sending are not reported: the supervisor is gone, and so is this process soon.
   void ReportFailure(const Step& step) const;
   void ReportDegraded(ChildStage stage, uint32_t index, int error) const;
+  void ReportReady() const;
   void ReportStop() const;
   // `scratch_error`: ENOSPC where the scratch file system is full, or 0.
   void ReportExit(int wait_status, int scratch_error) const;

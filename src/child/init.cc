@@ -19,6 +19,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -129,7 +130,7 @@ int ScratchError(const char* path) {
 
 }  // namespace
 
-StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
+StartedProcess StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
   // CLONE_VFORK: we sleep until the exec, so the child may use our memory, and no page is copied.
   alignas(16) static char stack[64 << 10];
   ExecArguments arguments = {&plan, file_mode_mask, {}};
@@ -137,6 +138,27 @@ StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
       clone(CommandMain, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &arguments);
   if (pid < 0) return {FailedAt(ChildStage::kFork)};
   return {arguments.step, pid};
+}
+
+StartedProcess StartCaller(const Control& control, mode_t file_mode_mask) {
+  // Not fork(3): its handlers have run once, for the copy that this process is of the caller. Not
+  // the bare system call either, as the C library has to learn the new process's id.
+  const pid_t pid = _Fork();
+  if (pid < 0) return {FailedAt(ChildStage::kFork)};
+  if (pid > 0) {
+    (void)prctl(PR_SET_NAME, "mini-sandbox", 0, 0, 0);  // sys/clone.cc looks for it
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    (void)sigaction(SIGCHLD, &action, nullptr);
+    return {{}, pid};
+  }
+  umask(file_mode_mask);
+  // An exec would have done that: without it this process's own /proc/self is closed to it.
+  (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  // Nothing of the caller's may run here while some of it still runs outside.
+  if (!control.WaitForGo()) _exit(1);
+  close(control.fd());
+  return {{}, 0};
 }
 
 void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {

@@ -10,7 +10,7 @@
 
 namespace mini::child {
 
-struct StartedCommand {
+struct StartedProcess {
   Step step;
   pid_t pid = -1;
 };
@@ -22,7 +22,13 @@ int ExecuteFirstCandidate(const FrozenPlan& plan);
 // Forks and execs the command with `file_mode_mask` as its umask, in the foreground of a terminal
 // of its own if it has one. step.stage is kExec when no candidate could be executed: step.error
 // then is the errno a shell would report.
-StartedCommand StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
+StartedProcess StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
+
+// Forks the process that goes on as the caller. Returns twice: there with pid 0, once the
+// supervisor says so, with `file_mode_mask` as its umask and the control socket closed. This
+// process has turned into init then: it has a name of its own, and the caller's way to ignore
+// children is undone.
+StartedProcess StartCaller(const Control& control, mode_t file_mode_mask);
 
 // Reaps everything, passes signals from outside on to `command` (those of a terminal to its process
 // group, when it has a session of its own), and when that ends, ends all the rest, reports its

@@ -1,22 +1,17 @@
 #include "sandbox/sandbox.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
-#include "base/paths.h"
 #include "base/strings.h"
 #include "netstack/dns/dns_server.h"
 #include "plan/freeze.h"
-#include "plan/host_layout.h"
 #include "sandbox/degraded_run.h"
+#include "sandbox/host_probe.h"
 #include "sandbox/publish_ports.h"
 #include "sandbox/stack_process.h"
 #include "sandbox/start_child.h"
@@ -27,7 +22,6 @@
 #include "supervise/supervisor.h"
 #include "sys/clone.h"
 #include "sys/host_addresses.h"
-#include "sys/host_facts.h"
 #include "sys/resolver_files.h"
 #include "sys/resolver_watch.h"
 #include "sys/route_probe.h"
@@ -37,66 +31,6 @@
 
 namespace mini {
 namespace {
-
-// Where a file of that name lies or would lie; empty where its directory does not exist.
-std::string CanonicalPlace(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const bool is_bare = slash == std::string::npos;
-  const std::string directory = is_bare ? "." : path.substr(0, slash + 1);
-  const std::unique_ptr<char, decltype(&std::free)> real(realpath(directory.c_str(), nullptr),
-                                                         &std::free);
-  return real ? JoinPath(real.get(), is_bare ? path : path.substr(slash + 1)) : std::string();
-}
-
-Result<HostFacts> ProbeHost(const Policy& policy) {
-  HostFactsOptions options;
-  options.may_hang = MayHang;
-  const bool is_default = policy.mode == Mode::kDefault;
-  if (is_default) options.system_directories = SystemWriteDirectories();
-  // -x shows of HOME what binds show, and nothing else.
-  if (!is_default || !policy.binds.empty()) options.below_homes = SecretsOfHome();
-  options.root_entries = HasEmptyRoot(policy);
-  options.listed_directory = policy.root_directory;
-  options.resolver_files = UsesNameFiles(policy.network);
-  options.landlock = policy.network == Network::kHost;
-  const char* home = getenv("HOME");
-  const std::vector<std::string> paths = PathsToProbe(policy, home ? home : "");
-  MINI_ASSIGN_OR_RETURN(HostFacts facts, ReadHostFacts(paths, options));
-  const auto is_directory = [&](std::string_view path) {
-    return facts.paths.find(path)->second.kind == PathKind::kDirectory;
-  };
-  if (!options.root_entries && (!is_directory("/proc") || !is_directory("/dev"))) {
-    MINI_ASSIGN_OR_RETURN(facts.root_entries, ReadRootEntries());
-  }
-  if (policy.scratch_directory) {
-    MINI_ASSIGN_OR_RETURN(facts.scratch_name, NewScratchDirectoryName());
-  }
-  if (policy.verdict_log) facts.verdict_log = CanonicalPlace(*policy.verdict_log);
-  facts.writable_parent = OutermostWritable(ParentsToProbe(policy, facts));
-  for (std::string& directory : DirectoriesToList(policy, facts)) {
-    auto entries = ReadDirectoryEntries(directory, kMaxSplitEntries);
-    // One that may not be read, or has gone, stays as it is.
-    if (entries.ok()) facts.listings.emplace(std::move(directory), std::move(*entries));
-  }
-  return facts;
-}
-
-// A directory among the standard streams is a way around the mount namespace: openat(2) relative to
-// it reaches the host's files.
-Status CheckStandardStreams() {
-  for (int fd = 0; fd <= 2; ++fd) {
-    struct stat status;
-    const int flags = fcntl(fd, F_GETFL);
-    const bool is_path = flags >= 0 && (flags & O_PATH) != 0;  // a name to open, not a stream
-    if (is_path || (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))) {
-      return Status(
-                 StatusCode::kInvalidArgument, Stage::kPlan,
-                 StrCat("descriptor ", fd, is_path ? " is open as a path only" : " is a directory"))
-          .WithHint("redirect it to a file, a pipe or /dev/null");
-    }
-  }
-  return OkStatus();
-}
 
 netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::string_view hosts) {
   netstack::ResolverConfig config = netstack::ParseResolvConf(resolv_conf);
@@ -182,14 +116,6 @@ Status ConnectStack(StackProcess& stack, Supervisor& supervisor, const DebugLog*
     log->Write("stack", StrCat("process ", serving.pid, ", ", serving.confinement.ToString()));
   }
   return OkStatus();
-}
-
-void LogStart(const DebugLog& log) {
-  utsname kernel = {};
-  (void)uname(&kernel);  // fails only on a bad address
-  log.Write("version", MINI_VERSION);
-  log.Write("kernel",
-            StrCat(kernel.sysname, " ", kernel.release, " ", kernel.version, " ", kernel.machine));
 }
 
 std::string OutcomeText(const Result<Outcome>& outcome) {
@@ -287,10 +213,7 @@ struct Logs {
 // The debug log is emptied when nothing else can be wrong with either.
 Result<Logs> OpenLogs(const RunRequest& request) {
   const Policy& policy = request.policy;
-  std::vector<std::string> writable;
-  for (const BindRequest& bind : policy.binds) {
-    if (bind.access == Access::kWritable) writable.push_back(bind.source);
-  }
+  const std::vector<std::string> writable = WritablePaths(policy);
   Logs logs;
   UniqueFd debug;
   if (request.debug_log) {
@@ -325,7 +248,7 @@ Result<Outcome> Run(RunRequest request) {
   MINI_ASSIGN_OR_RETURN(Logs logs, OpenLogs(request));
   std::optional<DebugLog>& log = logs.debug;
   request.verdict_log = std::move(logs.verdicts);
-  if (log) LogStart(*log);
+  if (log) log->WriteMachine();
   if (!request.on_problem) request.on_problem = request.on_notice;
   if (log) {
     for (auto* tell : {&request.on_notice, &request.on_problem}) {

@@ -41,6 +41,7 @@
 
 #include "base/descriptor_passing.h"
 #include "base/strings.h"
+#include "sys/close_descriptors.h"
 
 namespace mini {
 namespace {
@@ -131,26 +132,6 @@ void CloseTerminalForReading() {
   if (terminal) (void)dup2(terminal.get(), STDERR_FILENO);
 }
 
-// Standard input and output become /dev/null, so that no socket takes their numbers.
-Status KeepOnly(std::vector<int> kept) {
-  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!null || dup2(null.get(), STDIN_FILENO) < 0 || dup2(null.get(), STDOUT_FILENO) < 0) {
-    return StackError(errno, "close the network stack's standard input and output");
-  }
-  kept.push_back(STDERR_FILENO);
-  std::sort(kept.begin(), kept.end());
-  unsigned next = STDERR_FILENO;
-  for (const int descriptor : kept) {
-    const auto number = static_cast<unsigned>(descriptor);
-    if (number > next && close_range(next, number - 1, 0) != 0) {
-      return StackError(errno, "close the network stack's other descriptors");
-    }
-    next = number + 1;
-  }
-  if (close_range(next, ~0u, 0) == 0) return OkStatus();
-  return StackError(errno, "close the network stack's other descriptors");
-}
-
 Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
     return StackError(errno, "tie the network stack to its supervisor");
@@ -159,7 +140,10 @@ Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   (void)prctl(PR_SET_NAME, "network-stack", 0, 0, 0);
   ForgetEnvironment();
   CloseTerminalForReading();
-  MINI_RETURN_IF_ERROR(KeepOnly(std::move(kept)));
+  kept.push_back(STDERR_FILENO);
+  if (!KeepOnlyDescriptors({STDIN_FILENO, STDOUT_FILENO}, std::move(kept))) {
+    return StackError(errno, "close the network stack's other descriptors");
+  }
   if (chdir("/") != 0) return StackError(errno, "change to the root directory");
   return OkStatus();
 }

@@ -17,15 +17,10 @@ Result<ControlSockets> MakeControlSockets() {
   return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-namespace {
-
-// One without a link the child has made while it mounts (child/network.h).
 NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
   return frozen.network == FrozenNetwork::kTap ? NetworkNamespace::kNew
                                                : NetworkNamespace::kUnchanged;
 }
-
-}  // namespace
 
 Result<ChildProcess> StartChild(const FrozenPlan& frozen) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());

@@ -17,6 +17,10 @@ struct ControlSockets {
 
 Result<ControlSockets> MakeControlSockets();
 
+// What the first process is cloned into. One without a link it makes while it mounts
+// (child/network.h).
+NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen);
+
 // Clones it into its namespaces, where it begins to carry out the plan. `frozen` has to live until
 // then: the child runs on a copy of this process's memory, which should have one thread.
 Result<ChildProcess> StartChild(const FrozenPlan& frozen);

@@ -1,5 +1,6 @@
 #include "supervise/debug_log.h"
 
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
@@ -21,6 +22,14 @@ Result<DebugLog> DebugLog::StartAnew(UniqueFd file, const std::string& path) {
                        StrCat("empty the debug log ", EscapeForTerminal(path)));
   }
   return DebugLog(std::move(file));
+}
+
+void DebugLog::WriteMachine() const {
+  utsname kernel = {};
+  (void)uname(&kernel);  // fails only on a bad address
+  Write("version", MINI_VERSION);
+  Write("kernel",
+        StrCat(kernel.sysname, " ", kernel.release, " ", kernel.version, " ", kernel.machine));
 }
 
 void DebugLog::Write(std::string_view subject, std::string_view text) const {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "base/unique_fd.h"
@@ -16,10 +17,16 @@ class DebugLog {
   // Empties `file`, which OpenLogFile() has opened as `path`. An error has Stage::kProbe.
   static Result<DebugLog> StartAnew(UniqueFd file, const std::string& path);
 
+  // Goes on with one that another program has begun; the time starts anew.
+  static DebugLog Resume(UniqueFd file) { return DebugLog(std::move(file)); }
+
   // "[   0.001234] subject: line" for every line of `text`, control characters escaped; one
   // write(2) in all, so that lines of several processes do not mix. A full disk ends the log, not
   // the run.
   void Write(std::string_view subject, std::string_view text) const;
+
+  // Which program and kernel this is.
+  void WriteMachine() const;
 
   // For who writes to it from another process: what is written is appended.
   int descriptor() const { return file_.get(); }

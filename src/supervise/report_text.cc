@@ -187,6 +187,8 @@ std::string ReportText(const child::Report& report, const Plan& plan) {
       return "sent its descriptors";
     case child::ReportKind::kTerminal:
       return "sent its terminal";
+    case child::ReportKind::kReady:
+      return "is set up";
     case child::ReportKind::kStopped:
       return "the command was stopped";
     case child::ReportKind::kExited:

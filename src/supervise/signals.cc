@@ -3,6 +3,9 @@
 #include <sys/signalfd.h>
 
 #include <cerrno>
+#include <cstring>
+
+#include "base/strings.h"
 
 namespace mini {
 namespace {
@@ -10,8 +13,13 @@ namespace {
 // Where job control is shared, not SIGTSTP and SIGTTIN: the terminal stops the whole foreground
 // group, supervisor and command alike, which is what a shell's job control expects. SIGCONT
 // continues this process whether it is blocked or not (signal(7)); taking it tells that it came.
-sigset_t Taken(JobControl job_control) {
+sigset_t Taken(JobControl job_control, Forwarded forwarded) {
   sigset_t set;
+  if (forwarded == Forwarded::kAll) {
+    sigfillset(&set);
+    for (const int signal : {SIGCHLD, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU}) sigdelset(&set, signal);
+    return set;
+  }
   sigemptyset(&set);
   for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT}) {
     sigaddset(&set, signal);
@@ -25,8 +33,14 @@ sigset_t Taken(JobControl job_control) {
 
 }  // namespace
 
-SupervisorSignals::SupervisorSignals(JobControl job_control) : job_control_(job_control) {
-  sigset_t blocked = Taken(job_control);
+std::string SignalName(int signal) {
+  const char* name = sigabbrev_np(signal);  // null: a real-time signal
+  return name ? StrCat("SIG", name) : StrCat("signal ", signal);
+}
+
+SupervisorSignals::SupervisorSignals(JobControl job_control, Forwarded forwarded)
+    : taken_(Taken(job_control, forwarded)) {
+  sigset_t blocked = taken_;
   sigaddset(&blocked, SIGPIPE);
   // The command may take the terminal's foreground; our messages must not stop us then (a writer
   // that blocks SIGTTOU is let through: tty_check_change() in drivers/tty/tty_jobctrl.c).
@@ -47,8 +61,7 @@ SupervisorSignals::~SupervisorSignals() {
 }
 
 Result<UniqueFd> SupervisorSignals::OpenDescriptor() const {
-  const sigset_t set = Taken(job_control_);
-  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  UniqueFd fd(signalfd(-1, &taken_, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return SystemError(Stage::kSupervise, errno, "open a signal descriptor");
   return fd;
 }

@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include <string>
+
 #include "base/status.h"
 #include "base/unique_fd.h"
 
@@ -15,12 +17,22 @@ enum class JobControl {
   kRelayed  // the command has a session of its own: this process alone hears of it
 };
 
+// Which signals are for the sandbox.
+enum class Forwarded {
+  kUsual,  // those that people and programs send to a command
+  kAll,    // every one that can be taken: this process stands where the command would be
+};
+
+// "SIGTERM"; "signal 40" for one without a name.
+std::string SignalName(int signal);
+
 // Blocks the signals that a supervisor takes through a descriptor, SIGPIPE and SIGTTOU, for this
 // thread and those it starts; restores the mask on destruction. Made before the clone, so that no
 // signal is lost between the two.
 class SupervisorSignals {
  public:
-  explicit SupervisorSignals(JobControl job_control = JobControl::kShared);
+  explicit SupervisorSignals(JobControl job_control = JobControl::kShared,
+                             Forwarded forwarded = Forwarded::kUsual);
   ~SupervisorSignals();
   SupervisorSignals(const SupervisorSignals&) = delete;
   SupervisorSignals& operator=(const SupervisorSignals&) = delete;
@@ -31,7 +43,7 @@ class SupervisorSignals {
   Result<UniqueFd> OpenDescriptor() const;
 
  private:
-  JobControl job_control_;
+  sigset_t taken_;
   sigset_t original_;
 };
 

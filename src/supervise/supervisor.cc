@@ -64,19 +64,24 @@ Supervisor::Supervisor(const Plan& plan, ChildProcess& child, Tell on_notice, Te
       on_problem_(on_problem ? std::move(on_problem) : on_notice_) {}
 
 // The child mounts meanwhile, and may tell of that first.
-Result<ReceivedReport> Supervisor::WaitForDescriptors() {
+Result<ReceivedReport> Supervisor::WaitFor(child::ReportKind kind) {
   for (;;) {
     MINI_ASSIGN_OR_RETURN(auto received, NextReport());
     if (!received) {
       return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox ended before it was set up");
     }
-    if (received->report.kind == child::ReportKind::kDescriptors &&
-        received->descriptors[0].valid() && received->descriptors[1].valid()) {
-      return std::move(*received);
-    }
+    if (received->report.kind == kind) return std::move(*received);
     MINI_RETURN_IF_ERROR(ActOn(*received));
   }
 }
+
+Result<ReceivedReport> Supervisor::WaitForDescriptors() {
+  MINI_ASSIGN_OR_RETURN(ReceivedReport received, WaitFor(child::ReportKind::kDescriptors));
+  if (received.descriptors[0].valid() && received.descriptors[1].valid()) return received;
+  return Status(StatusCode::kSystem, Stage::kNetwork, "the sandbox sent a report without its link");
+}
+
+Status Supervisor::WaitUntilReady() { return WaitFor(child::ReportKind::kReady).status(); }
 
 // A directory that is split becomes many overlays, and what keeps one from being made keeps them
 // all: of those side by side in one directory, the first stands for the others.
@@ -100,7 +105,7 @@ Result<std::optional<ReceivedReport>> Supervisor::NextReport() {
 }
 
 void Supervisor::Signal(int signal) {
-  if (log_) log_->Write("signal", StrCat("SIG", sigabbrev_np(signal), " to the sandbox"));
+  if (log_) log_->Write("signal", StrCat(SignalName(signal), " to the sandbox"));
   child_.Signal(signal);
 }
 
@@ -134,6 +139,7 @@ Status Supervisor::ActOn(ReceivedReport& received) {
                                      Terminal::Streams{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
       return OkStatus();
     case child::ReportKind::kDescriptors:
+    case child::ReportKind::kReady:
       break;
   }
   return Status(StatusCode::kSystem, Stage::kSupervise, "the sandbox sent an unexpected report");

@@ -34,6 +34,8 @@ class Supervisor {
 
   // The TAP and the netlink socket that the child opened; an error when it failed before that.
   Result<ReceivedReport> WaitForDescriptors();
+  // Until the copy of the caller waits for its go (child::Payload::kCaller).
+  Status WaitUntilReady();
 
   // When the network stack's process ends, Run() ends. It is continued when this process is: it may
   // have been stopped as a part of the same job.
@@ -47,6 +49,7 @@ class Supervisor {
  private:
   // The child's next message, which the debug log is told.
   Result<std::optional<ReceivedReport>> NextReport();
+  Result<ReceivedReport> WaitFor(child::ReportKind kind);
   Status ReadReport();
   Status ActOn(ReceivedReport& received);
   void ReportDegraded(const child::Report& report);

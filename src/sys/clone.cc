@@ -14,12 +14,6 @@
 namespace mini {
 namespace {
 
-// Process 1 of our sandboxes keeps the name of the program that made it.
-bool IsInSandboxOfOurs() {
-  const Result<std::string> name = ReadProcFile("/proc/1/comm", Stage::kClone);
-  return name.ok() && (name->starts_with("mini-sandbox") || name->starts_with("mini-tapbox"));
-}
-
 std::string HintFor(int error_number) {
   if ((error_number == ENOSYS || error_number == EPERM) && IsInSandboxOfOurs()) {
     return "this sandbox refuses user namespaces; start the outer one with --nested";
@@ -46,15 +40,24 @@ std::string HintFor(int error_number) {
 
 }  // namespace
 
-Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry)(void*),
-                                          void* argument) {
+// Process 1 of our sandboxes keeps the name of the program that made it, or is given it.
+bool IsInSandboxOfOurs() {
+  const Result<std::string> name = ReadProcFile("/proc/1/comm", Stage::kClone);
+  return name.ok() && (name->starts_with("mini-sandbox") || name->starts_with("mini-tapbox"));
+}
+
+RawClone CloneRaw(NetworkNamespace network, ClonedAs cloned_as) {
   int pidfd = -1;
   clone_args arguments = {};
   arguments.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
                     CLONE_NEWCGROUP | CLONE_PIDFD;
   if (network == NetworkNamespace::kNew) arguments.flags |= CLONE_NEWNET;
   arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
-  arguments.exit_signal = SIGCHLD;
+  if (cloned_as == ClonedAs::kSibling) {
+    arguments.flags |= CLONE_PARENT;  // the signal is this process's own then (clone(2))
+  } else {
+    arguments.exit_signal = SIGCHLD;
+  }
   auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
   if (pid < 0 && errno == ENOSPC) {
     // Within a sandbox that was started with --nested there are no cgroup namespaces. Without one
@@ -62,16 +65,23 @@ Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry
     arguments.flags &= ~uint64_t{CLONE_NEWCGROUP};
     pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
   }
-  if (pid == 0) {
+  return {pid, pidfd, pid < 0 ? errno : 0};
+}
+
+Status CloneError(int error_number) {
+  return SystemError(Stage::kClone, error_number, "make the sandbox's namespaces")
+      .WithHint(HintFor(error_number));
+}
+
+Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry)(void*),
+                                          void* argument) {
+  const RawClone clone = CloneRaw(network, ClonedAs::kChild);
+  if (clone.pid == 0) {
     entry(argument);
     _exit(125);
   }
-  if (pid < 0) {
-    const int error_number = errno;
-    return SystemError(Stage::kClone, error_number, "make the sandbox's namespaces")
-        .WithHint(HintFor(error_number));
-  }
-  return ClonedProcess{pid, UniqueFd(pidfd)};
+  if (clone.pid < 0) return CloneError(clone.error);
+  return ClonedProcess{clone.pid, UniqueFd(clone.pidfd)};
 }
 
 }  // namespace mini

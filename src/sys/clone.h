@@ -23,6 +23,23 @@ enum class NetworkNamespace { kNew, kUnchanged };
 Result<ClonedProcess> CloneIntoNamespaces(NetworkNamespace network, void (*entry)(void*),
                                           void* argument);
 
+// kSibling: a child of this process's parent, which gets the signal that it gets when this one ends
+// (CLONE_PARENT).
+enum class ClonedAs { kChild, kSibling };
+
+// The same for who may not allocate: returns twice, as fork(2) does, with pid 0 in the new process.
+struct RawClone {
+  pid_t pid;  // -1: `error` says why
+  int pidfd;  // close-on-exec, now the caller's
+  int error;
+};
+RawClone CloneRaw(NetworkNamespace network, ClonedAs cloned_as);
+// What such an error means.
+Status CloneError(int error_number);
+
+// Whether a sandbox of ours is around this process.
+bool IsInSandboxOfOurs();
+
 }  // namespace mini
 
 #endif  // MINI_SANDBOX_SYS_CLONE_H_

@@ -173,6 +173,15 @@ ScratchDirectory::ScratchDirectory(std::string path, std::string name, UniqueFd 
       parent_(std::move(parent)),
       directory_(std::move(directory)) {}
 
+ScratchDirectory ScratchDirectory::Adopt(std::string path, std::string name,
+                                         const ScratchDescriptors& descriptors, pid_t cleaner) {
+  ScratchDirectory scratch(std::move(path), std::move(name), UniqueFd(descriptors.parent),
+                           UniqueFd(descriptors.directory));
+  scratch.cleaner_socket_.reset(descriptors.cleaner_socket);
+  scratch.cleaner_ = cleaner;
+  return scratch;
+}
+
 ScratchDirectory::ScratchDirectory(ScratchDirectory&& other) noexcept
     : path_(std::move(other.path_)),
       name_(std::move(other.name_)),

@@ -14,12 +14,24 @@ namespace mini {
 // "mini-sandbox-" and 32 hexadecimal digits that nobody can guess.
 Result<std::string> NewScratchDirectoryName();
 
+// Borrowed from a ScratchDirectory, or to be owned by one.
+struct ScratchDescriptors {
+  int parent;
+  int directory;
+  int cleaner_socket;
+};
+
 class ScratchDirectory {
  public:
   // Makes the directory `name` in `parent`, a canonical path, for this user alone, after
-  // removing those that earlier runs had no chance to remove. Starts the cleaner: the calling
-  // thread has to be the process's only one.
+  // removing those that earlier runs had no chance to remove. Starts the cleaner, a fork(3) that
+  // allocates: with other threads in this process that is glibc's promise, not POSIX's.
   static Result<ScratchDirectory> Create(const std::string& parent, const std::string& name);
+
+  // One that another program of this process has made and left to this one, by exec: with the
+  // cleaner, its child.
+  static ScratchDirectory Adopt(std::string path, std::string name,
+                                const ScratchDescriptors& descriptors, pid_t cleaner);
 
   // An error of removing is not reported here: call Remove().
   ~ScratchDirectory();
@@ -34,6 +46,11 @@ class ScratchDirectory {
   Status Remove();
 
   pid_t cleaner() const { return cleaner_; }
+  const std::string& path() const { return path_; }  // for messages
+  const std::string& name() const { return name_; }
+  ScratchDescriptors descriptors() const {
+    return {parent_.get(), directory_.get(), cleaner_socket_.get()};
+  }
 
  private:
   ScratchDirectory(std::string path, std::string name, UniqueFd parent, UniqueFd directory);

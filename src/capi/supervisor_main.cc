@@ -1,0 +1,10 @@
+// The program that libmini-sandbox carries inside itself, and nobody else starts.
+#include "sandbox/take_over.h"
+#include "supervise/outcome.h"
+
+int main(int argc, char** argv) {
+  const auto handover = mini::Handover::FromArguments(
+      std::span<const char* const>(argv, static_cast<size_t>(argc)).subspan(argc > 0 ? 1 : 0));
+  if (!handover.ok()) return mini::ExitCodeFor(handover.status());
+  mini::TakeOver(handover.value());
+}

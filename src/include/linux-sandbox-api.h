@@ -1,0 +1,1 @@
+#include "mini_sandbox.h" /* the name that programs included before */

@@ -1,0 +1,295 @@
+// Theory of operation
+//
+//     caller ── fork ──► copy ── clone3, CLONE_PARENT ──► init ── _Fork ──► caller's copy inside
+//        │                 └─ sends init's pidfd, ends      │                 waits for its go
+//        │◄───────────────────────── "ready" ───────────────┘                     │
+//        └─ exec ──► supervisor ──────────────────── go ──────────────────────────┘ returns 0
+//
+// The caller may have threads. What fork(3) does for those who go on in the child, locks of the
+// allocator and of stdio and the handlers of pthread_atfork(3), a bare clone3(2) does not. So the
+// first copy is made by fork(3), and has one thread only; it makes init as its sibling, a child of
+// the caller, and is gone. From there to the return inside nothing is allocated or locked.
+//
+// Until "ready" the caller only waits: whatever fails, it kills what there is and returns. Then it
+// becomes the supervisor by exec of a program that the library carries: in one step the kernel ends
+// the caller's other threads and takes its memory away. Only that program gives the process inside
+// its go. So at no time does any of the caller's code run outside while some of it runs inside.
+#include "sandbox/enter.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/descriptor_passing.h"
+#include "base/strings.h"
+#include "base/unique_fd.h"
+#include "child/child.h"
+#include "plan/environment.h"
+#include "plan/freeze.h"
+#include "sandbox/handover.h"
+#include "sandbox/host_probe.h"
+#include "sandbox/start_child.h"
+#include "supervise/child_process.h"
+#include "supervise/debug_log.h"
+#include "supervise/log_file.h"
+#include "supervise/supervisor.h"
+#include "sys/scratch_directory.h"
+#include "sys/seccomp_filter.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U  // Linux 6.3, newer than the oldest headers we build with
+#endif
+
+namespace mini {
+namespace {
+
+// All signals, on the calling thread: no handler of the caller's runs in a copy that is not its
+// own.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &original_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &original_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+  const sigset_t& original() const { return original_; }
+
+ private:
+  sigset_t original_;
+};
+
+// What is made before the first copy and read in all of them.
+struct Preparation {
+  std::optional<DebugLog> log;
+  UniqueFd program;
+  HostFacts facts;
+  Plan plan;
+  std::optional<FrozenPlanOwner> frozen;
+  std::optional<ScratchDirectory> scratch;
+  ControlSockets control;
+};
+
+enum class Side { kCaller, kInside };
+
+void Enter(std::string_view stage, const Preparation& preparation) {
+  if (preparation.log) preparation.log->Write("stage", stage);
+}
+
+Status OpenLog(const EnterRequest& request, Preparation& preparation) {
+  if (!request.debug_log) return OkStatus();
+  MINI_ASSIGN_OR_RETURN(UniqueFd file,
+                        OpenLogFile("the log", *request.debug_log, WritablePaths(request.policy)));
+  MINI_ASSIGN_OR_RETURN(preparation.log, DebugLog::StartAnew(std::move(file), *request.debug_log));
+  preparation.log->WriteMachine();
+  return OkStatus();
+}
+
+// A file without a name, so that nothing on disk has to be found, trusted or kept.
+Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
+  int file = memfd_create("mini-sandbox", MFD_CLOEXEC | MFD_EXEC);
+  if (file < 0 && errno == EINVAL) file = memfd_create("mini-sandbox", MFD_CLOEXEC);
+  UniqueFd program(file);
+  if (!program) {
+    const int error = errno;
+    Status status = SystemError(Stage::kProbe, error, "make a file for the supervisor");
+    if (error == EACCES) {
+      return std::move(status).WithHint(
+          "this machine lets no such file be executed (sysctl "
+          "vm.memfd_noexec)");
+    }
+    return status;
+  }
+  while (!image.empty()) {
+    const ssize_t count = write(program.get(), image.data(), image.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return SystemError(Stage::kProbe, errno, "write the supervisor");
+    image = image.subspan(static_cast<size_t>(count));
+  }
+  return program;
+}
+
+// Not among the standard streams, which the caller may have closed: they are the payload's.
+Status KeepAwayFromStreams(UniqueFd& descriptor) {
+  if (descriptor.get() > STDERR_FILENO) return OkStatus();
+  descriptor = UniqueFd(fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
+}
+
+Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
+  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  MINI_RETURN_IF_ERROR(OpenLog(request, made));
+  MINI_ASSIGN_OR_RETURN(made.program, MakeProgram(request.supervisor));
+  Enter("probe", made);
+  MINI_ASSIGN_OR_RETURN(made.facts, ProbeHost(request.policy));
+  Enter("plan", made);
+  // No command: what the plan says of one is not used.
+  MINI_ASSIGN_OR_RETURN(made.plan, MakePlan(request.policy, made.facts, {"(this program)"}));
+  Plan& plan = made.plan;
+  // The caller's environment is its own memory, which it goes on with.
+  if (!plan.removed_variables.empty()) {
+    std::erase(plan.notices, RemovedVariablesNotice(plan.removed_variables));
+  }
+  if (made.log) {
+    made.log->Write("plan", plan.ToString());
+    for (const std::string& notice : plan.notices) made.log->Write("notice", notice);
+  }
+  made.frozen.emplace(Freeze(plan, CommandFilter(), signal_mask));
+  if (!plan.scratch_directory.empty()) {
+    // Its cleaner is another fork(3), and removes directories: glibc lets it allocate.
+    MINI_ASSIGN_OR_RETURN(
+        ScratchDirectory scratch,
+        ScratchDirectory::Create(plan.scratch_directory, made.facts.scratch_name));
+    made.scratch.emplace(std::move(scratch));
+  }
+  MINI_ASSIGN_OR_RETURN(made.control, MakeControlSockets());
+  MINI_RETURN_IF_ERROR(KeepAwayFromStreams(made.control.supervisor));
+  return KeepAwayFromStreams(made.control.child);
+}
+
+// In the process inside: of our descriptors none may stay. Their owners are never destroyed there,
+// since what they own is the other side's.
+void CloseOurs(const Preparation& made, const int (&birth)[2]) {
+  close(birth[0]);
+  close(birth[1]);
+  close(made.program.get());
+  if (made.log) close(made.log->descriptor());
+  if (made.scratch) {
+    const ScratchDescriptors scratch = made.scratch->descriptors();
+    close(scratch.parent);
+    close(scratch.directory);
+    close(scratch.cleaner_socket);
+  }
+}
+
+// In the first copy: makes init, tells the caller, ends. Returns in the process inside.
+void MakeInit(const Preparation& made, const int (&birth)[2]) {
+  const FrozenPlan& frozen = made.frozen->get();
+  const RawClone clone = CloneRaw(NetworkNamespaceFor(frozen), ClonedAs::kSibling);
+  if (clone.pid != 0) {
+    (void)SendWithDescriptors(birth[1], &clone.error, sizeof clone.error, &clone.pidfd,
+                              clone.pid > 0 ? 1 : 0);
+    _exit(0);
+  }
+  child::RunChild(
+      {&frozen, made.control.child.get(), made.control.supervisor.get(), child::Payload::kCaller});
+  CloseOurs(made, birth);
+}
+
+Result<UniqueFd> ReceiveInit(int socket) {
+  int error = 0;
+  int received[kMostPassedDescriptors];
+  const ReceivedMessage message = ReceiveWithDescriptors(socket, &error, sizeof error, received);
+  if (message.size != sizeof error) {
+    return Status(StatusCode::kSystem, Stage::kClone, "a copy of this process ended early");
+  }
+  if (message.descriptor_count == 1) return UniqueFd(received[0]);
+  return CloneError(error);
+}
+
+struct Born {
+  Side side;
+  UniqueFd pidfd;
+};
+
+// Returns twice.
+Result<Born> CloneSelf(Preparation& made) {
+  int birth[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, birth) != 0) {
+    return SystemError(Stage::kClone, errno, "make a socket");
+  }
+  const pid_t copy = fork();
+  if (copy == 0) {
+    MakeInit(made, birth);
+    return Born{Side::kInside, UniqueFd()};
+  }
+  const int error = errno;
+  const UniqueFd receiver(birth[0]);
+  close(birth[1]);
+  made.control.child.reset();
+  if (copy < 0) return SystemError(Stage::kClone, error, "make a copy of this process");
+  Result<UniqueFd> pidfd = ReceiveInit(receiver.get());
+  // The caller may ignore its children, or reap them all in a handler: then it is gone already.
+  while (waitpid(copy, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  if (!pidfd.ok()) return std::move(pidfd).status();
+  return Born{Side::kCaller, std::move(*pidfd)};
+}
+
+Handover HandoverOf(const Preparation& made, const ChildProcess& child) {
+  Handover handover;
+  handover.pidfd = child.pidfd();
+  handover.control = child.control();
+  if (made.log) handover.log = made.log->descriptor();
+  if (made.scratch) {
+    const ScratchDescriptors descriptors = made.scratch->descriptors();
+    handover.scratch = {descriptors.parent,      descriptors.directory, descriptors.cleaner_socket,
+                        made.scratch->cleaner(), made.scratch->path(),  made.scratch->name()};
+  }
+  return handover;
+}
+
+// Returns only when that fails. Copies of the descriptors are what the program gets, so that
+// nothing changes for this process then.
+Status BecomeSupervisor(const Preparation& made, Handover handover) {
+  std::vector<UniqueFd> copies;
+  for (int* descriptor : handover.Descriptors()) {
+    copies.emplace_back(fcntl(*descriptor, F_DUPFD, STDERR_FILENO + 1));
+    if (!copies.back()) return SystemError(Stage::kExec, errno, "duplicate a descriptor");
+    *descriptor = copies.back().get();
+  }
+  std::vector<std::string> arguments = handover.ToArguments();
+  arguments.insert(arguments.begin(), "mini-sandbox-supervisor");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  // Nothing of the caller's environment: whoever looks at the supervisor has no business with it.
+  char* const no_environment[] = {nullptr};
+  fexecve(made.program.get(), argv.data(), no_environment);
+  return SystemError(Stage::kSupervise, errno, "become the supervisor");
+}
+
+Result<Side> EnterPrepared(Preparation& made) {
+  Enter("clone", made);
+  MINI_ASSIGN_OR_RETURN(Born born, CloneSelf(made));
+  if (born.side == Side::kInside) return Side::kInside;
+  ChildProcess child(std::move(born.pidfd), std::move(made.control.supervisor));
+  if (made.scratch) MINI_RETURN_IF_ERROR(made.scratch->KeepUntilEndOf(child.pidfd()));
+  const DebugLog* log = made.log ? &*made.log : nullptr;
+  Supervisor supervisor(made.plan, child, [log](std::string_view sentence) {
+    if (log) log->Write("notice", sentence);
+  });
+  supervisor.WriteTo(log);
+  MINI_RETURN_IF_ERROR(supervisor.WaitUntilReady());
+  Enter("supervise", made);
+  return BecomeSupervisor(made, HandoverOf(made, child));
+}
+
+}  // namespace
+
+Status EnterSandbox(EnterRequest request) {
+  const BlockedSignals blocked;
+  auto made = std::make_unique<Preparation>();
+  MINI_RETURN_IF_ERROR(Prepare(request, blocked.original(), *made));
+  const Result<Side> side = EnterPrepared(*made);
+  if (side.ok()) {
+    (void)made.release();  // inside: see CloseOurs()
+    return OkStatus();
+  }
+  if (made->log) made->log->Write("outcome", side.status().ToString());
+  return side.status();
+}
+
+}  // namespace mini

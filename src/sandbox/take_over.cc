@@ -1,0 +1,106 @@
+// Theory of operation
+//
+// This program stands where the caller stood: the same process id, the same parent, who sees one
+// process that begins and ends. Of the caller it inherits descriptors, which it closes at once, so
+// that a pipe ends when the process inside closes it; signal actions, which it resets; pending
+// signals and the working directory. Every signal that comes from outside is passed on.
+#include "sandbox/take_over.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/strings.h"
+#include "base/unique_fd.h"
+#include "plan/plan.h"
+#include "supervise/child_process.h"
+#include "supervise/debug_log.h"
+#include "supervise/outcome.h"
+#include "supervise/signals.h"
+#include "supervise/supervisor.h"
+#include "sys/close_descriptors.h"
+#include "sys/scratch_directory.h"
+
+namespace mini {
+namespace {
+
+void LeaveCaller(Handover handover) {
+  (void)prctl(PR_SET_NAME, "mini-supervisor", 0, 0, 0);
+  std::vector<int> kept;
+  for (const int* descriptor : handover.Descriptors()) {
+    (void)fcntl(*descriptor, F_SETFD, FD_CLOEXEC);
+    kept.push_back(*descriptor);
+  }
+  // Where there is no /dev/null the streams stay: they are the sandbox's anyway.
+  (void)KeepOnlyDescriptors({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, std::move(kept));
+  // exec(2) leaves ignored what was ignored: such a signal would not come here to be passed on, and
+  // of ended children nobody would learn.
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) (void)::signal(signal, SIG_DFL);
+  // The caller's may be on a file system that somebody wants to unmount.
+  [[maybe_unused]] const int changed = chdir("/");
+}
+
+std::optional<ScratchDirectory> ScratchOf(const Handover& handover) {
+  if (!handover.scratch) return std::nullopt;
+  const ScratchHandover& scratch = *handover.scratch;
+  return ScratchDirectory::Adopt(scratch.path, scratch.name,
+                                 {scratch.parent, scratch.directory, scratch.cleaner_socket},
+                                 scratch.cleaner);
+}
+
+Result<Outcome> Supervise(const Handover& handover, const DebugLog* log) {
+  const SupervisorSignals signals(JobControl::kShared, Forwarded::kAll);
+  std::optional<ScratchDirectory> scratch = ScratchOf(handover);
+  ChildProcess child((UniqueFd(handover.pidfd)), UniqueFd(handover.control));
+  const auto tell = [log](std::string_view sentence) {
+    if (log) log->Write("notice", sentence);
+  };
+  // Of a plan the supervisor needs what lies ahead: here no time limit, no terminal.
+  Plan plan;
+  if (scratch) plan.scratch_directory = handover.scratch->path;
+  Supervisor supervisor(plan, child, tell);
+  supervisor.WriteTo(log);
+  MINI_RETURN_IF_ERROR(child.SendGo());
+  Result<Outcome> outcome = supervisor.Run(signals);
+  if (scratch && outcome.ok()) {
+    if (const Status removed = scratch->Remove(); !removed.ok()) tell(removed.ToString());
+  }
+  return outcome;
+}
+
+// As the process inside ended, for whoever waits for this one.
+[[noreturn]] void EndAs(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) _exit(WEXITSTATUS(wait_status));
+  const int signal = WTERMSIG(wait_status);
+  const rlimit no_core = {0, 0};  // it has been written, of the process that it is about
+  (void)setrlimit(RLIMIT_CORE, &no_core);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  (void)raise(signal);
+  (void)sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  _exit(128 + signal);  // one that does not end a process here
+}
+
+}  // namespace
+
+void TakeOver(const Handover& handover) {
+  LeaveCaller(handover);
+  std::optional<DebugLog> log;
+  if (handover.log >= 0) log.emplace(DebugLog::Resume(UniqueFd(handover.log)));
+  const Result<Outcome> outcome = Supervise(handover, log ? &*log : nullptr);
+  if (log) {
+    log->Write("outcome", outcome.ok() ? StrCat("exit code ", ExitCodeFor(*outcome))
+                                       : outcome.status().ToString());
+  }
+  if (!outcome.ok()) _exit(ExitCodeFor(outcome.status()));
+  EndAs(outcome->wait_status);
+}
+
+}  // namespace mini

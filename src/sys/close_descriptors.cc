@@ -1,0 +1,33 @@
+#include "sys/close_descriptors.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/unique_fd.h"
+
+namespace mini {
+
+bool KeepOnlyDescriptors(const std::vector<int>& streams, std::vector<int> kept) {
+  UniqueFd lowest(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!lowest) return false;
+  UniqueFd null(fcntl(lowest.get(), F_DUPFD_CLOEXEC, 3));  // not one of the streams
+  lowest.reset();
+  if (!null) return false;
+  for (const int stream : streams) {
+    if (dup2(null.get(), stream) < 0) return false;
+  }
+  null.reset();
+  kept.insert(kept.end(), streams.begin(), streams.end());
+  std::sort(kept.begin(), kept.end());
+  unsigned next = 0;
+  for (const int descriptor : kept) {
+    const auto number = static_cast<unsigned>(descriptor);
+    if (number > next && close_range(next, number - 1, 0) != 0) return false;
+    next = number + 1;
+  }
+  return close_range(next, ~0u, 0) == 0;
+}
+
+}  // namespace mini
