@@ -1,0 +1,65 @@
+#include "sandbox/handover.h"
+
+#include <gtest/gtest.h>
+
+namespace mini {
+namespace {
+
+Result<Handover> Parse(const std::vector<std::string>& arguments) {
+  std::vector<const char*> pointers;
+  for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
+  return Handover::FromArguments(pointers);
+}
+
+TEST(Handover, ArrivesAsItWasSent) {
+  Handover handover;
+  handover.pidfd = 5;
+  handover.control = 1000;
+  const auto arrived = Parse(handover.ToArguments());
+  ASSERT_TRUE(arrived.ok()) << arrived.status().ToString();
+  EXPECT_EQ(*arrived, handover);
+  EXPECT_EQ(arrived->log, -1);
+}
+
+TEST(Handover, ArrivesWithLogAndScratchDirectory) {
+  Handover handover;
+  handover.pidfd = 3;
+  handover.control = 4;
+  handover.log = 5;
+  handover.scratch = {6, 7, 8, 4711, "/srv/a directory/mini-sandbox-0", "mini-sandbox-0"};
+  const auto arrived = Parse(handover.ToArguments());
+  ASSERT_TRUE(arrived.ok()) << arrived.status().ToString();
+  EXPECT_EQ(*arrived, handover);
+}
+
+TEST(Handover, NamesEveryDescriptorThatIsInUse) {
+  Handover handover;
+  handover.pidfd = 3;
+  handover.control = 4;
+  EXPECT_EQ(handover.Descriptors().size(), 2u);
+  handover.log = 5;
+  handover.scratch.emplace();
+  std::vector<int*> descriptors = handover.Descriptors();
+  ASSERT_EQ(descriptors.size(), 6u);
+  *descriptors[2] = 50;
+  EXPECT_EQ(handover.log, 50);
+}
+
+TEST(Handover, IsRefusedFromWhoeverStartsTheSupervisorByHand) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"--help"},
+                                             {"3", "4"},
+                                             {"3", "4", "x"},
+                                             {"3", "", "5"},
+                                             {"-1", "4", "5"},
+                                             {"3", "-1", "5"},
+                                             {"3", "4", "-2"},
+                                             {"3", "4", "5", "6"},
+                                             {"3", "4", "99999999999"}}) {
+    EXPECT_FALSE(Parse(arguments).ok()) << arguments.size();
+  }
+}
+
+}  // namespace
+}  // namespace mini
