@@ -19,3 +19,22 @@ install(FILES "${PROJECT_SOURCE_DIR}/docs/man/mini-tapbox-rules.5"
   DESTINATION "${CMAKE_INSTALL_MANDIR}/man5")
 install(FILES "${PROJECT_SOURCE_DIR}/completions/_mini-sandbox"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
+
+# The library, for find_package(mini_sandbox), pkg-config and whoever names the files.
+install(TARGETS mini_sandbox_shared mini_sandbox_static EXPORT mini_sandbox
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(FILES "${PROJECT_SOURCE_DIR}/src/include/mini_sandbox.h"
+  "${PROJECT_SOURCE_DIR}/src/include/linux-sandbox-api.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+set(_mini_package "${CMAKE_INSTALL_LIBDIR}/cmake/mini_sandbox")
+install(EXPORT mini_sandbox FILE mini_sandboxConfig.cmake NAMESPACE mini_sandbox::
+  DESTINATION "${_mini_package}")
+include(CMakePackageConfigHelpers)
+write_basic_package_version_file(mini_sandboxConfigVersion.cmake COMPATIBILITY SameMajorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/mini_sandboxConfigVersion.cmake"
+  DESTINATION "${_mini_package}")
+# Relative to where the file lies, so that the tree may be moved.
+file(RELATIVE_PATH _mini_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/libmini-sandbox.pc.in" libmini-sandbox.pc @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/libmini-sandbox.pc"
+  DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

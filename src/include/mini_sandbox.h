@@ -49,7 +49,6 @@ enum mini_sandbox_error {
   MINI_SANDBOX_OVERLAY_IN_WRITABLE = -8,  /* the overlay directory or the root lies in a writable
                                              path, where confined code could reach it */
   MINI_SANDBOX_READ_AND_WRITE = -9,       /* the same path read-only and writable */
-  MINI_SANDBOX_NETWORK_CONFLICT = -10,    /* settings of the network exclude each other */
   MINI_SANDBOX_TMP_IN_DEFAULT_MODE = -11, /* default mode has a /tmp of its own */
   MINI_SANDBOX_SYSTEM_ERROR = -100,       /* the sandbox cannot be set up; the message says why */
   /* From here down: this process may go on as if it had not asked. */

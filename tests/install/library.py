@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""library.py BUILD: the library that `cmake --install BUILD` leaves, as programs find and use it."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BUILD = None
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+
+CLIENT = r"""
+#include <HEADER>
+#include <stdio.h>
+
+int main(void) {
+  printf("outside\n");
+  if (mini_sandbox_setup_default() != 0 || mini_sandbox_start() != 0) {
+    printf("%s\n", mini_sandbox_get_last_error_msg());
+    return 1;
+  }
+  printf("inside: %d\n", mini_sandbox_is_running());
+  return 7;
+}
+"""
+
+PROJECT = """
+cmake_minimum_required(VERSION 3.25)
+project(consumer LANGUAGES C CXX)
+find_package(mini_sandbox REQUIRED)
+foreach(kind IN ITEMS mini_sandbox mini_sandbox_static)
+  add_executable(with_${kind} client.c)
+  target_link_libraries(with_${kind} PRIVATE mini_sandbox::${kind})
+endforeach()
+"""
+
+
+def run(*command, check=True, **more):
+    done = subprocess.run([os.fspath(word) for word in command], capture_output=True, text=True,
+                          timeout=120, check=False, stdin=subprocess.DEVNULL, **more)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def declared():
+    """The functions of the header."""
+    header = (REPOSITORY / "src/include/mini_sandbox.h").read_text(encoding="utf-8")
+    return set(re.findall(r"^MINI_SANDBOX_API [\w\s*]*?\b(mini_sandbox_\w+)\(", header, re.M))
+
+
+class LibraryTest(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = pathlib.Path(tempfile.mkdtemp(prefix="mini-sandbox-library-", dir="/var/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.place)
+        cls.prefix = cls.place / "moved"
+        run("cmake", "--install", BUILD, "--prefix", cls.place / "prefix")
+        # What names the place where it was installed would be found out.
+        (cls.place / "prefix").rename(cls.prefix)
+        cls.library = cls.prefix / "lib"
+
+    def setUp(self):
+        self.work = pathlib.Path(tempfile.mkdtemp(dir=self.place))
+        self.source = self.work / "client.c"
+        self.source.write_text(CLIENT.replace("HEADER", "mini_sandbox.h"), encoding="utf-8")
+
+    def assert_runs(self, program):
+        done = run(program, check=False, cwd=self.work, env={**os.environ,
+                                                           "LD_LIBRARY_PATH": str(self.library)})
+        self.assertEqual((done.returncode, done.stdout), (7, "outside\ninside: 1\n"), done)
+
+
+class Files(LibraryTest):
+    def test_the_shared_library_exports_the_header_and_nothing_else(self):
+        listed = run("nm", "-D", "--defined-only", self.library / "libmini-sandbox.so").stdout
+        found = {line.split()[2] for line in listed.splitlines()} - {"MINI_SANDBOX_1"}
+        self.assertEqual(found, {f"{name}@@MINI_SANDBOX_1" for name in declared()})
+        self.assertGreater(len(found), 10)
+
+    def test_the_archive_defines_the_header_and_nothing_else(self):
+        listed = run("nm", "-g", "--defined-only", self.library / "libmini-sandbox.a").stdout
+        found = {line.split()[2] for line in listed.splitlines() if len(line.split()) == 3}
+        self.assertEqual(found, declared())
+
+    def test_the_shared_library_needs_the_c_library_only(self):
+        dynamic = run("readelf", "-dW", self.library / "libmini-sandbox.so").stdout
+        self.assertEqual(re.findall(r"SONAME.*\[(.*)\]", dynamic), ["libmini-sandbox.so.1"])
+        needed = {name.partition(".so")[0] for name in re.findall(r"NEEDED.*\[(.*)\]", dynamic)}
+        self.assertLessEqual(needed, {"libc", "libm", "ld-linux-x86-64"})
+
+    def test_the_shared_library_is_hardened(self):
+        library = self.library / "libmini-sandbox.so"
+        self.assertRegex(run("readelf", "-dW", library).stdout, r"FLAGS.*NOW")
+        segments = run("readelf", "-lW", library).stdout
+        self.assertIn("GNU_RELRO", segments)
+        self.assertRegex(segments, r"GNU_STACK.* RW  ")
+        self.assertNotIn("RWE", segments)
+
+
+class Programs(LibraryTest):
+    def pkg_config(self, *options):
+        done = run("pkg-config", *options, "libmini-sandbox",
+                   env={**os.environ, "PKG_CONFIG_PATH": str(self.library / "pkgconfig")})
+        return done.stdout.split()
+
+    def test_in_c99_with_pkg_config(self):
+        run("cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", self.work / "client",
+            self.source, *self.pkg_config("--cflags", "--libs"))
+        self.assert_runs(self.work / "client")
+
+    def test_wholly_static_with_pkg_config(self):
+        run("cc", "-static", "-o", self.work / "client", self.source,
+            *self.pkg_config("--static", "--cflags", "--libs"))
+        self.assert_runs(self.work / "client")
+
+    def test_in_cxx_with_the_archive_by_name(self):
+        run("c++", "-x", "c++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+            f"-I{self.prefix}/include", self.source, "-x", "none",
+            self.library / "libmini-sandbox.a", "-lpthread", "-o", self.work / "client")
+        self.assert_runs(self.work / "client")
+
+    def test_in_c_with_the_archive_by_name_and_the_old_header(self):
+        self.source.write_text(CLIENT.replace("HEADER", "linux-sandbox-api.h"), encoding="utf-8")
+        run("cc", f"-I{self.prefix}/include", self.source, self.library / "libmini-sandbox.a",
+            "-lstdc++", "-lpthread", "-o", self.work / "client")
+        self.assert_runs(self.work / "client")
+
+    def test_with_find_package(self):
+        (self.work / "CMakeLists.txt").write_text(PROJECT, encoding="utf-8")
+        run("cmake", "-S", self.work, "-B", self.work / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}")
+        run("cmake", "--build", self.work / "build")
+        for kind in ("mini_sandbox", "mini_sandbox_static"):
+            self.assert_runs(self.work / "build" / f"with_{kind}")
+
+
+class Examples(LibraryTest):
+    """Of docs/capi.md: each program is followed by what it prints."""
+
+    def test_print_what_the_document_says(self):
+        text = (REPOSITORY / "docs/capi.md").read_text(encoding="utf-8")
+        blocks = re.findall(r"^```(c|text)\n(.*?)^```$", text, re.M | re.S)
+        self.assertEqual([kind for kind, _ in blocks], ["c", "text"] * 2)
+        for (_, program), (_, expected) in zip(blocks[::2], blocks[1::2]):
+            self.source.write_text(program, encoding="utf-8")
+            run("cc", "-std=c99", "-Wall", "-Wextra", f"-I{self.prefix}/include", self.source,
+                self.library / "libmini-sandbox.a", "-lstdc++", "-lpthread",
+                "-o", self.work / "example")
+            if os.geteuid() == 0:
+                # Root's /usr is an overlay; the document speaks of ordinary users.
+                os.chown(self.work, 65534, 65534)
+                self.place.chmod(0o755)
+                as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            else:
+                as_user = []
+            done = run(*as_user, self.work / "example", check=False, cwd=self.work)
+            self.assertEqual(done.stdout, expected, done)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    BUILD = os.path.abspath(sys.argv[1])
+    unittest.main(argv=sys.argv[:1])
