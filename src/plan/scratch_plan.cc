@@ -16,7 +16,8 @@ namespace {
 constexpr const char* kDisk = "disk";
 
 Status Refuse(const MountDraft& draft, std::string_view why) {
-  return InvalidArgument(Stage::kArguments, StrCat("-d ", *draft.policy.scratch_directory, why));
+  return InvalidArgument(Stage::kArguments,
+                         StrCat("-d ", EscapeForTerminal(*draft.policy.scratch_directory), why));
 }
 
 }  // namespace
@@ -25,7 +26,10 @@ Status CheckScratchDirectory(const MountDraft& draft) {
   if (!draft.policy.scratch_directory) return OkStatus();
   const PathFact& fact = draft.Fact(*draft.policy.scratch_directory);
   if (fact.kind != PathKind::kDirectory || fact.canonical.empty()) {
-    return Refuse(draft, ": not a directory that exists");
+    const bool is_missing = fact.kind == PathKind::kMissing;
+    return Status(is_missing ? StatusCode::kNotFound : StatusCode::kInvalidArgument, Stage::kPlan,
+                  StrCat("-d ", EscapeForTerminal(*draft.policy.scratch_directory),
+                         ": not a directory that exists"));
   }
   for (const std::string_view kernels : {"/proc", "/sys"}) {
     if (IsSameOrBelow(fact.canonical, kernels)) return Refuse(draft, " is not on a disk");
