@@ -40,15 +40,24 @@ Step WriteIdMaps(const FrozenPlan& plan) {
   return Done();
 }
 
-// Nothing of the caller stays open but stdin, stdout and stderr, and the control socket as 3.
-Step CloseDescriptors(Control& control) {
-  constexpr int kControl = 3;
-  if (control.fd() != kControl) {
-    if (dup3(control.fd(), kControl, O_CLOEXEC) < 0) return FailedAt(ChildStage::kStart);
-    control.MoveTo(kControl);
+// Nothing of the caller stays open but stdin, stdout and stderr, the control socket as 3 and, if
+// there is one, `program` as 4; -1 when it cannot be kept.
+Step CloseDescriptors(Control& control, int& program) {
+  constexpr int kProgram = kInitsControl + 1;
+  const int kept = program < 0 ? -1 : fcntl(program, F_DUPFD_CLOEXEC, kProgram + 1);
+  if (control.fd() != kInitsControl) {
+    if (dup3(control.fd(), kInitsControl, O_CLOEXEC) < 0) return FailedAt(ChildStage::kStart);
+    control.MoveTo(kInitsControl);
   }
-  if (close_range(kControl + 1, ~0u, 0) != 0) return FailedAt(ChildStage::kStart);
+  program = kept < 0 ? -1 : dup3(kept, kProgram, O_CLOEXEC);
+  const unsigned first = program < 0 ? kProgram : kProgram + 1;
+  if (close_range(first, ~0u, 0) != 0) return FailedAt(ChildStage::kStart);
   return Done();
+}
+
+Step CloseDescriptors(Control& control) {
+  int none = -1;
+  return CloseDescriptors(control, none);
 }
 
 // The caller keeps its own descriptors, so that of ours nothing may stay.
@@ -110,7 +119,6 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
     limit.Restore();
     MINI_STEP(DropPrivileges(plan));
     started = StartCaller(control, file_mode_mask);
-    if (started.step.ok() && started.pid > 0) return CloseDescriptors(control);
     return started.step;
   }
   MINI_STEP(CloseDescriptors(control));
@@ -138,8 +146,17 @@ void RunChild(const ChildArguments& arguments) {
     control.ReportFailure(step);
     _exit(1);
   }
-  if (started.pid == 0) return;
-  if (arguments.payload == Payload::kCaller) control.ReportReady();
+  if (arguments.payload == Payload::kCaller) {
+    if (started.pid == 0) return;
+    int program = arguments.init_program;
+    const Step closed = CloseDescriptors(control, program);
+    if (!closed.ok()) {
+      control.ReportFailure(closed);
+      _exit(1);
+    }
+    ExecuteInit(program, started.pid, *arguments.plan);
+    control.ReportReady();
+  }
   // The command owns the standard streams now; init would keep a pipe's reader waiting. The
   // command's own terminal stays open until the end, so that it is not hung up before.
   close_range(arguments.plan->session == FrozenSession::kOwnWithTerminal ? 1 : 0, 2, 0);

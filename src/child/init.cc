@@ -16,11 +16,13 @@
 #include "child/init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -146,13 +148,20 @@ StartedProcess StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
   return {arguments.step, pid};
 }
 
+namespace {
+
+constexpr const char* kInitName = "mini-sandbox";  // sys/clone.cc looks for it
+constexpr const char* kInitWord = "--init";
+
+}  // namespace
+
 StartedProcess StartCaller(const Control& control, mode_t file_mode_mask) {
   // Not fork(3): its handlers have run once, for the copy that this process is of the caller. Not
   // the bare system call either, as the C library has to learn the new process's id.
   const pid_t pid = _Fork();
   if (pid < 0) return {FailedAt(ChildStage::kFork)};
   if (pid > 0) {
-    (void)prctl(PR_SET_NAME, "mini-sandbox", 0, 0, 0);  // sys/clone.cc looks for it
+    (void)prctl(PR_SET_NAME, kInitName, 0, 0, 0);
     struct sigaction action = {};
     action.sa_handler = SIG_DFL;
     (void)sigaction(SIGCHLD, &action, nullptr);
@@ -165,6 +174,40 @@ StartedProcess StartCaller(const Control& control, mode_t file_mode_mask) {
   if (!control.WaitForGo()) _exit(1);
   close(control.fd());
   return {{}, 0};
+}
+
+void ExecuteInit(int program, pid_t caller, const FrozenPlan& plan) {
+  if (program < 0 || fcntl(kInitsControl, F_SETFD, 0) != 0) return;
+  char digits[12];
+  char* first = digits + sizeof digits - 1;
+  *first = '\0';
+  for (pid_t left = caller; left > 0; left /= 10) *--first = static_cast<char>('0' + left % 10);
+  const char* argv[] = {kInitName, kInitWord, first, plan.scratch_view, nullptr};
+  const char* no_environment[] = {nullptr};
+  syscall(SYS_execveat, program, "", argv, no_environment, AT_EMPTY_PATH);
+  close(program);
+  (void)fcntl(kInitsControl, F_SETFD, FD_CLOEXEC);
+}
+
+bool IsInitProgram(int argc, const char* const* argv) {
+  return argc == 4 && strcmp(argv[1], kInitWord) == 0;
+}
+
+void RunInitProgram(const char* const* argv) {
+  pid_t caller = 0;
+  for (const char* digit = argv[2]; *digit >= '0' && *digit <= '9'; ++digit) {
+    caller = caller * 10 + (*digit - '0');
+  }
+  // The caller's copy, which has this process's user id, does not run before the report.
+  if (getpid() != 1 || caller <= 1 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) _exit(1);
+  (void)prctl(PR_SET_NAME, kInitName, 0, 0, 0);
+  (void)fcntl(kInitsControl, F_SETFD, FD_CLOEXEC);
+  const Control control(kInitsControl);
+  control.ReportReady();
+  close_range(0, 2, 0);
+  FrozenPlan plan = {};
+  plan.scratch_view = argv[3];
+  RunInit(plan, caller, control);
 }
 
 void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {

@@ -30,6 +30,18 @@ StartedProcess StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
 // children is undone.
 StartedProcess StartCaller(const Control& control, mode_t file_mode_mask);
 
+// The descriptor that a process 1 has its control socket as.
+inline constexpr int kInitsControl = 3;
+
+// Becomes init by exec of `program`, which calls RunInitProgram(): a copy of the caller would keep
+// its memory as it is now for as long as the sandbox lives. Returns where that fails: then the copy
+// is init, which is no weaker. `program` -1: there is none.
+void ExecuteInit(int program, pid_t caller, const FrozenPlan& plan);
+// The arguments of that program, its name included; false when they are none of those.
+bool IsInitProgram(int argc, const char* const* argv);
+// Gives up what exec has given back, says that all is ready, and is init.
+[[noreturn]] void RunInitProgram(const char* const* argv);
+
 // Reaps everything, passes signals from outside on to `command` (those of a terminal to its process
 // group, when it has a session of its own), and when that ends, ends all the rest, reports its
 // status and exits. All signals are blocked on entry.

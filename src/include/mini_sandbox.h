@@ -130,7 +130,7 @@ MINI_SANDBOX_API int mini_sandbox_enable_log(const char* path);
  *   before what confined code should not have: a descriptor of a directory leads out, that of a
  *   socket to its peer.
  * - it has a new process id; timers, file locks of fcntl() and other things that fork() does not
- *   pass on are gone.
+ *   pass on are gone. Children that the caller has started before stay where they are, outside.
  * - what it, or what it starts, has left running when it ends is ended with it.
  * - exit() runs the handlers of atexit() and writes the buffers, once.
  *

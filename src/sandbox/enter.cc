@@ -183,8 +183,8 @@ void MakeInit(const Preparation& made, const int (&birth)[2]) {
                               clone.pid > 0 ? 1 : 0);
     _exit(0);
   }
-  child::RunChild(
-      {&frozen, made.control.child.get(), made.control.supervisor.get(), child::Payload::kCaller});
+  child::RunChild({&frozen, made.control.child.get(), made.control.supervisor.get(),
+                   child::Payload::kCaller, made.program.get()});
   CloseOurs(made, birth);
 }
 

@@ -304,6 +304,17 @@ static void wait_for_end(const char* unused) {
   pause();
 }
 
+static void print_init(const char* unused) {
+  (void)unused;
+  enter_default();
+  char arguments[256] = "";
+  FILE* file = fopen("/proc/1/cmdline", "r");
+  if (file == NULL || fread(arguments, 1, sizeof arguments - 1, file) == 0) exit(97);
+  printf("init: %s\nits memory: %s\nits program: %s\n", arguments,
+         open("/proc/1/mem", O_RDONLY) < 0 ? strerror(errno) : "readable",
+         readlink("/proc/1/exe", arguments, sizeof arguments) < 0 ? strerror(errno) : "readable");
+}
+
 /* --- Confinement --- */
 
 static void attempt(const char* what, const char* path, int flags) {
@@ -416,6 +427,7 @@ static const struct scenario {
     {"output_file", output_file},
     {"parents", parents},
     {"plain", plain},
+    {"print_init", print_init},
     {"reap_children", reap_children},
     {"shared_network", shared_network},
     {"signals", signals},

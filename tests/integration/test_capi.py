@@ -180,6 +180,11 @@ class TheSupervisor(ClientTest):
             self.assertNotIn(self.client, maps.read())
         self.assertEqual(os.readlink(f"/proc/{process.pid}/cwd"), "/")
 
+    def test_has_an_init_that_is_a_program_of_its_own_and_closed_to_the_caller(self):
+        said, outcome = self.scenario("print_init")
+        self.assertEqual(said, {"init": "mini-sandbox", "its memory": "Permission denied",
+                                "its program": "Permission denied"}, outcome)
+
     def test_takes_the_sandbox_with_it_when_it_is_killed(self):
         process = self.start_scenario("wait_for_end")
         self.assertEqual(process.stdout.readline(), b"ready\n")
