@@ -65,6 +65,42 @@ static void threads(const char* unused) {
   printf("threads inside: work\n");
 }
 
+/* --- Locks: of the allocator and of stdio, held by other threads most of the time --- */
+
+static void* hold_locks(void* stream) {
+  for (;;) {
+    void* block = malloc(100 * 1000);
+    memset(block, 1, 1000);
+    fprintf(stream, "%p\n", block);
+    free(block);
+  }
+  return NULL;
+}
+
+static volatile int prepared;
+static volatile int continued;
+static void count_prepare(void) { ++prepared; }
+static void count_child(void) { ++continued; }
+
+static void locks(const char* unused) {
+  (void)unused;
+  FILE* stream = fopen("/dev/null", "w");
+  pthread_atfork(count_prepare, NULL, count_child);
+  for (int i = 0; i < 4; ++i) {
+    pthread_t thread;
+    if (stream == NULL || pthread_create(&thread, NULL, hold_locks, stream) != 0) exit(97);
+  }
+  usleep(1000);
+  enter_default();
+  for (int i = 0; i < 1000; ++i) {
+    void* block = malloc(1000 * 100);
+    fprintf(stream, "%p\n", block);
+    free(block);
+  }
+  fclose(stream);
+  printf("locks: free\nfork handlers: %d %d\n", prepared, continued);
+}
+
 static void* start_in_thread(void* unused) {
   (void)unused;
   enter_default();
@@ -422,6 +458,7 @@ static const struct scenario {
     {"handlers", handlers},
     {"ignore_children", ignore_children},
     {"leave_a_child", leave_a_child},
+    {"locks", locks},
     {"logged", logged},
     {"nested", nested},
     {"output_file", output_file},

@@ -56,6 +56,11 @@ class TheRestOfTheProgram(ClientTest):
         said, _ = self.scenario("from_a_thread", code=7)
         self.assertEqual(said, {"inside": "1"})
 
+    def test_finds_no_lock_of_the_c_library_held_and_fork_handlers_run_once(self):
+        for _ in range(5):
+            said, outcome = self.scenario("locks")
+            self.assertEqual(said, {"locks": "free", "fork handlers": "1 1"}, outcome)
+
     def test_runs_handlers_and_writes_buffers_once(self):
         _, outcome = self.scenario("handlers")
         self.assertEqual(outcome.out, "buffered before\ninside\nhandler\n", outcome)
