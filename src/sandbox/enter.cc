@@ -97,6 +97,18 @@ Status OpenLog(const EnterRequest& request, Preparation& preparation) {
   return OkStatus();
 }
 
+Status WriteError(int error) {
+  Status status = SystemError(Stage::kProbe, error, "write the supervisor to memory");
+  if (error != EFBIG) return status;
+  // The signal that came with it (setrlimit(2)) is dealt with: it would end the caller later.
+  sigset_t too_large;
+  sigemptyset(&too_large);
+  sigaddset(&too_large, SIGXFSZ);
+  const timespec none = {};
+  (void)sigtimedwait(&too_large, nullptr, &none);
+  return std::move(status).WithHint("the limit on file sizes (ulimit -f) is below a megabyte");
+}
+
 // A file without a name, so that nothing on disk has to be found, trusted or kept.
 Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
   int file = memfd_create("mini-sandbox", MFD_CLOEXEC | MFD_EXEC);
@@ -115,7 +127,7 @@ Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
   while (!image.empty()) {
     const ssize_t count = write(program.get(), image.data(), image.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return SystemError(Stage::kProbe, errno, "write the supervisor");
+    if (count <= 0) return WriteError(errno);
     image = image.subspan(static_cast<size_t>(count));
   }
   return program;
@@ -285,7 +297,9 @@ Status EnterSandbox(EnterRequest request) {
   MINI_RETURN_IF_ERROR(Prepare(request, blocked.original(), *made));
   const Result<Side> side = EnterPrepared(*made);
   if (side.ok()) {
-    (void)made.release();  // inside: see CloseOurs()
+    // Inside: see CloseOurs(). Still referred to, for those who look for leaks.
+    [[maybe_unused]] static const Preparation* volatile left;
+    left = made.release();
     return OkStatus();
   }
   if (made->log) made->log->Write("outcome", side.status().ToString());

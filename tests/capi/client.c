@@ -211,6 +211,14 @@ static void fail_in_the_child(const char* unused) {
   fail_and_go_on("descriptors");
 }
 
+/* The limit holds for the file in memory that the supervisor is executed from, too. */
+static void fail_at_the_file(const char* unused) {
+  (void)unused;
+  const struct rlimit small = {500 * 1000, 500 * 1000};
+  if (mini_sandbox_setup_default() != 0 || setrlimit(RLIMIT_FSIZE, &small) != 0) exit(98);
+  fail_and_go_on("file size");
+}
+
 /* All is set up, and the last step is refused: to become the supervisor. */
 static void fail_at_exec(const char* unused) {
   (void)unused;
@@ -451,6 +459,7 @@ static const struct scenario {
     {"die_by", die_by},
     {"exit_with", exit_with},
     {"fail_at_exec", fail_at_exec},
+    {"fail_at_the_file", fail_at_the_file},
     {"fail_in_the_child", fail_in_the_child},
     {"fail_in_the_plan", fail_in_the_plan},
     {"fail_then_succeed", fail_then_succeed},

@@ -125,6 +125,11 @@ class Programs(LibraryTest):
             self.library / "libmini-sandbox.a", "-lpthread", "-o", self.work / "client")
         self.assert_runs(self.work / "client")
 
+    def test_under_address_sanitizer_without_a_leak(self):
+        run("cc", "-g", "-fsanitize=address", f"-I{self.prefix}/include", self.source,
+            self.library / "libmini-sandbox.a", "-lstdc++", "-lpthread", "-o", self.work / "client")
+        self.assert_runs(self.work / "client")
+
     def test_in_c_with_the_archive_by_name_and_the_old_header(self):
         self.source.write_text(CLIENT.replace("HEADER", "linux-sandbox-api.h"), encoding="utf-8")
         run("cc", f"-I{self.prefix}/include", self.source, self.library / "libmini-sandbox.a",

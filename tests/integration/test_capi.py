@@ -232,6 +232,11 @@ class AFailedStart(ClientTest):
         self.assertEqual(said["descriptors"], str(SYSTEM_ERROR))
         self.assertIn("EMFILE", message)
 
+    def test_that_has_no_room_for_the_supervisor(self):
+        said, message = self.fails("fail_at_the_file")
+        self.assertEqual(said["file size"], str(SYSTEM_ERROR))
+        self.assertIn("ulimit -f", message)
+
     def test_that_breaks_off_at_the_last_step(self):
         said, message = self.fails("fail_at_exec")
         self.assertEqual(said["exec"], str(SYSTEM_ERROR))
