@@ -37,8 +37,10 @@ void LeaveCaller(Handover handover) {
     (void)fcntl(*descriptor, F_SETFD, FD_CLOEXEC);
     kept.push_back(*descriptor);
   }
-  // Where there is no /dev/null the streams stay: they are the sandbox's anyway.
-  (void)KeepOnlyDescriptors({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, std::move(kept));
+  // Where there is no /dev/null the streams are closed: nothing is opened here afterwards.
+  if (!KeepOnlyDescriptors({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, kept)) {
+    (void)KeepOnlyDescriptors({}, std::move(kept));
+  }
   // exec(2) leaves ignored what was ignored: such a signal would not come here to be passed on, and
   // of ended children nobody would learn.
   for (int signal = 1; signal <= SIGRTMAX; ++signal) (void)::signal(signal, SIG_DFL);

@@ -8,17 +8,21 @@
 #include "base/unique_fd.h"
 
 namespace mini {
+namespace {
 
-bool KeepOnlyDescriptors(const std::vector<int>& streams, std::vector<int> kept) {
+bool MakeNull(const std::vector<int>& streams) {
   UniqueFd lowest(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!lowest) return false;
-  UniqueFd null(fcntl(lowest.get(), F_DUPFD_CLOEXEC, 3));  // not one of the streams
+  const UniqueFd null(fcntl(lowest.get(), F_DUPFD_CLOEXEC, 3));  // not one of the streams
   lowest.reset();
-  if (!null) return false;
-  for (const int stream : streams) {
-    if (dup2(null.get(), stream) < 0) return false;
-  }
-  null.reset();
+  return null && std::all_of(streams.begin(), streams.end(),
+                             [&](int stream) { return dup2(null.get(), stream) >= 0; });
+}
+
+}  // namespace
+
+bool KeepOnlyDescriptors(const std::vector<int>& streams, std::vector<int> kept) {
+  if (!streams.empty() && !MakeNull(streams)) return false;
   kept.insert(kept.end(), streams.begin(), streams.end());
   std::sort(kept.begin(), kept.end());
   unsigned next = 0;
