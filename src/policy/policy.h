@@ -162,6 +162,7 @@ class PolicyBuilder {
   Policy policy_;
   bool mode_set_ = false;
   bool network_set_ = false;
+  int allow_count_ = 0;  // of AddRule()
 };
 
 }  // namespace mini

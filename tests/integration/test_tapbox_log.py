@@ -67,7 +67,7 @@ class Log(LogTest):
         self.assertEqual(sum(entry.get("repeated", 1) for entry in verdicts), 3)
         for entry in verdicts:
             self.assertEqual((entry["verdict"], entry["address"], entry["port"], entry["remedy"]),
-                             ("refused", "203.0.113.9", 80, "203.0.113.9"))
+                             ("refused", "203.0.113.9", 80, "203.0.113.9:80"))
 
     def test_is_for_its_owner_alone_and_goes_on_where_the_last_run_ended(self):
         for _ in range(2):
@@ -172,7 +172,7 @@ class FullDisk(LogTest):
 @harness.as_root_too
 class Summary(LogTest):
     LINE = ("mini-tapbox: refused tcp 203.0.113.9:80, 3 times: no rule names it; "
-            "to allow it: --allow 203.0.113.9")
+            "to allow it: --allow 203.0.113.9:80")
 
     def test_tells_each_distinct_refusal_once_after_all_output(self):
         outcome = self.tapbox_shell(f"{REFUSED}; echo last of the command >&2")

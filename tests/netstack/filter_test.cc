@@ -444,14 +444,16 @@ TEST(Filter, ReportsEachRefusalOnce) {
   EXPECT_EQ(gate.refusals[0].ToString(),
             "refused name b.example: no rule names it; to allow it: --allow b.example");
   EXPECT_EQ(gate.refusals[1].ToString(),
-            "refused tcp 192.0.2.7:80: no rule names it; to allow it: --allow 192.0.2.7");
+            "refused tcp 192.0.2.7:80: no rule names it; to allow it: --allow 192.0.2.7:80");
+  EXPECT_EQ(gate.refusals[3].ToString(),
+            "refused udp 192.0.2.7:80: no rule names it; to allow it: --allow udp/192.0.2.7:80");
 }
 
 TEST(Filter, SaysThatALineClosesAllElseInOpenMode) {
   Gate open(std::nullopt);
   (void)open.Tcp("10.0.0.1", 80);
   ASSERT_EQ(open.refusals.size(), 1u);
-  EXPECT_NE(open.refusals[0].ToString().find("; to allow it and nothing else: --allow 10.0.0.1"),
+  EXPECT_NE(open.refusals[0].ToString().find("; to allow it and nothing else: --allow 10.0.0.1:80"),
             std::string::npos)
       << open.refusals[0].ToString();
 }
@@ -486,12 +488,28 @@ TEST(Filter, AnAddressLeftOutOfAnAnswerIsReported) {
             "protected range; to allow it: --allow 0.0.0.0");
 }
 
-TEST(Filter, RemediesNeedNoQuotingInAShell) {
+TEST(Filter, ARemedyIsAWordOfAShell) {
   Gate gate("a.example\n");
   (void)gate.Tcp("2001:db8::7", 443);
   EXPECT_EQ(gate.refusals.at(0).ToString(),
             "refused tcp [2001:db8::7]:443: no rule names it; to allow it: --allow "
-            "2001:db8::7");
+            "'[2001:db8::7]:443'");
+  EXPECT_EQ(gate.refusals.at(0).remedy, "[2001:db8::7]:443");
+}
+
+// What the line opens besides what was refused is nothing (but for TCP the same port of UDP).
+TEST(Filter, ARemedyOpensNoMoreThanWasRefused) {
+  Gate gate("a.example:443\n");
+  gate.Answer("a.example", {"192.0.2.8"});
+  (void)gate.Tcp("192.0.2.7", 443);
+  (void)gate.Udp("192.0.2.7", 53);
+  (void)gate.Udp("192.0.2.8", 123);
+  (void)gate.Ping("192.0.2.7");
+  (void)gate.Tcp("169.254.169.254", 80);
+  std::string remedies;
+  for (const RefusalEvent& event : gate.refusals) remedies += event.remedy + " ";
+  EXPECT_EQ(remedies,
+            "192.0.2.7:443 udp/192.0.2.7:53 udp/a.example:123 icmp/192.0.2.7 169.254.169.254:80 ");
 }
 
 // Whatever is refused without "!": adding the line that the event offers allows it.
@@ -642,7 +660,7 @@ TEST(ServerNames, ThatAreNoneAreRefused) {
   ASSERT_EQ(gate.refusals.size(), 1u);
   EXPECT_EQ(gate.refusals[0].ToString(),
             "refused tcp 192.0.2.7:443 (a.example): which server it means cannot be read; to allow "
-            "it: --allow 192.0.2.7");
+            "it: --allow 192.0.2.7:443");
 }
 
 TEST(ServerNames, AnAddressIsNoNameUnlessItIsAnother) {
@@ -676,7 +694,7 @@ TEST(ServerNames, MissingOnesAreNotedOnceOrStrictlyRefused) {
   ASSERT_EQ(strict.refusals.size(), 1u);
   EXPECT_EQ(strict.refusals[0].ToString(),
             "refused tcp 192.0.2.7:22 (a.example): it does not say which server it means "
-            "(--strict-names); to allow it: --allow 192.0.2.7");
+            "(--strict-names); to allow it: --allow 192.0.2.7:22");
   EXPECT_TRUE(strict.unnamed.empty());
 }
 

@@ -350,7 +350,7 @@ TEST_F(ServerNameFlow, StrictlyAnotherProtocolIsReset) {
   Open(Names::kStrict);
   client_->Write(BytesOf("hello, who are you\n"));
   ExpectRefused(
-      "does not say which server it means (--strict-names); to allow it: --allow 127.0.0.1");
+      "does not say which server it means (--strict-names); to allow it: --allow 127.0.0.1:");
 }
 
 TEST_F(ServerNameFlow, StrictlyAServerThatSpeaksFirstIsReset) {

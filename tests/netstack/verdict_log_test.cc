@@ -84,7 +84,7 @@ TEST_F(VerdictLogTest, SaysOfARefusedFlowWhatItWasWhyAndWhatWouldAllowIt) {
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0], json::parse(R"({"time":"2026-11-22T04:56:00.123Z","pid":77,
       "event":"verdict","verdict":"refused","subject":"flow","protocol":"tcp",
-      "address":"203.0.113.5","port":80,"reason":"no rule names it","remedy":"203.0.113.5"})"));
+      "address":"203.0.113.5","port":80,"reason":"no rule names it","remedy":"203.0.113.5:80"})"));
 }
 
 TEST_F(VerdictLogTest, NamesTheRuleThatDecidedAndWhereItStands) {
@@ -250,7 +250,8 @@ TEST(Summary, CountsEachDistinctRefusalInTheOrderOfTheFirst) {
   EXPECT_EQ(SummaryLines(filter.refusals(), std::nullopt),
             (std::vector<std::string>{
                 "refused name b.example, 3 times: no rule names it; to allow it: --allow b.example",
-                "refused udp 203.0.113.5:7: no rule names it; to allow it: --allow 203.0.113.5",
+                "refused udp 203.0.113.5:7: no rule names it; to allow it: --allow "
+                "udp/203.0.113.5:7",
                 "refused name a.example, 2 times: no rule names it; to allow it: --allow "
                 "a.example"}));
 }
