@@ -85,7 +85,8 @@ struct Filter::State {
 
   // Tells whoever listens of a verdict.
   void TellName(std::string_view name, const Verdict& verdict);
-  void TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict,
+                Room room = Room::kThere);
   void TellServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict);
   void TellAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
   void Tell(VerdictEvent event, const Verdict& verdict);
@@ -259,7 +260,10 @@ void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
   event.rule = verdict.rule;
   if (options.observer) options.observer->OnVerdict(event);
   if (verdict.allowed || (!options.on_refusal && !options.counts_refusals)) return;
-  std::string key = SubjectKey(event);
+  // What found no room is one matter, wherever it was to go.
+  std::string key = event.reason != Reason::kNoRoom
+                        ? SubjectKey(event)
+                        : StrCat("room ", ProtocolName(event.protocol), " ", event.published);
   if (options.counts_refusals) Count(key, event);
   if (options.on_refusal && IsNews(std::move(key))) options.on_refusal(Explain(event));
 }
@@ -291,7 +295,8 @@ void Filter::State::TellName(std::string_view name, const Verdict& verdict) {
   Tell(std::move(event), verdict);
 }
 
-void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
+void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict,
+                             Room room) {
   if (verdict.allowed && !options.observer) return;
   VerdictEvent event;
   event.subject = VerdictEvent::Subject::kFlow;
@@ -299,6 +304,7 @@ void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdic
   event.destination = {to.address, protocol == Protocol::kIcmp ? uint16_t{0} : to.port};
   event.name = verdict.name;
   event.flow = verdict.flow;
+  if (room == Room::kAllTaken) event.max_connections = options.max_connections;
   Tell(std::move(event), verdict);
 }
 
@@ -340,15 +346,48 @@ std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now
   return names;
 }
 
-Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now) {
+Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now,
+                          const std::function<Room()>& find_room) {
   Verdict verdict = state_->JudgeFlow(protocol, destination, now);
   // Datagrams show no name: that of QUIC (RFC 9001) is not looked for.
   if (verdict.allowed && verdict.reason == Reason::kPin && protocol == Protocol::kUdp) {
     Verdict unnamed = CheckUnnamed(protocol, destination, now);
     if (!unnamed.allowed) return unnamed;
   }
+  const Room room = verdict.allowed && find_room ? find_room() : Room::kThere;
+  if (room != Room::kThere) {
+    verdict.allowed = false;
+    verdict.reason = Reason::kNoRoom;
+    if (room == Room::kLater) return verdict;
+  }
   if (verdict.allowed) verdict.flow = ++state_->last_flow;
-  state_->TellFlow(protocol, destination, verdict);
+  state_->TellFlow(protocol, destination, verdict, room);
+  return verdict;
+}
+
+void Filter::RefuseWithoutRoom(Protocol protocol, const Endpoint& far_side, Room room,
+                               std::string_view published) {
+  VerdictEvent event;
+  event.protocol = protocol;
+  event.destination = far_side;
+  event.direction = published.empty() ? Direction::kOut : Direction::kIn;
+  event.published = published;
+  if (room == Room::kAllTaken) event.max_connections = state_->options.max_connections;
+  state_->Tell(std::move(event), {false, Reason::kNoRoom, nullptr, {}});
+}
+
+Verdict Filter::AcceptInbound(Protocol protocol, const Endpoint& client,
+                              std::string_view published) {
+  Verdict verdict{true, Reason::kPublished, nullptr, {}};
+  verdict.flow = ++state_->last_flow;
+  if (state_->options.observer == nullptr) return verdict;
+  VerdictEvent event;
+  event.protocol = protocol;
+  event.destination = client;
+  event.direction = Direction::kIn;
+  event.published = published;
+  event.flow = verdict.flow;
+  state_->Tell(std::move(event), verdict);
   return verdict;
 }
 

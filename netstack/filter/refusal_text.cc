@@ -1,5 +1,7 @@
 // What verdicts say to a person: reasons, refusals with the line that would allow them, the
 // summary.
+#include <algorithm>
+
 #include "base/strings.h"
 #include "netstack/filter/filter.h"
 #include "netstack/filter/observer.h"
@@ -77,11 +79,40 @@ std::string_view ReasonText(Reason reason) {
       return "it does not say which server it means (--strict-names)";
     case Reason::kBadServerName:
       return "which server it means cannot be read";
+    case Reason::kPublished:
+      return "the port is published (-p)";
+    case Reason::kNoRoom:
+      return "too many connections at once";
   }
   return "unknown";
 }
 
+std::string MoreConnectionsOption(size_t max_connections) {
+  if (max_connections == 0 || max_connections >= kMostConnections) return "";
+  return StrCat("--max-connections ", std::min(2 * max_connections, kMostConnections));
+}
+
+namespace {
+
+// Many flows to many places, and one reason.
+std::string NoRoomText(const RefusalEvent& refusal, uint64_t times) {
+  const std::string far_side = refusal.protocol == Protocol::kIcmp
+                                   ? refusal.destination.address.ToString()
+                                   : refusal.destination.ToString();
+  std::string text = StrCat("refused ", ProtocolName(refusal.protocol), " ", far_side);
+  if (times > 1) {
+    text = StrCat("refused ", times, " ", ProtocolName(refusal.protocol), " flows, the first ",
+                  refusal.published.empty() ? "to " : "from ", far_side);
+  }
+  if (!refusal.published.empty()) text += StrCat(" to the published port ", refusal.published);
+  text += StrCat(": ", ReasonText(refusal.reason));
+  return refusal.option.empty() ? text : StrCat(text, "; to allow more: ", refusal.option);
+}
+
+}  // namespace
+
 std::string RefusalEvent::ToString(uint64_t times) const {
+  if (reason == Reason::kNoRoom) return NoRoomText(*this, times);
   std::string text = "refused ";
   if (kind == Kind::kName && left_out) {
     text += StrCat("address ", left_out->ToString(), " of ", name);
@@ -134,7 +165,10 @@ std::string SubjectKey(const VerdictEvent& event) {
       break;
   }
   const bool is_server = event.subject == VerdictEvent::Subject::kServerName;
-  std::string key = StrCat(is_server || IsUnnamed(event.reason) ? "server " : "flow ",
+  const bool is_room = event.reason == Reason::kNoRoom;
+  std::string key = StrCat(is_server || IsUnnamed(event.reason) ? "server "
+                           : is_room                            ? "room "
+                                                                : "flow ",
                            ProtocolName(event.protocol), " ", event.destination.address.ToString(),
                            " ", event.destination.port);
   return is_server ? StrCat(key, " ", event.name) : key;
@@ -155,6 +189,11 @@ RefusalEvent Explain(const VerdictEvent& event) {
   } else if (is_flow) {
     refusal.protocol = event.protocol;
     refusal.destination = event.destination;
+  }
+  if (event.reason == Reason::kNoRoom) {
+    refusal.option = MoreConnectionsOption(event.max_connections);
+    refusal.published = std::string(event.published);
+    return refusal;
   }
   if (event.rule && event.rule->action == RuleAction::kRefuse) {
     // No further line helps against "!".

@@ -62,10 +62,10 @@ EchoFlowTable::Flow* EchoFlowTable::OpenFlow(const FlowKey& key,
                                              std::span<const uint8_t> ip_packet) {
   const IpFamily family = key.remote.address.family();
   const IcmpError prohibited = IcmpErrorFor(Unreachable::kProhibited, family);
-  // Before anybody is asked: without room, a flood costs no verdict each.
   Flow* oldest = flows_.size() < kMaxFlows ? nullptr : by_age_.front();
   const bool is_full = oldest != nullptr && loop_.Now() - oldest->last_activity < kEvictable;
-  std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote.address);
+  std::optional<FlowRecord> record =
+      admit_(key.remote.address, is_full ? Room::kOwnBound : Room::kThere);
   if (!record) {
     Refuse(key, ip_packet, prohibited);
     return nullptr;

@@ -60,10 +60,13 @@ struct InboundUdp::Datagram {
   size_t length = 0;
 };
 
-InboundUdp::InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients)
+InboundUdp::InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients,
+                       AcceptInbound accept, RefuseInbound refuse)
     : loop_(loop),
       writer_(writer),
       max_clients_(max_clients),
+      accept_(std::move(accept)),
+      refuse_(std::move(refuse)),
       source_ports_(RandomPort()),
       scratch_(kMaxDatagram) {}
 
@@ -86,6 +89,7 @@ void InboundUdp::OnDatagrams(Service& service) {
     Client* client = ClientOf(service, *datagram);
     if (client == nullptr) continue;
     Touch(*client);
+    client->record.CountIn(datagram->length);
     writer_.WriteDatagram(client->inside.remote, client->inside.sandbox,
                           std::span(scratch_).first(datagram->length));
   }
@@ -137,7 +141,10 @@ InboundUdp::Client* InboundUdp::ClientOf(Service& service, const Datagram& datag
   if (const auto known = by_outside_.find(outside); known != by_outside_.end()) {
     return known->second;
   }
-  if (!MakeRoom()) return nullptr;
+  if (!MakeRoom()) {
+    refuse_(service.port, datagram.client);
+    return nullptr;
+  }
   FlowKey inside{service.server, {service.gateway, 0}};
   const auto source = source_ports_.Next([&](uint16_t candidate) {
     inside.remote.port = candidate;
@@ -152,6 +159,7 @@ InboundUdp::Client* InboundUdp::ClientOf(Service& service, const Datagram& datag
   client.address = datagram.address;
   client.address_length = datagram.address_length;
   client.interface = datagram.interface;
+  client.record = accept_(service.port, datagram.client);
   client.age = by_age_.insert(by_age_.end(), &client);
   by_outside_.emplace(outside, &client);
   clients_.emplace(inside, std::move(created));
@@ -163,6 +171,7 @@ bool InboundUdp::MakeRoom() {
   if (clients_.size() < max_clients_) return true;
   if (by_age_.empty()) return false;
   if (loop_.Now() - by_age_.front()->last_activity < kEvictable) return false;
+  by_age_.front()->record.Note(FlowEnding::kIdle);
   Forget(*by_age_.front());
   return true;
 }
@@ -196,7 +205,9 @@ bool InboundUdp::Input(std::span<const uint8_t> frame, const Packet& packet) {
     control.Add(IPPROTO_IPV6, IPV6_PKTINFO, info);
   }
   // What does not go out is lost, as UDP allows; a client that went away is forgotten when idle.
-  (void)sendmsg(client.service->port.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t sent =
+      sendmsg(client.service->port.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent > 0) client.record.CountOut(static_cast<size_t>(sent));
   return true;
 }
 
@@ -223,7 +234,9 @@ void InboundUdp::ForgetIdle() {
     Client& client = **next++;
     const Duration idle = now - client.last_activity;
     if (idle < kUnansweredTimeout) break;  // the rest was used later
-    if (!client.answered || idle >= kAnsweredTimeout) Forget(client);
+    if (client.answered && idle < kAnsweredTimeout) continue;
+    client.record.Note(FlowEnding::kIdle);
+    Forget(client);
   }
   if (!clients_.empty()) StartTimer();
 }

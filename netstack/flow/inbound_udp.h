@@ -32,7 +32,9 @@ namespace mini::netstack {
 
 class InboundUdp {
  public:
-  InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients);
+  // `refuse` is told of clients that found no room.
+  InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients, AcceptInbound accept,
+             RefuseInbound refuse);
   ~InboundUdp();
   InboundUdp(const InboundUdp&) = delete;
   InboundUdp& operator=(const InboundUdp&) = delete;
@@ -58,6 +60,7 @@ class InboundUdp {
     unsigned interface;
     TimePoint last_activity;
     bool answered = false;
+    FlowRecord record;
     std::list<Client*>::iterator age;
   };
   struct Datagram;
@@ -75,6 +78,8 @@ class InboundUdp {
   EpollLoop& loop_;
   PacketWriter& writer_;
   const size_t max_clients_;
+  const AcceptInbound accept_;
+  const RefuseInbound refuse_;
   std::list<Service> services_;  // clients point to theirs
   std::unordered_map<FlowKey, std::unique_ptr<Client>, FlowKeyHash> clients_;  // by `inside`
   std::unordered_map<FlowKey, Client*, FlowKeyHash> by_outside_;

@@ -120,11 +120,10 @@ UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const
                                            const FlowKey& key) {
   const auto ip_packet = frame.subspan(packet.ip_offset, packet.ip_length);
   const IpFamily family = key.remote.address.family();
-  // Before anybody is asked: without room, a flood costs no verdict each.
   Flow* oldest = flows_.size() < max_flows_ || by_age_.empty() ? nullptr : by_age_.front();
   const bool is_full = flows_.size() >= max_flows_ &&
                        (oldest == nullptr || loop_.Now() - oldest->last_activity < kEvictable);
-  std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote);
+  std::optional<FlowRecord> record = admit_(key.remote, is_full ? Room::kAllTaken : Room::kThere);
   if (!record) {
     Refuse(key, ip_packet, IcmpErrorFor(Unreachable::kProhibited, family));
     return nullptr;

@@ -585,6 +585,48 @@ TEST(Filter, AMappedAddressHasNoRemedy) {
   EXPECT_EQ(gate.refusals.at(0).remedy, "");
 }
 
+// Room is asked for last: nobody makes way for what the rules refuse anyway.
+
+TEST(FilterRoom, IsAskedForWhatTheRulesAllowOnly) {
+  FilterOptions options;
+  options.max_connections = 600'000;
+  Gate gate("192.0.2.7\n", std::move(options));
+  Room room = Room::kThere;
+  int asked = 0;
+  const auto check = [&](std::string_view address) {
+    return gate.filter->CheckFlow(Protocol::kTcp, {Ip(address), 80}, gate.now, [&] {
+      ++asked;
+      return room;
+    });
+  };
+  EXPECT_EQ(check("192.0.2.8").reason, Reason::kNoRule);
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(check("192.0.2.7").flow, 1u);
+  room = Room::kLater;
+  EXPECT_FALSE(check("192.0.2.7").allowed);
+  EXPECT_EQ(gate.refusals.size(), 1u) << "it asks again";
+  room = Room::kAllTaken;
+  EXPECT_EQ(check("192.0.2.7").reason, Reason::kNoRoom);
+  EXPECT_EQ(asked, 3);
+  ASSERT_EQ(gate.refusals.size(), 2u);
+  EXPECT_EQ(gate.refusals[1].ToString(),
+            "refused tcp 192.0.2.7:80: too many connections at once; to allow more: "
+            "--max-connections 1000000");
+}
+
+TEST(FilterRoom, ABoundOfTheStacksOwnHasNoOption) {
+  FilterOptions options;
+  options.max_connections = 10;
+  Gate gate("192.0.2.7\n", std::move(options));
+  EXPECT_FALSE(gate.filter
+                   ->CheckFlow(Protocol::kTcp, {Ip("192.0.2.7"), 80}, gate.now,
+                               [] { return Room::kOwnBound; })
+                   .allowed);
+  EXPECT_EQ(gate.refusals.at(0).ToString(),
+            "refused tcp 192.0.2.7:80: too many connections at once");
+  EXPECT_EQ(MoreConnectionsOption(kMostConnections), "") << "there is no more";
+}
+
 // What a client asks for at an address that a name opened.
 
 TEST(ServerNames, MayBeAnyThatTheRulesAllowForThatPort) {

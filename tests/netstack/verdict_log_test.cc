@@ -83,7 +83,7 @@ TEST_F(VerdictLogTest, SaysOfARefusedFlowWhatItWasWhyAndWhatWouldAllowIt) {
   const auto lines = Lines();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0], json::parse(R"({"time":"2026-11-22T04:56:00.123Z","pid":77,
-      "event":"verdict","verdict":"refused","subject":"flow","protocol":"tcp",
+      "event":"verdict","verdict":"refused","subject":"flow","direction":"out","protocol":"tcp",
       "address":"203.0.113.5","port":80,"reason":"no rule names it","remedy":"203.0.113.5:80"})"));
 }
 
@@ -113,7 +113,7 @@ TEST_F(VerdictLogTest, TiesTheEndOfAFlowToItsVerdict) {
   EXPECT_EQ(lines[0]["flow"], 1);
   EXPECT_EQ(lines[2]["flow"], 2);
   EXPECT_EQ(lines[3], json::parse(R"({"time":"2026-11-22T04:56:00.123Z","pid":77,"event":"close",
-      "flow":2,"protocol":"tcp","address":"192.0.2.7","port":443,"bytes_out":1001,"bytes_in":20,
+      "direction":"out","flow":2,"protocol":"tcp","address":"192.0.2.7","port":443,"bytes_out":1001,"bytes_in":20,
       "duration_ms":1500,"end":"connect-failed","error":"ECONNREFUSED"})"));
 }
 
