@@ -129,7 +129,7 @@ class RunningStack final : public Stack {
     return served.ok() ? logged : served;
   }
   void Stop() override { loop_->Stop(); }
-  const RefusalSummary& refusals() const override { return filter_.refusals(); }
+  RefusalSummary refusals() const override { return filter_.refusals(); }
 
  private:
   TcpFlowTable::Admission AdmitTcp(TcpFlowTable& table, const FlowKey& key) {

@@ -29,18 +29,18 @@
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
 // inside costs output but not memory, and an old refusal can be reported again. For the summary
-// the first kMaxCounted distinct ones are counted, by the same key; the observer hears of each.
+// they are counted by the same key (refusal_counter.h); the observer hears of each.
 #include "netstack/filter/filter.h"
 
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <set>
 
 #include "base/strings.h"
 #include "netstack/filter/address_class.h"
 #include "netstack/filter/observer.h"
 #include "netstack/filter/pin_table.h"
+#include "netstack/filter/refusal_counter.h"
 
 namespace mini::netstack {
 namespace {
@@ -52,9 +52,20 @@ constexpr seconds kMaxPin{3600};
 constexpr seconds kGrace{60};
 constexpr size_t kMaxNamesPerAddress = 256;
 constexpr size_t kMaxReported = 4096;
-constexpr size_t kMaxCounted = 1024;
 
 bool IsRefusal(const Rule& rule) { return rule.action == RuleAction::kRefuse; }
+
+// An allowing rule that stands for all of them: the protocol and ports are the same. Null: none
+// does.
+const Rule* OnlyUse(const std::vector<const Rule*>& rules) {
+  const Rule* only = nullptr;
+  for (const Rule* rule : rules) {
+    if (IsRefusal(*rule)) continue;
+    if (only && (only->protocol != rule->protocol || only->ports != rule->ports)) return nullptr;
+    only = rule;
+  }
+  return only;
+}
 
 // Whether an allowing address rule reaches an address of that class (step 2 above).
 bool Names(const Rule& rule, const ClassifiedAddress& address) {
@@ -68,7 +79,8 @@ struct Filter::State {
   explicit State(FilterOptions given)
       : options(std::move(given)),
         classifier(options.host_addresses, options.leads_to_this_host),
-        pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}) {}
+        pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}),
+        counter(options.search_domains) {}
 
   bool open_mode() const { return !options.rules; }
   // What rules say of the name: about anything, and about one protocol and port.
@@ -90,7 +102,6 @@ struct Filter::State {
   void TellServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict);
   void TellAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
   void Tell(VerdictEvent event, const Verdict& verdict);
-  void Count(const std::string& key, const VerdictEvent& event);
   void ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name);
   // Whether this has to be reported, remembering that it was.
   bool IsNews(std::string key);
@@ -100,8 +111,7 @@ struct Filter::State {
   PinTable pins;
   std::set<std::string> reported;
   std::deque<std::set<std::string>::iterator> report_order;
-  RefusalSummary summary;
-  std::map<std::string, size_t> counted;  // key to index in the summary
+  RefusalCounter counter;
   uint64_t last_flow = 0;
 };
 
@@ -242,17 +252,6 @@ bool Filter::State::IsNews(std::string key) {
   return true;
 }
 
-void Filter::State::Count(const std::string& key, const VerdictEvent& event) {
-  if (const auto known = counted.find(key); known != counted.end()) {
-    ++summary.entries[known->second].times;
-  } else if (summary.entries.size() == kMaxCounted) {
-    ++summary.unlisted;
-  } else {
-    counted.emplace(key, summary.entries.size());
-    summary.entries.push_back({Explain(event)});
-  }
-}
-
 void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
   event.allowed = verdict.allowed;
   event.open_mode = open_mode();
@@ -264,7 +263,7 @@ void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
   std::string key = event.reason != Reason::kNoRoom
                         ? SubjectKey(event)
                         : StrCat("room ", ProtocolName(event.protocol), " ", event.published);
-  if (options.counts_refusals) Count(key, event);
+  if (options.counts_refusals) counter.Count(key, event);
   if (options.on_refusal && IsNews(std::move(key))) options.on_refusal(Explain(event));
 }
 
@@ -313,6 +312,7 @@ void Filter::State::TellAnswer(const std::string& name, const IpAddress& address
   VerdictEvent event;
   event.subject = VerdictEvent::Subject::kAnswer;
   event.name = name;
+  if (!verdict.allowed && !open_mode()) event.name_rule = OnlyUse(options.rules->MatchName(name));
   event.destination.address = address;
   Tell(std::move(event), verdict);
 }
@@ -322,9 +322,12 @@ Filter::~Filter() = default;
 
 Verdict Filter::CheckName(std::string_view name) {
   Verdict verdict = state_->JudgeName(name);
+  if (state_->options.counts_refusals) state_->counter.NoteAsked(name, verdict.allowed);
   state_->TellName(name, verdict);
   return verdict;
 }
+
+bool Filter::AllowsName(std::string_view name) const { return state_->JudgeName(name).allowed; }
 
 Verdict Filter::CheckAlias(std::string_view alias) {
   Verdict verdict = state_->JudgeName(alias);
@@ -460,7 +463,7 @@ std::vector<IpAddress> Filter::AdmitAnswer(std::string_view name,
   return admitted;
 }
 
-const RefusalSummary& Filter::refusals() const { return state_->summary; }
+RefusalSummary Filter::refusals() const { return state_->counter.Summary(); }
 
 void Filter::ExpirePins(TimePoint now) { state_->pins.Expire(now); }
 

@@ -74,7 +74,8 @@ struct RefusalEvent {
   std::string option;          // kNoRoom: what would make room; empty where nothing does
   std::string published;       // kNoRoom: the published port that a client came to; else empty
   bool closes_others = false;  // open mode: with any line at all, everything else is refused
-  std::string refused_by;      // the "!" rule and its place, where one decided
+  std::vector<std::string> searched;  // of a name: what a search list made of it, refused as well
+  std::string refused_by;             // the "!" rule and its place, where one decided
 
   // More than once: "refused name refused.example, 3 times: ...".
   std::string ToString(uint64_t times = 1) const;
@@ -128,7 +129,8 @@ struct FilterOptions {
   bool strict_names = false;
   // Each (protocol, address, port) once.
   std::function<void(const UnnamedEvent&)> on_unnamed;
-  // Normalized. A client that expanded a name of one label by them asks the server for that label.
+  // Normalized. A client that expanded a name of one label by them asks the server for that label;
+  // and the refusals of what clients make of a name by them are summed up with that name's.
   std::vector<std::string> search_domains;
 };
 
@@ -141,6 +143,8 @@ class Filter {
 
   // May this name be resolved? Reports a refusal. `name` normalized.
   Verdict CheckName(std::string_view name);
+  // The same, without a word to anybody.
+  bool AllowsName(std::string_view name) const;
   // `alias` is what an allowed name is another name for (CNAME): allowed unless a "!" rule without
   // protocol and ports refuses it, whatever name led there. Reports a refusal.
   Verdict CheckAlias(std::string_view alias);
@@ -179,7 +183,7 @@ class Filter {
   // The names by which the address is pinned, the most recent first.
   std::vector<std::string> NamesAt(const IpAddress& address, TimePoint now) const;
 
-  const RefusalSummary& refusals() const;
+  RefusalSummary refusals() const;
 
   // Forgets expired pins; cheap, called about once a second.
   void ExpirePins(TimePoint now);

@@ -36,8 +36,9 @@ struct VerdictEvent {
   std::string_view published;             // kIn: the port that it came to
   size_t max_connections = 0;             // kNoRoom, where that many are there; else 0
   Reason reason = Reason::kNoRule;
-  const Rule* rule = nullptr;  // the deciding one, if one did
-  uint64_t flow = 0;           // ties an allowed flow to its end; 0: none
+  const Rule* rule = nullptr;       // the deciding one, if one did
+  const Rule* name_rule = nullptr;  // kAnswer: what allows the name, if all that does is alike
+  uint64_t flow = 0;                // ties an allowed flow to its end; 0: none
 };
 
 // What a refusal says to a person.

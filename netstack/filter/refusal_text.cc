@@ -16,6 +16,18 @@ std::string PortRule(Protocol protocol, std::string_view target, uint16_t port) 
   return protocol == Protocol::kUdp ? StrCat("udp/", rule) : rule;
 }
 
+// What the name's rule allows, of an address.
+std::string AnswerRule(const IpAddress& address, const Rule* name_rule) {
+  Rule rule;
+  rule.kind = TargetKind::kAddress;
+  rule.prefix = {address, static_cast<uint8_t>(8 * address.bytes().size())};
+  if (name_rule != nullptr) {
+    rule.protocol = name_rule->protocol;
+    rule.ports = name_rule->ports;
+  }
+  return rule.ToString();
+}
+
 // An address rule is what opens a way for clients that name no server.
 bool IsUnnamed(Reason reason) {
   return reason == Reason::kNoServerName || reason == Reason::kBadServerName;
@@ -32,7 +44,7 @@ std::string RemedyFor(const VerdictEvent& event) {
       return std::string(event.name);
     case VerdictEvent::Subject::kAnswer:
       return event.reason == Reason::kPrivateRange ? std::string(event.name)
-                                                   : to.address.ToString();
+                                                   : AnswerRule(to.address, event.name_rule);
     case VerdictEvent::Subject::kServerName:
       return PortRule(event.protocol, event.name, to.port);
     case VerdictEvent::Subject::kFlow:
@@ -129,12 +141,17 @@ std::string RefusalEvent::ToString(uint64_t times) const {
     }
   }
   if (times > 1) text += StrCat(", ", times, " times");
+  if (searched.size() == 1) text += StrCat(" (and ", searched[0], " by the search list)");
+  if (searched.size() > 1) text += StrCat(" (and ", searched.size(), " names by the search list)");
   if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
   text += StrCat(": ", ReasonText(reason));
-  if (!remedy.empty()) {
+  // A name of one label is nobody's; what it stands for is below a domain.
+  const bool is_short = !searched.empty() && name.find('.') == std::string::npos;
+  const std::string& line = is_short ? searched[0] : remedy;
+  if (!line.empty()) {
     text += StrCat(
         closes_others ? "; to allow it and nothing else: --allow " : "; to allow it: --allow ",
-        ShellWord(remedy));
+        ShellWord(line));
   }
   return text;
 }

@@ -488,6 +488,14 @@ TEST(Filter, AnAddressLeftOutOfAnAnswerIsReported) {
             "protected range; to allow it: --allow 0.0.0.0");
 }
 
+TEST(Filter, TheRemedyOfAnAddressLeftOutOpensWhatItsNameWasAllowedFor) {
+  Gate gate("a.example:443\nudp/b.example\nc.example:80\nc.example:443\n");
+  for (const char* name : {"a.example", "b.example", "c.example"}) gate.Answer(name, {"fe80::1"});
+  std::string remedies;
+  for (const RefusalEvent& event : gate.refusals) remedies += event.remedy + " ";
+  EXPECT_EQ(remedies, "[fe80::1]:443 udp/fe80::1 fe80::1 ");
+}
+
 TEST(Filter, ARemedyIsAWordOfAShell) {
   Gate gate("a.example\n");
   (void)gate.Tcp("2001:db8::7", 443);
@@ -562,6 +570,8 @@ INSTANTIATE_TEST_SUITE_P(
                     RefusedFlow{"udp/a.example", "a.example", Protocol::kTcp, "192.0.2.7", 80},
                     RefusedFlow{"a.example", "a.example", Protocol::kIcmp, "192.0.2.7", 0},
                     RefusedFlow{"a.example", "a.example", Protocol::kTcp, "169.254.1.1", 80},
+                    RefusedFlow{"a.example:443", "a.example", Protocol::kTcp, "169.254.1.1", 443},
+                    RefusedFlow{"udp/a.example", "a.example", Protocol::kUdp, "fe80::1", 53},
                     RefusedFlow{"*.example\n", "a.example", Protocol::kTcp, "10.0.0.1", 80},
                     RefusedFlow{"*.example\n10.0.0.0/8:443\n", "a.example", Protocol::kTcp,
                                 "10.0.0.1", 80},

@@ -36,9 +36,9 @@ class CheckingStack final : public Stack {
         tcp_(
             *loop_, link_, budget_, TcpLimits(),
             [this](TcpFlowTable& table, const FlowKey& key) {
-              return std::make_unique<HostTcpFlow>(
-                  table, key, FlowRecord(),
-                  std::make_unique<ServerNameCheck>(filter_, budget_, key.remote));
+              auto check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
+              return TcpFlowTable::Admission{
+                  std::make_unique<HostTcpFlow>(table, key, FlowRecord(), std::move(check))};
             },
             [](std::string_view) {}) {
     loop_->SetBatchEnd([this] { tcp_.ServiceFlows(); });
@@ -47,7 +47,7 @@ class CheckingStack final : public Stack {
 
   Status Run() override { return loop_->Run(); }
   void Stop() override { loop_->Stop(); }
-  const RefusalSummary& refusals() const override { return filter_.refusals(); }
+  RefusalSummary refusals() const override { return filter_.refusals(); }
 
  private:
   void ReadFrames() {
