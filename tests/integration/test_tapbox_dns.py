@@ -272,6 +272,31 @@ class Clients(ClientTest):
         self.assertEqual(python, "intranet 198.51.100.10 2001:db8:a::10", outcome)
         self.assert_code(outcome, 0)
         self.assertEqual(self.names_asked_upstream(), {"intranet.lab.example"})
+        self.assertEqual(outcome.verdicts(), [], "nobody asked for intranet.corp.example")
+
+    def test_a_refused_name_is_told_once_whatever_the_search_list_made_of_it(self):
+        conf = f"nameserver {world.DNS_V4}\nsearch corp.example lab.example\n"
+        with self.resolver_file("resolv.conf", conf):
+            outcome = self.tapbox_shell("getent ahosts refused.example; curl -s http://refused/")
+        told = [line.partition("refused name ")[2] for line in outcome.verdicts()]
+        self.assertEqual(len(told), 2, outcome)
+        self.assertRegex(told[0], r"\Arefused.example(, \d+ times)? \(and 2 names by the search "
+                                  r"list\): .*--allow refused.example\Z")
+        self.assertRegex(told[1], r"\Arefused(, \d+ times)? \(and 2 names by the search list\): "
+                                  r".*--allow refused.corp.example\Z")
+
+    def test_the_sandboxs_own_name_is_nobodys_business(self):
+        conf = f"nameserver {world.DNS_V4}\nsearch corp.example\n"
+        script = ("uname -n; getent ahostsv4 $(uname -n) | head -1; getent ahostsv6 $(uname -n); "
+                  "python3 -c 'import socket; print(socket.getfqdn())'; "
+                  "dig +short aaaa $(uname -n)")
+        with self.resolver_file("resolv.conf", conf):
+            outcome = self.tapbox_shell(script)
+        name, address, full = outcome.lines()
+        self.assertTrue(address.startswith("127."), outcome)
+        self.assertEqual(full, name)
+        self.assertEqual(outcome.verdicts(), [])
+        self.assertEqual(self.names_asked_upstream(), set())
 
     def test_ndots_of_the_host(self):
         conf = f"nameserver {world.DNS_V4}\nsearch example\noptions ndots:2 rotate\n"
