@@ -59,11 +59,6 @@ std::string RemedyFor(const VerdictEvent& event) {
   return PortRule(event.protocol, brackets ? StrCat("[", address, "]") : address, to.port);
 }
 
-// As a word of a shell's command line: some take brackets for a pattern.
-std::string ShellWord(const std::string& rule) {
-  return rule.find('[') == std::string::npos ? rule : StrCat("'", rule, "'");
-}
-
 // A remedy is only worth giving when it is a line that the grammar takes.
 std::string ValidOrNothing(std::string line) {
   return RuleSet().AddRule("remedy", line).ok() ? std::move(line) : std::string();
