@@ -3,7 +3,6 @@
 # (mini_targets.cmake). tests/install/hardening.py reads the result off the binaries.
 include(CheckCXXCompilerFlag)
 include(CheckCCompilerFlag)
-include(CheckLinkerFlag)
 
 option(MINI_STATIC "Link the programs as static-pie: one file that runs anywhere" OFF)
 option(MINI_HARDENING "Compile and link with the hardening flags" ON)
@@ -35,15 +34,6 @@ set(_mini_is_pie "$<AND:${_mini_is_pie}>")
 
 add_compile_options(-ffunction-sections -fdata-sections)
 add_link_options(-Wl,--gc-sections)
-
-# Dozens of test programs hold the stack, and lld links each in a quarter of the time. What is
-# released is linked by the linker that the compiler came with.
-if(CMAKE_BUILD_TYPE STREQUAL "Debug")
-  check_linker_flag(CXX -fuse-ld=lld MINI_KNOWS_LLD)
-  if(MINI_KNOWS_LLD)
-    add_link_options(-fuse-ld=lld)
-  endif()
-endif()
 
 # mini_add_flag_if_known(FLAG ...): the flags together, where the compiler knows them.
 function(mini_add_flag_if_known)
