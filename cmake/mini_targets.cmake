@@ -73,7 +73,7 @@ target_compile_options(mini_test_options INTERFACE -O0 -U_FORTIFY_SOURCE)
 if(BUILD_TESTING)
   include(CheckLinkerFlag)
   check_linker_flag(CXX -fuse-ld=lld MINI_KNOWS_LLD)
-  if(MINI_KNOWS_LLD)
+  if(MINI_KNOWS_LLD AND NOT MINI_LTO)  # it does not read what GCC leaves to the linker
     target_link_options(mini_test_options INTERFACE -fuse-ld=lld)
   endif()
 endif()
