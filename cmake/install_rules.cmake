@@ -7,6 +7,10 @@ foreach(program IN ITEMS mini-sandbox mini-tapbox)
   endif()
 endforeach()
 
+set(_mini_doc_dir "${CMAKE_INSTALL_DATAROOTDIR}/doc/mini-sandbox")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${_mini_doc_dir}")
+mini_install_copyrights("${_mini_doc_dir}/licenses")
+
 # A shell finds completions by the name of the program, so each program has its own copy.
 foreach(program IN ITEMS mini-sandbox mini-tapbox)
   install(FILES "${PROJECT_SOURCE_DIR}/docs/man/${program}.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
@@ -21,6 +25,9 @@ install(FILES "${PROJECT_SOURCE_DIR}/completions/_mini-sandbox"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
 
 # The library, for find_package(mini_sandbox), pkg-config and whoever names the files.
+if(NOT TARGET mini_sandbox_shared)
+  return()
+endif()
 install(TARGETS mini_sandbox_shared mini_sandbox_static EXPORT mini_sandbox
   LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
