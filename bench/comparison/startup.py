@@ -1,0 +1,107 @@
+"""How long /bin/true takes to start and end, and how many system calls that is."""
+
+import contextlib
+import os
+import re
+import statistics
+
+from machine import (BenchError, Namespaces, as_user, binary, compile_program, copy_for_user, environment,
+                     make_tun_usable, progress, run)
+from report import Row
+
+TRUE = "/bin/true"
+RULE = "198.51.100.1"
+FLOOR, BUBBLEWRAP, OURS = "namespace floor", "bubblewrap", "mini-sandbox -x"
+
+
+def contenders(directory, work):
+    bwrap = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-all", TRUE]
+    sandbox = copy_for_user(binary("mini-sandbox"), directory)
+    tapbox = copy_for_user(binary("mini-tapbox"), directory)
+    root = work / "root"
+    root.mkdir()
+    # Where programs are, and what they are linked to, in an otherwise empty root.
+    system = ["-M", "/usr"]
+    return {
+        TRUE: [TRUE],
+        FLOOR: [compile_program("namespace_floor", ["bench/namespace_floor.cc"], directory), TRUE],
+        BUBBLEWRAP: bwrap,
+        OURS: [sandbox, "-x", "--", TRUE],
+        "mini-sandbox": [sandbox, "--", TRUE],
+        "mini-sandbox -o -k": [sandbox, "-o", str(root), *system, "-k", str(work), "--", TRUE],
+        "mini-sandbox -h": [sandbox, "-h", str(root), *system, "-w", str(work), "--", TRUE],
+        "mini-tapbox -x --allow": [tapbox, "-x", "--allow", RULE, "--", TRUE],
+    }
+
+
+@contextlib.contextmanager
+def prepared(user, work):
+    """A function that makes a command one of the user's, where /dev/net/tun can be used."""
+    if os.geteuid() != 0:
+        yield lambda command: command
+        return
+    # Of its own as the tun device may have to be made usable, which must not outlive us.
+    place = Namespaces(["--mount"])
+    try:
+        make_tun_usable(place, user)
+        yield lambda command: place.enter(as_user(user, command), work)
+    finally:
+        place.close()
+
+
+def measure(user, directory, work, rounds):
+    """{contender: {"wall_us": samples, "cpu_us": samples, "system_calls": number}}"""
+    commands = contenders(directory, work)
+    options = {"env": environment(user), "cwd": work}
+    with prepared(user, work) as prepare:
+        command = [compile_program("startup_bench", ["bench/startup_bench.cc"], directory), str(rounds), "1"]
+        for index, (name, words) in enumerate(commands.items()):
+            command += ([":::"] if index else []) + [name, *words]
+        progress(f"start-up: {rounds} rounds of {len(commands)}")
+        text = run(prepare(command), **options)
+        samples = {name: {"wall_us": [], "cpu_us": []} for name in commands}
+        for line in text.splitlines():
+            _, name, wall, cpu = line.split("\t")
+            samples[name]["wall_us"].append(int(wall) / 1000)
+            samples[name]["cpu_us"].append(int(cpu) / 1000)
+        progress("start-up: system calls")
+        for name, words in commands.items():
+            samples[name]["system_calls"] = system_calls(prepare, words, directory, options)
+    return samples
+
+
+def system_calls(prepare, command, directory, options):
+    """Of the command and all its descendants; three runs must differ by few for their median to count."""
+    output = directory / "strace"
+    output.touch()
+    output.chmod(0o666)
+    counts = []
+    for _ in range(3):
+        run(prepare(["strace", "-f", "-c", "-o", str(output), *command]), **options)
+        total = re.search(r"^100\.00 .*? (\d+)(?: +\d+)? total$", output.read_text(), re.MULTILINE)
+        if not total:
+            raise BenchError(f"strace gave no total:\n{output.read_text()[-1000:]}")
+        counts.append(int(total[1]))
+    return statistics.median(counts)
+
+
+def quartiles(values):
+    low, _, high = statistics.quantiles(values, n=4)
+    return f"{low:,.0f} to {high:,.0f}"
+
+
+def table(samples):
+    lines = [
+        "### Start-up of /bin/true",
+        "",
+        "| | median, us | quartiles, us | CPU, us | x floor | x bubblewrap | system calls |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    wall = Row("", "us")
+    wall.samples = {name: of_name["wall_us"] for name, of_name in samples.items()}
+    for name, of_name in samples.items():
+        ratios = (f"{statistics.median(wall.ratios(name, reference)):.2f}" for reference in (FLOOR, BUBBLEWRAP))
+        lines.append(f"| {name} | {statistics.median(of_name['wall_us']):,.0f} | {quartiles(of_name['wall_us'])} "
+                     f"| {statistics.median(of_name['cpu_us']):,.0f} | {' | '.join(ratios)} "
+                     f"| {of_name['system_calls']:,.0f} |")
+    return lines

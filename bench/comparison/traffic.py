@@ -1,0 +1,178 @@
+"""What is measured of the network: each part returns rows, with one value of every contender a round."""
+
+import contextlib
+import json
+
+from machine import BenchError, progress
+from network import (CLOSED_PORT, DATAGRAM_PORT, EVERYONE, IPERF_PORT, NETWORK, PEERS, WORLD, WORLD_ADDRESSES, Tapbox,
+                     numbers)
+from report import Rows
+
+HOSTS = ",".join(WORLD_ADDRESSES)
+DENIED = "192.0.2.1"  # named by no rule
+NAMES = 100
+
+
+def rounds_of(network, part, rounds, measures, kinds=EVERYONE, arguments=None):
+    """In each round starts the contenders anew, and calls each measure(rows, contender) with each in turn.
+
+    A peer that fails has no value in this round; we may not fail.
+    """
+    rows = Rows()
+    for rows.round in range(rounds):
+        progress(f"{part}: round {rows.round + 1} of {rounds}")
+        with contextlib.ExitStack() as stack:
+            running = []
+
+            def tried(kind, action):
+                try:
+                    return action()
+                except BenchError as error:
+                    if kind not in PEERS:
+                        raise
+                    progress(f"{part}: goes on without {kind.name} in this round: {error}")
+                    return None
+
+            for kind in kinds:
+                extra = (arguments or {}).get(kind, ())
+                running.append(tried(kind, lambda k=kind, e=extra: stack.enter_context(network.open(k, *e))))
+            for measure in measures:
+                for turn in range(len(kinds)):
+                    index = (rows.round + turn) % len(kinds)
+                    contender = running[index]
+                    if contender and tried(kinds[index], lambda m=measure, c=contender: m(rows, c) or True) is None:
+                        running[index] = None
+    return list(rows.values())
+
+
+# --- TCP streams -------------------------------------------------------------------------------
+
+
+def stream(network, direction, count, seconds):
+    def measure(rows, contender):
+        before = contender.cpu_seconds()
+        command = (f"iperf3 --client {WORLD} --port {IPERF_PORT} --time {seconds} --parallel {count} --json "
+                   f"{'--reverse' if direction == 'in' else ''}")
+        with network.iperf_server():
+            text = contender.tell(command, limit=seconds + 10)
+        found = json.loads(text[text.index("{"):])
+        if "error" in found:
+            raise BenchError(f"{contender.name}: iperf3: {found['error']}")
+        end = found["end"]["sum_received"]
+        label = f"TCP {direction} x{count}"
+        rows.add(contender, label, "Gbit/s", end["bits_per_second"] / 1e9)
+        if contender.carriers:
+            spent = contender.cpu_seconds() - before
+            rows.add(contender, f"{label}: CPU", "s/GB", spent / (end["bytes"] / 1e9), 3)
+    return measure
+
+
+def tcp(network, rounds, seconds):
+    return rounds_of(network, "TCP", rounds, [stream(network, direction, count, seconds)
+                                              for count in (1, 8) for direction in ("out", "in")])
+
+
+# --- UDP ---------------------------------------------------------------------------------------
+
+
+def datagrams(network, direction, size, milliseconds):
+    """As many as arrive while the sender sends as fast as it can."""
+    def out(contender):
+        with network.load_in_world("sink", milliseconds, DATAGRAM_PORT) as sink:
+            contender.load("send", milliseconds, size, WORLD, DATAGRAM_PORT)
+            return numbers(sink.read().decode())
+
+    def inward(contender):
+        with network.load_in_world("source", milliseconds, size, DATAGRAM_PORT):
+            return contender.load("receive", milliseconds, WORLD, DATAGRAM_PORT)
+
+    def measure(rows, contender):
+        figures = (out if direction == "out" else inward)(contender)
+        if not figures["done"]:
+            raise BenchError(f"{contender.name}: no datagram arrived")
+        rows.add(contender, f"UDP {direction}, {size} B", "1000/s", figures["done"] / figures["seconds"] / 1e3, 0)
+    return measure
+
+
+def udp(network, rounds, milliseconds):
+    return rounds_of(network, "UDP", rounds, [datagrams(network, direction, size, milliseconds)
+                                              for direction in ("out", "in") for size in (64, 1400)])
+
+
+# --- connections -------------------------------------------------------------------------------
+
+
+def connects_per_second(contender, threads, milliseconds):
+    figures = contender.load("connect-rate", milliseconds, threads, HOSTS)
+    if figures["failed"] > figures["done"] / 1000:
+        raise BenchError(f"{contender.name}: connections fail: {figures}")
+    return figures["done"] / figures["seconds"]
+
+
+def connections(network, rounds, milliseconds):
+    def rate(threads):
+        return lambda rows, contender: rows.add(contender, f"connect, request, close x{threads}", "1/s",
+                                                connects_per_second(contender, threads, milliseconds), 0)
+
+    def round_trip(rows, contender):
+        rows.add(contender, "request-response p50", "us",
+                 contender.load("round-trips", milliseconds, WORLD)["p50_us"])
+    return rounds_of(network, "connections", rounds, [rate(1), rate(16), round_trip])
+
+
+def write_rules(path, count):
+    """Rules of every kind, as lists have them; the last one lets the world's addresses through."""
+    kinds = (lambda n: f"host{n}.example", lambda n: f"*.zone{n}.example:443",
+             lambda n: f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}",
+             lambda n: f"tcp/172.{16 + (n >> 16 & 15)}.{n >> 8 & 255}.{n & 255}:8000-8010",
+             lambda n: f"2001:db8:{n >> 16:x}:{n & 0xffff:x}::/64")
+    lines = [kinds[number % len(kinds)](number) for number in range(count - 1)]
+    path.write_text("\n".join([*lines, NETWORK, ""]))
+    path.chmod(0o644)
+    return ("-F", str(path))
+
+
+def rules(network, rounds, pairs, milliseconds):
+    """Ratios of the connect rate with 10,000 rules to that with 10, within pairs of runs."""
+    few = write_rules(network.directory / "rules-10", 10)
+    many = write_rules(network.directory / "rules-10000", 10_000)
+    rates = {10: [], 10_000: []}
+    for number in range(rounds):
+        progress(f"rules: round {number + 1} of {rounds}")
+        with network.open(Tapbox, few) as with_few, network.open(Tapbox, many) as with_many:
+            order = [(10, with_few), (10_000, with_many)]
+            for contender in (with_few, with_many):
+                connects_per_second(contender, 16, milliseconds)  # warms up
+            for pair in range(pairs):
+                # Which one is first alternates, so that a drift adds nothing to one side.
+                for count, contender in order if pair % 2 else reversed(order):
+                    rates[count].append(connects_per_second(contender, 16, milliseconds))
+    return rates
+
+
+# --- latency -----------------------------------------------------------------------------------
+
+
+def latency(network, rounds, count):
+    names = network.directory / "rules-names"
+    names.write_text("\n".join([NETWORK, *(f"n{number}.bench.example" for number in range(NAMES)), ""]))
+    names.chmod(0o644)
+
+    def taken(label, *words):
+        def measure(rows, contender):
+            figures = contender.load(*words)
+            if figures["failed"]:
+                raise BenchError(f"{contender.name}: {label}: {figures['failed']} failed")
+            rows.add(contender, f"{label}, p50", "us", figures["p50_us"])
+            rows.add(contender, f"{label}, p99", "us", figures["p99_us"])
+        return measure
+
+    def denied(rows, contender):
+        if isinstance(contender, Tapbox):  # the others deny nothing
+            taken("connect() denied by a rule", "refused", count, DENIED, 80)(rows, contender)
+
+    return rounds_of(network, "latency", rounds,
+                     [taken("DNS, new names", "ask-new", NAMES, WORLD),
+                      taken("DNS, asked before", "ask-again", count, WORLD),
+                      taken("connect() refused by the server", "refused", count, WORLD, CLOSED_PORT), denied],
+                     arguments={Tapbox: (("-F", str(names)),)})
