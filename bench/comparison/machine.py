@@ -13,6 +13,28 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 TUN_MAJOR, TUN_MINOR = 10, 200  # Linux's list of allocated devices: /dev/net/tun
 BUSY = 0.5  # of a load average, above which figures are not to be quoted
+LOGIN = {
+    "SHELL": "/bin/bash",
+    "PWD": "/",
+    "OLDPWD": "/",
+    "SHLVL": "1",
+    "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    "LANG": "C.UTF-8",
+    "EDITOR": "vim",
+    "PAGER": "less",
+    "LESS": "-R",
+    "LS_COLORS": ":".join(f"*.{name}=01;31" for name in ("tar", "tgz", "zip", "gz", "bz2", "xz", "deb", "rpm", "jar")),
+    "HISTSIZE": "10000",
+    "HISTCONTROL": "ignoreboth",
+    "MAIL": "/var/mail/user",
+    "MOTD_SHOWN": "pam",
+    "XDG_SESSION_ID": "1",
+    "XDG_SESSION_TYPE": "tty",
+    "XDG_SESSION_CLASS": "user",
+    "XDG_DATA_DIRS": "/usr/local/share:/usr/share",
+    "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22",
+}
 
 
 class BenchError(Exception):
@@ -54,7 +76,9 @@ def ordinary_user(name):
 
 
 def environment(user):
+    """As a login has it: what a sandbox does with each variable is part of its cost."""
     return {
+        **LOGIN,
         "HOME": user.pw_dir,
         "USER": user.pw_name,
         "LOGNAME": user.pw_name,

@@ -202,6 +202,21 @@ class Contender:
         return sum(int(file.read_text().split()[0]) for pid in self.carriers
                    for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
+    def memory(self):
+        """Resident set of the carriers, in MB (proc(5))."""
+        return self._status("VmRSS")
+
+    def forget_peak(self):
+        for pid in self.carriers:
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5): resets VmHWM
+
+    def peak_memory(self):
+        return self._status("VmHWM")
+
+    def _status(self, field):
+        texts = (Path(f"/proc/{pid}/status").read_text() for pid in self.carriers)
+        return sum(int(re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)[1]) for text in texts) / 1024
+
     def close(self):
         self.stack.close()
 

@@ -11,7 +11,7 @@ from report import Row
 
 TRUE = "/bin/true"
 RULE = "198.51.100.1"
-FLOOR, BUBBLEWRAP, OURS = "namespace floor", "bubblewrap", "mini-sandbox -x"
+FLOOR, BUBBLEWRAP, OURS, TAPBOX = "namespace floor", "bubblewrap", "mini-sandbox -x", "mini-tapbox -x --allow"
 
 
 def contenders(directory, work):
@@ -19,7 +19,7 @@ def contenders(directory, work):
     sandbox = copy_for_user(binary("mini-sandbox"), directory)
     tapbox = copy_for_user(binary("mini-tapbox"), directory)
     root = work / "root"
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     # Where programs are, and what they are linked to, in an otherwise empty root.
     system = ["-M", "/usr"]
     return {
@@ -30,7 +30,7 @@ def contenders(directory, work):
         "mini-sandbox": [sandbox, "--", TRUE],
         "mini-sandbox -o -k": [sandbox, "-o", str(root), *system, "-k", str(work), "--", TRUE],
         "mini-sandbox -h": [sandbox, "-h", str(root), *system, "-w", str(work), "--", TRUE],
-        "mini-tapbox -x --allow": [tapbox, "-x", "--allow", RULE, "--", TRUE],
+        TAPBOX: [tapbox, "-x", "--allow", RULE, "--", TRUE],
     }
 
 
@@ -44,7 +44,7 @@ def prepared(user, work):
     place = Namespaces(["--mount"])
     try:
         make_tun_usable(place, user)
-        yield lambda command: place.enter(as_user(user, command), work)
+        yield lambda command: place.enter(as_user(user, ["setpriv", "--pdeathsig=KILL", *command]), work)
     finally:
         place.close()
 
@@ -83,6 +83,25 @@ def system_calls(prepare, command, directory, options):
             raise BenchError(f"strace gave no total:\n{output.read_text()[-1000:]}")
         counts.append(int(total[1]))
     return statistics.median(counts)
+
+
+def instructions(user, directory, work):
+    """{contender: [number]}: of the command and all its descendants, in user space."""
+    commands = contenders(directory, work)
+    output = {}
+    with prepared(user, work) as prepare:
+        count = compile_program("instruction_count", ["bench/instruction_count.cc"], directory)
+        for name in (TRUE, BUBBLEWRAP, OURS, TAPBOX):
+            progress(f"instructions: {name}")
+            command = prepare([count, *commands[name]])
+            output[name] = int(run(command, env=environment(user), cwd=work).split()[-1])
+    return output
+
+
+def instructions_table(counts):
+    lines = ["### Instructions in user space, start-up of /bin/true included", "",
+             "| | instructions, millions |", "|---|---:|"]
+    return lines + [f"| {name} | {count / 1e6:.2f} |" for name, count in counts.items()]
 
 
 def quartiles(values):

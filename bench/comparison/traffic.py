@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 
 from machine import BenchError, progress
 from network import (CLOSED_PORT, DATAGRAM_PORT, EVERYONE, IPERF_PORT, NETWORK, PEERS, WORLD, WORLD_ADDRESSES, Tapbox,
@@ -176,3 +177,33 @@ def latency(network, rounds, count):
                       taken("DNS, asked before", "ask-again", count, WORLD),
                       taken("connect() refused by the server", "refused", count, WORLD, CLOSED_PORT), denied],
                      arguments={Tapbox: (("-F", str(names)),)})
+
+
+# --- memory ------------------------------------------------------------------------------------
+
+
+def memory(network, rounds, connections, seconds):
+    """Of the processes that carry the packets. Only slirp4netns' and pasta's are nothing else than that."""
+    def idle(rows, contender):
+        rows.add(contender, "idle", "MB", contender.memory())
+
+    def holding(rows, contender):
+        before = contender.memory()
+        held = contender.load("hold", connections, HOSTS)
+        # What the last ones cost shows once their packets are through.
+        time.sleep(0.5)
+        rows.add(contender, f"with {connections:,} idle connections", "MB", contender.memory())
+        rows.add(contender, "each connection", "KB", (contender.memory() - before) * 1024 / connections, 2)
+        contender.tell(f"kill {held['pid']:.0f}")
+
+    def loaded(rows, contender):
+        contender.forget_peak()
+        for direction in ("out", "in"):
+            stream(network, direction, 8, seconds)(Rows(), contender)
+        rows.add(contender, "peak with 8 TCP streams", "MB", contender.peak_memory())
+        time.sleep(0.5)
+        rows.add(contender, "after that", "MB", contender.memory())
+
+    # One after the other in contenders of their own: what the one left would hide what the other needs.
+    return [row for measures in ([idle, holding], [loaded])
+            for row in rounds_of(network, "memory", rounds, measures, kinds=(*PEERS, Tapbox))]
