@@ -72,7 +72,19 @@ def ordinary_user(name):
     try:
         yield pwd.getpwnam(name)
     finally:
-        subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
+        remove_account(name)
+
+
+def remove_account(name):
+    """userdel(8) refuses while the account has processes, and the last ones may be about to end."""
+    for _ in range(50):
+        done = subprocess.run(["userdel", "--remove", name], capture_output=True, text=True, check=False)
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            return
+        time.sleep(0.1)
+    progress(f"the account {name} is left: {done.stderr.strip()}")
 
 
 def environment(user):

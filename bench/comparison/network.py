@@ -10,14 +10,13 @@ import contextlib
 import os
 import re
 import resource
-import select
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 from machine import (BenchError, Namespaces, as_user, binary, compile_program, copy_for_user, environment,
                      make_tun_usable, run)
+from shell import PATIENCE, Shell, numbers, reap
 
 WORLD, HOST = "198.51.100.1", "198.51.100.2"  # documentation addresses, RFC 5737
 WORLD_ADDRESSES = [f"198.51.100.{n}" for n in (1, 3, 4, 5)]
@@ -26,27 +25,13 @@ IPERF_PORT, LOAD_PORT, DATAGRAM_PORT, CLOSED_PORT = 5201, 9100, 5300, 9
 SET_RENO = "echo reno >/proc/sys/net/ipv4/tcp_congestion_control"
 LOAD_SOURCES = [*(f"bench/network_load/{name}.cc" for name in ("connections", "datagrams", "main", "names")),
                 "tests/soak/common.cc", "tests/soak/server.cc"]
-PATIENCE = 30
-
-
-def numbers(line):
-    """{"done": 10.0, ...} of `done=10 ...`."""
-    return {name: float(value) for name, value in re.findall(r"(\w+)=([\d.]+)", line)}
-
-
-def reap(process):
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream:
-            stream.close()
 
 
 class Network:
     """The world with its servers, and the host's side of the link."""
 
     def __init__(self, user, directory, work):
-        self.user, self.work = user, work
+        self.user, self.work, self.env = user, work, environment(user)
         self.stack = contextlib.ExitStack()
         self.tapbox = copy_for_user(binary("mini-tapbox"), directory)
         self.sandbox = copy_for_user(binary("mini-sandbox"), directory)
@@ -123,10 +108,9 @@ class Network:
         return self.in_world(as_user(self.user, ["iperf3", "--server", "--one-off", "--forceflush",
                                                  "--port", IPERF_PORT]))
 
-    def popen(self, command, **streams):
-        """A process of the user's on the host's side, which ends with this one."""
-        command = as_user(self.user, ["setpriv", "--pdeathsig=KILL", *command])
-        return subprocess.Popen(self.host.enter(command, self.work), env=environment(self.user), **streams)
+    def command(self, words):
+        """A command of the user's on the host's side, which ends with this process."""
+        return self.host.enter(as_user(self.user, ["setpriv", "--pdeathsig=KILL", *words]), self.work)
 
     @contextlib.contextmanager
     def open(self, kind, *arguments):
@@ -148,50 +132,15 @@ class Contender:
 
     def __init__(self, network):
         self.network = network
-        self.shell = None
         self.carriers = []  # the processes that carry its packets
         self.stack = contextlib.ExitStack()
-        self._asked = 0
-        self._received = b""
 
     def start(self):
         self.begin_shell(["sh"])
 
     def begin_shell(self, command):
-        self._errors = self.stack.enter_context(tempfile.TemporaryFile())
-        self.shell = self.network.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self._errors)
-        self.stack.callback(reap, self.shell)
-        self.tell("true")
-
-    def fail(self, what):
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace")
-        raise BenchError(f"{self.name}: {what}\n{said[-1000:]}")
-
-    def tell(self, script, limit=PATIENCE):
-        """Runs a script in the shell; what it printed."""
-        self._asked += 1
-        try:
-            self.shell.stdin.write(f"( {script}\n) </dev/null; echo END {self._asked} $?\n".encode())
-            self.shell.stdin.flush()
-        except BrokenPipeError:
-            self.fail("has ended")
-        deadline = time.monotonic() + limit
-        end = re.compile(rf"^END {self._asked} (\d+)\n".encode(), re.MULTILINE)
-        while not (found := end.search(self._received)):
-            readable, _, _ = select.select([self.shell.stdout], [], [], max(0, deadline - time.monotonic()))
-            if not readable:
-                self.fail(f"hangs at: {script}")
-            data = os.read(self.shell.stdout.fileno(), 65536)
-            if not data:
-                self.fail("has ended")
-            self._received += data
-        text = self._received[:found.start()].decode()
-        self._received = self._received[found.end():]
-        if found[1] != b"0":
-            self.fail(f"{script}: exit {found[1].decode()}\n{text[-1000:]}")
-        return text
+        self.shell = self.stack.enter_context(Shell(self.name, self.network.command(command), self.network.env))
+        self.tell = self.shell.tell
 
     def load(self, *words, limit=PATIENCE):
         """The figures that network_load printed."""
@@ -231,12 +180,12 @@ class Slirp4netns(Contender):
     def start(self):
         self.begin_shell(["unshare", "--user", "--map-root-user", "--net", "sh"])
         self.tell(SET_RENO)
-        slirp = self.network.popen(
-            ["sh", "-c", f"exec slirp4netns --configure --mtu=65520 --ready-fd=3 {self.shell.pid} tap0 3>&1 >&2"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors)
+        command = f"exec slirp4netns --configure --mtu=65520 --ready-fd=3 {self.shell.pid} tap0 3>&1 >&2"
+        slirp = subprocess.Popen(self.network.command(["sh", "-c", command]), env=self.network.env,
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.shell.errors)
         self.stack.callback(reap, slirp)
         if slirp.stdout.read(1) != b"1":
-            self.fail("did not start")
+            self.shell.fail("did not start")
         self.carriers = [slirp.pid]
 
 
@@ -268,7 +217,7 @@ class Tapbox(Contender):
                 name, rest = (entry / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
                 if name == "network-stack" and int(rest.split()[1]) == self.shell.pid:
                     return int(entry.name)
-        return self.fail("has no network stack")
+        return self.shell.fail("has no network stack")
 
 
 PEERS = (Slirp4netns, Pasta)

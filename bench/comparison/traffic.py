@@ -5,9 +5,9 @@ import json
 import time
 
 from machine import BenchError, progress
-from network import (CLOSED_PORT, DATAGRAM_PORT, EVERYONE, IPERF_PORT, NETWORK, PEERS, WORLD, WORLD_ADDRESSES, Tapbox,
-                     numbers)
+from network import (CLOSED_PORT, DATAGRAM_PORT, EVERYONE, IPERF_PORT, NETWORK, PEERS, WORLD, WORLD_ADDRESSES, Tapbox)
 from report import Rows
+from shell import numbers
 
 HOSTS = ",".join(WORLD_ADDRESSES)
 DENIED = "192.0.2.1"  # named by no rule
