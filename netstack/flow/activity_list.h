@@ -41,6 +41,10 @@ class ActivityList {
 
   size_t size() const { return size_; }
   ActivityLink* oldest() const { return oldest_; }
+  // The oldest, if it has been idle for at least `time`; else null.
+  ActivityLink* IdleFor(Duration time, TimePoint now) const {
+    return oldest_ != nullptr && now - oldest_->last_activity() >= time ? oldest_ : nullptr;
+  }
 
   // Out of the list it is in, and in here as the newest.
   void Touch(ActivityLink& link, TimePoint now) {

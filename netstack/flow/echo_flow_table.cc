@@ -54,7 +54,7 @@ void EchoFlowTable::Input(std::span<const uint8_t> frame, const Packet& packet) 
   const auto headers = frame.subspan(packet.ip_offset, packet.payload_offset - packet.ip_offset);
   flow->last_headers.assign(headers.begin(), headers.end());
   flow->socket.SetFragmentation(FragmentationOf(packet));
-  Touch(*flow);
+  activity_.Touch(*flow, loop_.Now());
   SendOut(*flow, packet.echo_sequence, frame.subspan(packet.payload_offset, packet.payload_length));
 }
 
@@ -63,17 +63,15 @@ EchoFlowTable::Flow* EchoFlowTable::OpenFlow(const FlowKey& key,
   const IpFamily family = key.remote.address.family();
   const IcmpError prohibited = IcmpErrorFor(Unreachable::kProhibited, family);
   // Before anybody is asked: without room, a flood costs no verdict each.
-  Flow* oldest = flows_.size() < kMaxFlows ? nullptr : by_age_.front();
-  const bool is_full = oldest != nullptr && loop_.Now() - oldest->last_activity < kEvictable;
-  std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote.address);
+  ActivityLink* idle = nullptr;
+  const bool has_room =
+      flows_.size() < kMaxFlows || (idle = activity_.IdleFor(kEvictable, loop_.Now())) != nullptr;
+  std::optional<FlowRecord> record = has_room ? admit_(key.remote.address) : std::nullopt;
   if (!record) {
     Refuse(key, ip_packet, prohibited);
     return nullptr;
   }
-  if (oldest != nullptr) {
-    oldest->record.Note(FlowEnding::kIdle);
-    Close(*oldest);
-  }
+  if (idle != nullptr) CloseIdle(*idle);
   auto flow = std::make_unique<Flow>();
   Flow* opened = flow.get();
   opened->key = key;
@@ -91,8 +89,7 @@ EchoFlowTable::Flow* EchoFlowTable::OpenFlow(const FlowKey& key,
     OnHostEvent(*opened, events);
   });
   if (!watched.ok()) return nullptr;
-  opened->last_activity = loop_.Now();
-  opened->age = by_age_.insert(by_age_.end(), opened);
+  activity_.Touch(*opened, loop_.Now());
   flows_.emplace(key, std::move(flow));
   StartTimer();
   return opened;
@@ -139,7 +136,7 @@ void EchoFlowTable::OnHostEvent(Flow& flow, uint32_t events) {
     }
     const auto from = FromSockaddr(peer);
     if (!from || from->address != flow.key.remote.address) continue;
-    Touch(flow);
+    activity_.Touch(flow, loop_.Now());
     OnReply(flow, std::span(scratch_.get(), static_cast<size_t>(size)));
   }
 }
@@ -178,28 +175,21 @@ void EchoFlowTable::NoticeSetting(const IpAddress& remote) {
                     "ping on this host: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\""));
 }
 
-void EchoFlowTable::Touch(Flow& flow) {
-  flow.last_activity = loop_.Now();
-  by_age_.splice(by_age_.end(), by_age_, flow.age);
-}
-
-void EchoFlowTable::Close(Flow& flow) {
+void EchoFlowTable::CloseIdle(ActivityLink& link) {
+  Flow& flow = static_cast<Flow&>(link);
+  flow.record.Note(FlowEnding::kIdle);
   loop_.Unwatch(flow.socket.fd());
-  by_age_.erase(flow.age);
   flows_.erase(flows_.find(flow.key));
 }
 
 void EchoFlowTable::StartTimer() {
   if (std::exchange(timer_set_, true)) return;
-  timer_ = loop_.AddTimer(std::chrono::seconds(5), [this] { CloseIdle(); });
+  timer_ = loop_.AddTimer(std::chrono::seconds(5), [this] { Sweep(); });
 }
 
-void EchoFlowTable::CloseIdle() {
+void EchoFlowTable::Sweep() {
   timer_set_ = false;
-  while (!by_age_.empty() && loop_.Now() - by_age_.front()->last_activity >= kIdleTimeout) {
-    by_age_.front()->record.Note(FlowEnding::kIdle);
-    Close(*by_age_.front());
-  }
+  while (ActivityLink* idle = activity_.IdleFor(kIdleTimeout, loop_.Now())) CloseIdle(*idle);
   if (!flows_.empty()) StartTimer();
 }
 

@@ -17,7 +17,6 @@
 #define MINI_SANDBOX_NETSTACK_FLOW_ECHO_FLOW_TABLE_H_
 
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -26,6 +25,7 @@
 
 #include "netstack/epoll_loop.h"
 #include "netstack/filter/flow_record.h"
+#include "netstack/flow/activity_list.h"
 #include "netstack/flow/datagram_socket.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/rate_limit.h"
@@ -51,12 +51,10 @@ class EchoFlowTable {
   size_t flow_count() const { return flows_.size(); }
 
  private:
-  struct Flow {
+  struct Flow : ActivityLink {
     FlowKey key;  // the sandbox's port is the identifier, the remote one 0
     DatagramSocket socket;
     FlowRecord record;
-    TimePoint last_activity;
-    std::list<Flow*>::iterator age;
     std::vector<uint8_t> last_headers;  // of the last request: an ICMP error quotes them
   };
 
@@ -67,10 +65,9 @@ class EchoFlowTable {
   void PassErrorsOn(Flow& flow);
   void Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet, const IcmpError& error);
   void NoticeSetting(const IpAddress& remote);
-  void Touch(Flow& flow);
-  void Close(Flow& flow);
+  void CloseIdle(ActivityLink& link);
   void StartTimer();
-  void CloseIdle();
+  void Sweep();
 
   EpollLoop& loop_;
   PacketWriter& writer_;
@@ -79,8 +76,8 @@ class EchoFlowTable {
   bool noticed_ = false;
   RateLimit requests_;
   RateLimit refusals_;
+  ActivityList activity_;  // of flows_
   std::unordered_map<FlowKey, std::unique_ptr<Flow>, FlowKeyHash> flows_;
-  std::list<Flow*> by_age_;  // least recently used first
   std::unique_ptr<uint8_t[]> scratch_;
   bool timer_set_ = false;
   EventLoop::TimerId timer_ = 0;

@@ -13,11 +13,6 @@ namespace mini::netstack {
 
 namespace {
 
-// As for outbound datagrams: RFC 4787, REQ-5, and probes sooner.
-constexpr auto kUnansweredTimeout = std::chrono::seconds(30);
-constexpr auto kAnsweredTimeout = std::chrono::seconds(180);
-constexpr auto kEvictable = std::chrono::seconds(5);
-constexpr auto kTimerInterval = std::chrono::seconds(5);
 constexpr size_t kMaxDatagram = 65507;
 constexpr int kMaxReadsPerEvent = 64;
 
@@ -85,7 +80,7 @@ void InboundUdp::OnDatagrams(Service& service) {
     if (!datagram) return;
     Client* client = ClientOf(service, *datagram);
     if (client == nullptr) continue;
-    Touch(*client);
+    activity_.Touch(*client, loop_.Now());
     writer_.WriteDatagram(client->inside.remote, client->inside.sandbox,
                           std::span(scratch_).first(datagram->length));
   }
@@ -152,7 +147,6 @@ InboundUdp::Client* InboundUdp::ClientOf(Service& service, const Datagram& datag
   client.address = datagram.address;
   client.address_length = datagram.address_length;
   client.interface = datagram.interface;
-  client.age = by_age_.insert(by_age_.end(), &client);
   by_outside_.emplace(outside, &client);
   clients_.emplace(inside, std::move(created));
   StartTimer();
@@ -161,9 +155,9 @@ InboundUdp::Client* InboundUdp::ClientOf(Service& service, const Datagram& datag
 
 bool InboundUdp::MakeRoom() {
   if (clients_.size() < max_clients_) return true;
-  if (by_age_.empty()) return false;
-  if (loop_.Now() - by_age_.front()->last_activity < kEvictable) return false;
-  Forget(*by_age_.front());
+  DatagramActivityLink* idle = activity_.Evictable(loop_.Now());
+  if (idle == nullptr) return false;
+  Forget(*idle);
   return true;
 }
 
@@ -174,7 +168,7 @@ bool InboundUdp::Input(std::span<const uint8_t> frame, const Packet& packet) {
   if (found == clients_.end()) return false;
   Client& client = *found->second;
   client.answered = true;
-  Touch(client);
+  activity_.Touch(client, loop_.Now());
   const auto payload = frame.subspan(packet.payload_offset, packet.payload_length);
   iovec piece{const_cast<uint8_t*>(payload.data()), payload.size()};  // sendmsg(2) only reads it
   msghdr message{};
@@ -200,31 +194,20 @@ bool InboundUdp::Input(std::span<const uint8_t> frame, const Packet& packet) {
   return true;
 }
 
-void InboundUdp::Touch(Client& client) {
-  client.last_activity = loop_.Now();
-  by_age_.splice(by_age_.end(), by_age_, client.age);
-}
-
-void InboundUdp::Forget(Client& client) {
-  by_age_.erase(client.age);
+void InboundUdp::Forget(DatagramActivityLink& link) {
+  const Client& client = static_cast<const Client&>(link);
   by_outside_.erase(client.outside);
   clients_.erase(FlowKey(client.inside));
 }
 
 void InboundUdp::StartTimer() {
   if (std::exchange(timer_set_, true)) return;
-  timer_ = loop_.AddTimer(kTimerInterval, [this] { ForgetIdle(); });
+  timer_ = loop_.AddTimer(DatagramActivity::kSweepInterval, [this] { Sweep(); });
 }
 
-void InboundUdp::ForgetIdle() {
+void InboundUdp::Sweep() {
   timer_set_ = false;
-  const TimePoint now = loop_.Now();
-  for (auto next = by_age_.begin(); next != by_age_.end();) {
-    Client& client = **next++;
-    const Duration idle = now - client.last_activity;
-    if (idle < kUnansweredTimeout) break;  // the rest was used later
-    if (!client.answered || idle >= kAnsweredTimeout) Forget(client);
-  }
+  while (DatagramActivityLink* expired = activity_.Expired(loop_.Now())) Forget(*expired);
   if (!clients_.empty()) StartTimer();
 }
 

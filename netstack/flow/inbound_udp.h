@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "netstack/epoll_loop.h"
+#include "netstack/flow/datagram_activity.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/inbound_ports.h"
 #include "netstack/link/packet.h"
@@ -49,16 +50,13 @@ class InboundUdp {
     Endpoint server;
     IpAddress gateway;
   };
-  struct Client {
+  struct Client : DatagramActivityLink {
     FlowKey inside;   // the server, and the client as it sees it
     FlowKey outside;  // the client, and the address of the host that it asked
     Service* service;
     sockaddr_storage address;  // of the client, with the scope of a link-local one
     socklen_t address_length;
     unsigned interface;
-    TimePoint last_activity;
-    bool answered = false;
-    std::list<Client*>::iterator age;
   };
   struct Datagram;
 
@@ -67,18 +65,17 @@ class InboundUdp {
   std::optional<Datagram> Receive(const Service& service);
   Client* ClientOf(Service& service, const Datagram& datagram);
   bool MakeRoom();
-  void Touch(Client& client);
-  void Forget(Client& client);
+  void Forget(DatagramActivityLink& link);
   void StartTimer();
-  void ForgetIdle();
+  void Sweep();
 
   EpollLoop& loop_;
   PacketWriter& writer_;
   const size_t max_clients_;
   std::list<Service> services_;  // clients point to theirs
+  DatagramActivity activity_;    // of clients_
   std::unordered_map<FlowKey, std::unique_ptr<Client>, FlowKeyHash> clients_;  // by `inside`
   std::unordered_map<FlowKey, Client*, FlowKeyHash> by_outside_;
-  std::list<Client*> by_age_;  // least recently used first
   InboundPorts source_ports_;
   std::vector<uint8_t> scratch_;
   bool timer_set_ = false;

@@ -15,11 +15,6 @@ namespace mini::netstack {
 namespace {
 
 constexpr uint16_t kDnsPort = 53;
-// RFC 4787, REQ-5: not below two minutes for a flow in use; one that never got an answer is a
-// probe.
-constexpr auto kUnansweredTimeout = std::chrono::seconds(30);
-constexpr auto kAnsweredTimeout = std::chrono::seconds(180);
-constexpr auto kEvictable = std::chrono::seconds(5);
 constexpr int kMaxErrorsPerEvent = 16;
 // A longer payload is sent as it lies in its frame: copying it would cost more than a system call.
 constexpr size_t kMaxGathered = 2048;
@@ -76,7 +71,7 @@ void UdpFlowTable::Input(std::span<const uint8_t> frame, const Packet& packet) {
   const auto headers = frame.subspan(packet.ip_offset, packet.payload_offset - packet.ip_offset);
   flow->last_headers.assign(headers.begin(), headers.end());
   flow->last_datagram_size = packet.datagram_size;
-  Touch(*flow);
+  activity_.Touch(*flow, loop_.Now());
   const Fragmentation fragmentation = FragmentationOf(packet);
   if (flow->socket.fragmentation() != fragmentation) {
     Flush();
@@ -121,18 +116,15 @@ UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const
   const auto ip_packet = frame.subspan(packet.ip_offset, packet.ip_length);
   const IpFamily family = key.remote.address.family();
   // Before anybody is asked: without room, a flood costs no verdict each.
-  Flow* oldest = flows_.size() < max_flows_ || by_age_.empty() ? nullptr : by_age_.front();
-  const bool is_full = flows_.size() >= max_flows_ &&
-                       (oldest == nullptr || loop_.Now() - oldest->last_activity < kEvictable);
-  std::optional<FlowRecord> record = is_full ? std::nullopt : admit_(key.remote);
+  DatagramActivityLink* idle = nullptr;
+  const bool has_room =
+      flows_.size() < max_flows_ || (idle = activity_.Evictable(loop_.Now())) != nullptr;
+  std::optional<FlowRecord> record = has_room ? admit_(key.remote) : std::nullopt;
   if (!record) {
     Refuse(key, ip_packet, IcmpErrorFor(Unreachable::kProhibited, family));
     return nullptr;
   }
-  if (oldest != nullptr) {
-    oldest->record.Note(FlowEnding::kIdle);
-    Close(*oldest);
-  }
+  if (idle != nullptr) CloseIdle(*idle);
   auto flow = std::make_unique<Flow>();
   Flow* opened = flow.get();
   opened->key = key;
@@ -149,8 +141,7 @@ UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const
     OnHostEvent(*opened, events);
   });
   if (!watched.ok()) return nullptr;
-  opened->last_activity = loop_.Now();
-  opened->age = by_age_.insert(by_age_.end(), opened);
+  activity_.Touch(*opened, loop_.Now());
   flows_.emplace(key, std::move(flow));
   StartTimer();
   return opened;
@@ -232,7 +223,7 @@ void UdpFlowTable::OnHostEvent(Flow& flow, uint32_t events) {
     return;
   }
   flow.answered = true;
-  Touch(flow);
+  activity_.Touch(flow, loop_.Now());
   SendIn(flow, static_cast<size_t>(count));
 }
 
@@ -294,35 +285,22 @@ void UdpFlowTable::Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet
   writer_.WriteError(error, key.remote.address, key.sandbox.address, ip_packet);
 }
 
-void UdpFlowTable::Touch(Flow& flow) {
-  flow.last_activity = loop_.Now();
-  by_age_.splice(by_age_.end(), by_age_, flow.age);
-}
-
-void UdpFlowTable::Close(Flow& flow) {
+void UdpFlowTable::CloseIdle(DatagramActivityLink& link) {
+  Flow& flow = static_cast<Flow&>(link);
+  flow.record.Note(FlowEnding::kIdle);
   if (row_flow_ == &flow) Flush();
   loop_.Unwatch(flow.socket.fd());
-  by_age_.erase(flow.age);
   flows_.erase(flows_.find(flow.key));
 }
 
 void UdpFlowTable::StartTimer() {
   if (std::exchange(timer_set_, true)) return;
-  timer_ = loop_.AddTimer(std::chrono::seconds(5), [this] { CloseIdle(); });
+  timer_ = loop_.AddTimer(DatagramActivity::kSweepInterval, [this] { Sweep(); });
 }
 
-void UdpFlowTable::CloseIdle() {
+void UdpFlowTable::Sweep() {
   timer_set_ = false;
-  const TimePoint now = loop_.Now();
-  for (auto next = by_age_.begin(); next != by_age_.end();) {
-    Flow& flow = **next++;
-    const Duration idle = now - flow.last_activity;
-    if (idle < kUnansweredTimeout) break;  // the rest was used later
-    if (!flow.answered || idle >= kAnsweredTimeout) {
-      flow.record.Note(FlowEnding::kIdle);
-      Close(flow);
-    }
-  }
+  while (DatagramActivityLink* expired = activity_.Expired(loop_.Now())) CloseIdle(*expired);
   if (!flows_.empty()) StartTimer();
 }
 

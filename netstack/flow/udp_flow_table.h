@@ -19,7 +19,6 @@
 #define MINI_SANDBOX_NETSTACK_FLOW_UDP_FLOW_TABLE_H_
 
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -28,6 +27,7 @@
 #include "netstack/dns/dns_server.h"
 #include "netstack/epoll_loop.h"
 #include "netstack/filter/flow_record.h"
+#include "netstack/flow/datagram_activity.h"
 #include "netstack/flow/datagram_socket.h"
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/rate_limit.h"
@@ -53,14 +53,11 @@ class UdpFlowTable {
   size_t flow_count() const { return flows_.size(); }
 
  private:
-  struct Flow {
+  struct Flow : DatagramActivityLink {
     FlowKey key;
     DatagramSocket socket;
     FlowRecord record;
-    TimePoint last_activity;
-    bool answered = false;
     bool sends_rows = true;  // until the host could not
-    std::list<Flow*>::iterator age;
     // Of the last packet out, as an ICMP error quotes them, and what to correct then.
     std::vector<uint8_t> last_headers;
     uint16_t last_datagram_size = 0;
@@ -79,10 +76,9 @@ class UdpFlowTable {
   void TellTooBig(Flow& flow, size_t size);
   void TellError(Flow& flow, const IcmpError& error);
   void Refuse(const FlowKey& key, std::span<const uint8_t> ip_packet, const IcmpError& error);
-  void Touch(Flow& flow);
-  void Close(Flow& flow);
+  void CloseIdle(DatagramActivityLink& link);
   void StartTimer();
-  void CloseIdle();
+  void Sweep();
 
   EpollLoop& loop_;
   PacketWriter& writer_;
@@ -90,8 +86,8 @@ class UdpFlowTable {
   const size_t max_flows_;
   Admit admit_;
   RateLimit refusals_;
+  DatagramActivity activity_;  // of flows_
   std::unordered_map<FlowKey, std::unique_ptr<Flow>, FlowKeyHash> flows_;
-  std::list<Flow*> by_age_;  // least recently used first
   DatagramBatch received_;
   Flow* row_flow_ = nullptr;  // whose datagrams are gathered; null: none
   DatagramRow row_;

@@ -26,7 +26,7 @@ enum class Stage : uint8_t {
   kArguments,   // the command line or an API setting
   kRules,       // an allow-list
   kProbe,       // reading facts about the host
-  kPlan,        // policy and facts do not fit together
+  kPlan,        // policy and facts do not fit together: elsewhere the same command line might do
   kClone,       // new namespaces
   kIdMaps,      // user and group maps
   kNetwork,     // TAP, addresses, routes, the stack

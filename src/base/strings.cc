@@ -1,5 +1,7 @@
 #include "base/strings.h"
 
+#include <algorithm>
+
 namespace mini {
 
 std::vector<std::string_view> StrSplit(std::string_view text, char separator) {
@@ -65,6 +67,13 @@ size_t PrintableSequence(std::string_view text) {
   return is_sound && !is_control ? length : 0;
 }
 
+// The length of what shows as it is at the beginning of `text`; 0: this byte does not.
+size_t PrintableLength(std::string_view text) {
+  const auto byte = static_cast<unsigned char>(text[0]);
+  if (byte < 0x80) return byte >= 0x20 && byte < 0x7f ? 1 : 0;
+  return PrintableSequence(text);
+}
+
 }  // namespace
 
 std::string EscapeForTerminal(std::string_view text, size_t max_bytes) {
@@ -72,21 +81,45 @@ std::string EscapeForTerminal(std::string_view text, size_t max_bytes) {
   const std::string_view shown = text.substr(0, max_bytes);
   std::string out;
   for (size_t i = 0; i < shown.size();) {
-    const auto byte = static_cast<unsigned char>(shown[i]);
-    const bool is_ascii = byte >= 0x20 && byte < 0x7f;
-    const size_t length = is_ascii ? 1 : byte < 0x80 ? 0 : PrintableSequence(shown.substr(i));
-    if (length > 0) {
+    if (const size_t length = PrintableLength(shown.substr(i)); length > 0) {
       out += shown.substr(i, length);
       i += length;
       continue;
     }
+    const auto byte = static_cast<unsigned char>(shown[i++]);
     out += "\\x";
     out += kHex[byte >> 4];
     out += kHex[byte & 15];
-    ++i;
   }
   if (text.size() > max_bytes) out += "...";
   return out;
+}
+
+std::string ShellWord(std::string_view text) {
+  constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string quoted;   // as '...'
+  std::string escaped;  // as $'...'
+  bool is_printable = true;
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = PrintableLength(text.substr(i));
+    const std::string_view piece = text.substr(i, std::max<size_t>(length, 1));
+    i += piece.size();
+    if (length == 0) {
+      is_printable = false;
+      const auto byte = static_cast<unsigned char>(piece[0]);
+      escaped += '\\';
+      for (const int shift : {6, 3, 0}) escaped += static_cast<char>('0' + (byte >> shift & 7));
+      continue;
+    }
+    quoted += piece == "'" ? "'\\''" : piece;
+    if (piece == "'" || piece == "\\") escaped += '\\';
+    escaped += piece;
+  }
+  return is_printable ? StrCat("'", quoted, "'") : StrCat("$'", escaped, "'");
 }
 
 }  // namespace mini

@@ -47,6 +47,10 @@ std::string AsciiLower(std::string_view text);
 // the sandbox supplies cannot drive the terminal. At most `max_bytes` of the input, then "...".
 std::string EscapeForTerminal(std::string_view text, size_t max_bytes = 200);
 
+// The text as one word for a shell, for commands that the user is told to type: quoted where it has
+// to be, and what EscapeForTerminal() would escape as $'\NNN' (octal; bash, zsh, POSIX.1-2024).
+std::string ShellWord(std::string_view text);
+
 }  // namespace mini
 
 #endif  // MINI_SANDBOX_BASE_STRINGS_H_

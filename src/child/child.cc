@@ -84,18 +84,19 @@ Step SetUp(const FrozenPlan& plan, Control& control, pid_t& command) {
   const mode_t file_mode_mask = umask(0);
   // Not only for the command: a terminal's signal that is pending here would swallow the same one
   // from the supervisor (signal(7): standard signals do not queue).
-  if (plan.own_session) (void)setsid();
+  const bool has_terminal = plan.session == FrozenSession::kOwnWithTerminal;
+  if (plan.session != FrozenSession::kCallers && setsid() < 0) return FailedAt(ChildStage::kStart);
   MINI_STEP(WriteIdMaps(plan));
   if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
     return FailedAt(ChildStage::kHostName);
   }
   NetworkStage network;
   MINI_STEP(network.Start(plan, control));
-  if (!plan.terminal) MINI_STEP(ProtectStreams());
+  if (!has_terminal) MINI_STEP(ProtectStreams());
   const DescriptorLimit limit;
   MINI_STEP(ApplyMounts(plan, control));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
-  if (plan.terminal) MINI_STEP(SetUpTerminal(control));
+  if (has_terminal) MINI_STEP(SetUpTerminal(control));
   MINI_STEP(network.Finish());
   MINI_STEP(CloseDescriptors(control));
   limit.Restore();
@@ -125,7 +126,7 @@ void RunChild(const ChildArguments& arguments) {
   }
   // The command owns the standard streams now; init would keep a pipe's reader waiting. The
   // command's own terminal stays open until the end, so that it is not hung up before.
-  close_range(arguments.plan->terminal ? 1 : 0, 2, 0);
+  close_range(arguments.plan->session == FrozenSession::kOwnWithTerminal ? 1 : 0, 2, 0);
   RunInit(*arguments.plan, command, control);
 }
 

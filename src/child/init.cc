@@ -79,13 +79,18 @@ void OutliveCtrlZ() {
 int CommandMain(void* opaque) {
   auto* arguments = static_cast<ExecArguments*>(opaque);
   umask(arguments->file_mode_mask);
-  if (arguments->plan->terminal) {
-    OutliveCtrlZ();
-    arguments->step = PutInForeground(getpid());
-  } else if (arguments->plan->own_session) {
-    // Within the session that init leads: a group whose parent is of another group of the same
-    // session is not orphaned, so that SIGTSTP stops it (setpgid(2)).
-    (void)setpgid(0, 0);
+  // A group of its own in the session that init leads: one whose parent is of another group of the
+  // same session is not orphaned, so that SIGTSTP stops it (setpgid(2)).
+  switch (arguments->plan->session) {
+    case FrozenSession::kCallers:
+      break;
+    case FrozenSession::kOwn:
+      (void)setpgid(0, 0);
+      break;
+    case FrozenSession::kOwnWithTerminal:
+      OutliveCtrlZ();
+      arguments->step = PutInForeground(getpid());
+      break;
   }
   if (!arguments->step.ok()) _exit(127);
   sigprocmask(SIG_SETMASK, &arguments->plan->command_signal_mask, nullptr);
@@ -94,8 +99,9 @@ int CommandMain(void* opaque) {
 }
 
 void PassOn(const FrozenPlan& plan, pid_t command, int signal) {
-  const bool for_group = plan.own_session && (signal == SIGTSTP || signal == SIGCONT ||
-                                              signal == SIGQUIT || signal == SIGWINCH);
+  const bool for_group =
+      plan.session == FrozenSession::kOwn &&
+      (signal == SIGTSTP || signal == SIGCONT || signal == SIGQUIT || signal == SIGWINCH);
   kill(for_group ? -command : command, signal);
 }
 
@@ -150,7 +156,7 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
     if (signal < 0) continue;  // EINTR: stopped and continued
     if (signal != SIGCHLD) {
       const bool from_outside = info.si_code <= 0 && info.si_pid == 0;
-      if (plan.terminal) {
+      if (plan.session == FrozenSession::kOwnWithTerminal) {
         PassOnInSession(command, info, from_outside, is_stopped);
       } else if (from_outside) {
         PassOn(plan, command, signal);

@@ -47,10 +47,6 @@ int OpenPeer(int main_side) {
   return ioctl(main_side, TIOCGPTPEER, O_RDWR | O_NOCTTY);
 }
 
-bool BecomeTerminalOfSession(int terminal) {
-  return setsid() >= 0 && ioctl(terminal, TIOCSCTTY, 0) == 0;
-}
-
 bool ReplaceStreams(int terminal) {
   for (int stream = 0; stream <= 2; ++stream) {
     if (dup2(terminal, stream) < 0) return false;
@@ -64,7 +60,7 @@ Step SetUpTerminal(const Control& control) {
   const int main_side = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (main_side < 0) return FailedAt(ChildStage::kTerminal);
   const int terminal = OpenPeer(main_side);
-  if (terminal < 0 || !CopySettings(terminal) || !BecomeTerminalOfSession(terminal)) {
+  if (terminal < 0 || !CopySettings(terminal) || ioctl(terminal, TIOCSCTTY, 0) != 0) {
     return FailedAt(ChildStage::kTerminal);
   }
   // Before the streams: one of them may have been closed, and be `main_side` now.

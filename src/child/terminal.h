@@ -10,8 +10,8 @@
 namespace mini::child {
 
 // Makes a pair, with the settings and size of the user's terminal, and sends its main side to the
-// supervisor. This process becomes the leader of a session of its own on the other side, which
-// takes the place of the three streams: nothing of the user's terminal stays open inside. Needs the
+// supervisor. The other side becomes the terminal of the session that this process leads, and takes
+// the place of the three streams: nothing of the user's terminal stays open inside. Needs the
 // sandbox's /dev/pts: comes after the mounts.
 Step SetUpTerminal(const Control& control);
 

@@ -51,7 +51,11 @@ Result<std::string> PathResolver::Existing(std::string_view option, std::string_
   MINI_ASSIGN_OR_RETURN(std::string absolute, Absolute(option, path));
   if (!HasDotDot(absolute)) return absolute;
   MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(absolute));
-  if (fact.canonical.empty()) return BadValue(option, path, "there is no such path");
+  // As for a path without "..", which is looked for when the run is planned.
+  if (fact.canonical.empty()) {
+    return Status(StatusCode::kNotFound, Stage::kPlan,
+                  StrCat(option, " ", EscapeForTerminal(path), ": there is no such path"));
+  }
   return fact.canonical;
 }
 

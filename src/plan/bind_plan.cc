@@ -18,8 +18,14 @@ std::string Named(const BindRequest& bind) {
   return Named(bind.access == Access::kWritable ? "-w" : "-M", bind.source);
 }
 
+// A mistake on any machine.
 Status Refused(const std::string& named, std::string_view why) {
   return InvalidArgument(Stage::kArguments, StrCat(named, ": ", why));
+}
+
+// What this machine has there is of the wrong kind.
+Status Unfit(const std::string& named, std::string_view why) {
+  return InvalidArgument(Stage::kPlan, StrCat(named, ": ", why));
 }
 
 Status CheckExists(const std::string& named, const PathFact& fact, std::string_view hint) {
@@ -61,8 +67,9 @@ Status CheckBind(const BindRequest& bind, const PathFact& fact, const std::strin
                                                : draft.Fact(bind.target).kind;
   const bool is_directory = fact.kind == PathKind::kDirectory;
   if (there != PathKind::kMissing && (there == PathKind::kDirectory) != is_directory) {
-    return refuse(is_directory ? StrCat("a directory cannot lie on ", target, ", which is none")
-                               : StrCat("a file cannot lie on ", target, ", a directory"));
+    return Unfit(Named(bind), is_directory
+                                  ? StrCat("a directory cannot lie on ", target, ", which is none")
+                                  : StrCat("a file cannot lie on ", target, ", a directory"));
   }
   return OkStatus();
 }
@@ -106,7 +113,7 @@ Status CheckOverlay(const std::string& named, const PathFact& fact) {
     return Refused(named, "what is in /sys belongs to the whole machine; -M shows it");
   }
   if (fact.kind != PathKind::kDirectory) {
-    return Refused(named, "not a directory, so it cannot be overlaid; -M shows it");
+    return Unfit(named, "not a directory, so it cannot be overlaid; -M shows it");
   }
   return OkStatus();
 }
@@ -184,7 +191,7 @@ Status PlanEmptyDirectories(MountDraft& draft) {
     }
     if (!draft.CanMakePointsAt(target) && !in_renamed_bind) {
       MINI_RETURN_IF_ERROR(CheckExists(named, fact, "make it first: mkdir -p"));
-      if (fact.kind != PathKind::kDirectory) return Refused(named, "not a directory");
+      if (fact.kind != PathKind::kDirectory) return Unfit(named, "not a directory");
     }
     draft.AddEmpty(target);
     draft.AddLinksOnTheWayTo(path);

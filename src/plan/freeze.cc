@@ -135,8 +135,9 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.shell_argv = arena->Vector(shell_argv);
 
   frozen.command_signal_mask = command_signal_mask;
-  frozen.terminal = plan.terminal;
-  frozen.own_session = plan.interrupt_terminates && !plan.terminal;
+  frozen.session = plan.terminal               ? FrozenSession::kOwnWithTerminal
+                   : plan.interrupt_terminates ? FrozenSession::kOwn
+                                               : FrozenSession::kCallers;
   return FrozenPlanOwner(std::move(arena));
 }
 

@@ -67,6 +67,13 @@ struct FrozenSysctl {
   size_t value_size;
 };
 
+// Whose session (setsid(2)) init and the command are in.
+enum class FrozenSession : uint8_t {
+  kCallers,
+  kOwn,              // without a terminal: none of the caller's reaches the command by itself
+  kOwnWithTerminal,  // and a terminal of its own in place of the streams
+};
+
 enum class FrozenNetwork : uint8_t {
   kHost,
   kUnconfigured,  // a new one whose loopback is down
@@ -132,8 +139,7 @@ struct FrozenPlan {
   char** shell_argv;
 
   sigset_t command_signal_mask;
-  bool terminal;     // the command gets one of its own in place of the streams
-  bool own_session;  // without that: init and the command leave the caller's session (setsid(2))
+  FrozenSession session;
 };
 
 }  // namespace mini

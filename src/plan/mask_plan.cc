@@ -139,19 +139,10 @@ void PlanSockets(MountDraft& draft) {
 Status HideVerdictLog(MountDraft& draft) {
   const std::string& path = draft.facts.verdict_log;
   if (path.empty()) return OkStatus();
-  std::string_view deepest;
-  bool shows_elsewhere = false;
-  for (const MountOp& op : draft.phases.on_host) {
-    if (op.kind != MountOpKind::kCloneTree || (op.attributes & MOUNT_ATTR_RDONLY) != 0) continue;
-    if (IsSameOrBelow(path, op.source)) {
-      if (op.source.size() > deepest.size()) deepest = op.source;
-    } else if (PartOf(path, op.source, draft.facts.mounts)) {
-      shows_elsewhere = true;
-    }
-  }
+  const WritableReach reach = WritableReachOf(path, draft);
   const bool is_nested = draft.policy.nesting == Nesting::kAllowed;
-  const bool is_in_root = JoinPath(deepest, path.substr(path.rfind('/') + 1)) == path;
-  if (shows_elsewhere || (!deepest.empty() && (is_nested || !is_in_root))) {
+  const bool is_in_root = JoinPath(reach.root, path.substr(path.rfind('/') + 1)) == path;
+  if (reach.by_another_mount || (!reach.root.empty() && (is_nested || !is_in_root))) {
     return InvalidArgument(Stage::kPlan,
                            StrCat("--log ", EscapeForTerminal(path),
                                   ": the command could put another file in its place"))
@@ -161,6 +152,19 @@ Status HideVerdictLog(MountDraft& draft) {
   }
   MaskEverywhere(path, draft);
   return OkStatus();
+}
+
+WritableReach WritableReachOf(const std::string& path, const MountDraft& draft) {
+  WritableReach reach;
+  for (const MountOp& op : draft.phases.on_host) {
+    if (op.kind != MountOpKind::kCloneTree || (op.attributes & MOUNT_ATTR_RDONLY) != 0) continue;
+    if (IsSameOrBelow(path, op.source)) {
+      if (op.source.size() > reach.root.size()) reach.root = op.source;
+    } else if (PartOf(path, op.source, draft.facts.mounts)) {
+      reach.by_another_mount = true;
+    }
+  }
+  return reach;
 }
 
 void MaskEverywhere(const std::string& path, MountDraft& draft) {

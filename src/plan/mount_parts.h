@@ -69,6 +69,12 @@ void PlanHiddenNameFiles(MountDraft& draft);
 void PlanSockets(MountDraft& draft);
 // The file of --log: an error where the command could put another one in its place.
 Status HideVerdictLog(MountDraft& draft);
+// How the command may write where the host's `path` lies, by what has been planned so far.
+struct WritableReach {
+  std::string root;  // the deepest tree of those with `path` in them by its name; empty: none
+  bool by_another_mount = false;
+};
+WritableReach WritableReachOf(const std::string& path, const MountDraft& draft);
 // Covers what lies there, wherever it shows.
 void MaskEverywhere(const std::string& path, MountDraft& draft);
 

@@ -76,6 +76,13 @@ void DropUselessTemporaryDirectory(const Policy& policy, Plan& plan) {
   const auto is_useful = [&](std::string_view path) {
     if (path == "/tmp" || path == "/var/tmp" || path == "/dev/shm") return true;
     if (IsSameOrBelow(path, plan.working_directory)) return true;
+    // -e makes an empty directory: it is there, and nothing below it.
+    const std::vector<std::string>& empty = policy.empty_directories;
+    if (std::find(empty.begin(), empty.end(), path) != empty.end()) return true;
+    if (std::any_of(policy.overlays.begin(), policy.overlays.end(),
+                    [&](const std::string& overlay) { return IsSameOrBelow(path, overlay); })) {
+      return true;
+    }
     return std::any_of(policy.binds.begin(), policy.binds.end(), [&](const BindRequest& bind) {
       return bind.access == Access::kWritable && IsSameOrBelow(path, bind.target);
     });

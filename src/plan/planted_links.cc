@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/paths.h"
@@ -29,37 +30,79 @@ std::vector<NamedPath> NamedPaths(const Policy& policy) {
   return named;
 }
 
-// Where a command may have made links: not in HOME or a system's directory, which are never written
-// through as working directories.
-bool MayHoldPlantedLinks(const HostFacts& facts) {
+bool IsInAny(std::string_view path, const std::vector<std::string>& places) {
+  return std::any_of(places.begin(), places.end(),
+                     [&](const std::string& place) { return IsSameOrBelow(path, place); });
+}
+
+// Whether a directory on the way is one of the places, or lies in one, by whatever name.
+bool LeadsThrough(const std::vector<std::string>& places, const std::string& path,
+                  const HostFacts& facts) {
+  for (size_t end = path.rfind('/'); end != std::string::npos && end > 0;
+       end = path.rfind('/', end - 1)) {
+    const std::string parent = path.substr(0, end);
+    const auto fact = facts.paths.find(parent);
+    const bool is_known = fact != facts.paths.end() && !fact->second.canonical.empty();
+    if (IsInAny(is_known ? fact->second.canonical : parent, places)) return true;
+  }
+  return false;
+}
+
+// The directories of -w: by their true path, and as they were named.
+std::vector<std::pair<std::string, std::string>> WritableDirectories(const Policy& policy,
+                                                                     const HostFacts& facts) {
+  std::vector<std::pair<std::string, std::string>> directories;
+  for (const BindRequest& bind : policy.binds) {
+    const auto fact = facts.paths.find(bind.source);
+    if (bind.access != Access::kWritable || fact == facts.paths.end()) continue;
+    if (fact->second.kind == PathKind::kDirectory) {
+      directories.emplace_back(fact->second.canonical, bind.source);
+    }
+  }
+  return directories;
+}
+
+// Where commands write, this one or an earlier one: the working directory, unless it is HOME or a
+// system's, which are never written through as such, and what -w names, unless a planted link
+// leads there. (OpenLogFile() knows them by their inodes.)
+std::vector<std::string> PlacesOfCommands(const Policy& policy, const HostFacts& facts) {
+  std::vector<std::string> places;
   const std::string& here = facts.working_directory;
-  return !IsSystemDirectory(here) &&
-         std::find(facts.homes.begin(), facts.homes.end(), here) == facts.homes.end();
+  const bool is_home = std::find(facts.homes.begin(), facts.homes.end(), here) != facts.homes.end();
+  if (!IsSystemDirectory(here) && !is_home) places.push_back(here);
+  const auto directories = WritableDirectories(policy, facts);
+  std::vector<std::string> all = places;
+  for (const auto& [canonical, name] : directories) all.push_back(canonical);
+  for (const auto& [canonical, name] : directories) {
+    if (canonical == name || !LeadsThrough(all, name, facts)) places.push_back(canonical);
+  }
+  return places;
 }
 
 }  // namespace
 
 Status CheckPlantedLinks(const Policy& policy, const HostFacts& facts) {
-  if (!MayHoldPlantedLinks(facts)) return OkStatus();
-  const std::string& here = facts.working_directory;
+  const std::vector<std::string> places = PlacesOfCommands(policy, facts);
+  if (places.empty()) return OkStatus();
   const std::vector<NamedPath> all = NamedPaths(policy);
   // What is named by its true path is meant.
   const auto is_meant = [&](const std::string& path) {
     return std::any_of(all.begin(), all.end(), [&](const NamedPath& named) {
-      return !IsSameOrBelow(named.path, here) && IsSameOrBelow(path, named.path);
+      return IsSameOrBelow(path, named.path) && !LeadsThrough(places, named.path, facts);
     });
   };
   for (const NamedPath& named : all) {
     const auto fact = facts.paths.find(named.path);
-    if (fact == facts.paths.end() || !IsBelow(named.path, here)) continue;
+    if (fact == facts.paths.end()) continue;
     const std::string& truth = fact->second.canonical;
-    if (truth.empty() || IsSameOrBelow(truth, here) || is_meant(truth)) continue;
+    if (truth.empty() || truth == named.path || IsInAny(truth, places)) continue;
+    if (!LeadsThrough(places, named.path, facts) || is_meant(truth)) continue;
     return Status(StatusCode::kInvalidArgument, Stage::kPlan,
                   StrCat(named.option, " ", EscapeForTerminal(named.path), " leads to ",
                          EscapeForTerminal(truth),
-                         ", out of the working directory: a command that ran here may have made "
-                         "the link"))
-        .WithHint(StrCat("if it is meant: ", named.option, " ", EscapeForTerminal(truth)));
+                         ", out of a directory that commands may write: an earlier one may have "
+                         "made the link"))
+        .WithHint(StrCat("if it is meant: ", named.option, " ", ShellWord(truth)));
   }
   return OkStatus();
 }

@@ -1,8 +1,5 @@
 // Uppers on disk (-d). The directory that is made for a run in the user's directory is shown to
 // overlayfs below the scratch file system while mounts are made, and hidden from the command.
-#include <algorithm>
-#include <array>
-
 #include "base/paths.h"
 #include "base/strings.h"
 #include "plan/host_layout.h"
@@ -16,7 +13,8 @@ namespace {
 constexpr const char* kDisk = "disk";
 
 Status Refuse(const MountDraft& draft, std::string_view why) {
-  return InvalidArgument(Stage::kArguments, StrCat("-d ", *draft.policy.scratch_directory, why));
+  return InvalidArgument(Stage::kArguments,
+                         StrCat("-d ", EscapeForTerminal(*draft.policy.scratch_directory), why));
 }
 
 }  // namespace
@@ -25,7 +23,10 @@ Status CheckScratchDirectory(const MountDraft& draft) {
   if (!draft.policy.scratch_directory) return OkStatus();
   const PathFact& fact = draft.Fact(*draft.policy.scratch_directory);
   if (fact.kind != PathKind::kDirectory || fact.canonical.empty()) {
-    return Refuse(draft, ": not a directory that exists");
+    const bool is_missing = fact.kind == PathKind::kMissing;
+    return Status(is_missing ? StatusCode::kNotFound : StatusCode::kInvalidArgument, Stage::kPlan,
+                  StrCat("-d ", EscapeForTerminal(*draft.policy.scratch_directory),
+                         ": not a directory that exists"));
   }
   for (const std::string_view kernels : {"/proc", "/sys"}) {
     if (IsSameOrBelow(fact.canonical, kernels)) return Refuse(draft, " is not on a disk");
@@ -60,12 +61,10 @@ void UseUppers(MountDraft& draft) {
 Status HideScratchDirectory(MountDraft& draft) {
   const std::string path = ScratchDirectoryOf(draft.policy, draft.facts);
   if (path.empty()) return OkStatus();
-  const std::vector<MountOp>& trees = draft.phases.on_host;
-  const bool is_writable = std::any_of(trees.begin(), trees.end(), [&](const MountOp& op) {
-    return op.kind == MountOpKind::kCloneTree && (op.attributes & MOUNT_ATTR_RDONLY) == 0 &&
-           (IsSameOrBelow(path, op.source) || PartOf(path, op.source, draft.facts.mounts));
-  });
-  if (is_writable) return Refuse(draft, " lies where the command may write");
+  const WritableReach reach = WritableReachOf(path, draft);
+  if (reach.by_another_mount || !reach.root.empty()) {
+    return Refuse(draft, " lies where the command may write");
+  }
   if (!draft.plan.scratch_directory.empty()) MaskEverywhere(path, draft);
   return OkStatus();
 }

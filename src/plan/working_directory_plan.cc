@@ -53,7 +53,7 @@ std::vector<std::string> PartsOfHomes(const std::string& path, const HostFacts& 
 Status RefuseToWorkAmongCredentials(const std::string& path) {
   return Status(StatusCode::kInvalidArgument, Stage::kPlan,
                 StrCat("the working directory ", path, " holds credentials"))
-      .WithHint(StrCat("run from another directory, or open it with -w ", path));
+      .WithHint(StrCat("run from another directory, or open it with -w ", ShellWord(path)));
 }
 
 // Whether a name for credentials in a home is a symlink that leads there, or above. Known in the
@@ -96,7 +96,7 @@ std::string SystemDirectoryNotice(const std::string& path) {
   const bool can_be_opened = path != "/" && !IsSameOrBelow(path, "/proc") &&
                              !IsSameOrBelow(path, "/sys") && !IsSameOrBelow(path, "/dev");
   return can_be_opened
-             ? StrCat(notice, "; -w ", path, " opens what you may write there")
+             ? StrCat(notice, "; -w ", ShellWord(path), " opens what you may write there")
              : StrCat(notice, "; run from the directory you want to change, or name it with -w");
 }
 
@@ -189,8 +189,8 @@ Status PlanStart(MountDraft& draft) {
   } else {
     draft.working_directory = "/";
     draft.Notice(StrCat("the working directory ", path,
-                        " does not show inside, so the command starts in /; -w ", path,
-                        " shows it, and -M ", path, " without writing to it"));
+                        " does not show inside, so the command starts in /; -w ", ShellWord(path),
+                        " shows it, and -M ", ShellWord(path), " without writing to it"));
   }
   draft.plan.working_directory = draft.working_directory;
   return OkStatus();

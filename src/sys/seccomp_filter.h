@@ -1,5 +1,5 @@
 // The seccomp filters that commands and the network stack run under. Computed at build time by
-// generate_seccomp_filter.cc, which says what is refused and why.
+// seccomp_generator/, which says what is refused and why.
 #ifndef MINI_SANDBOX_SYS_SECCOMP_FILTER_H_
 #define MINI_SANDBOX_SYS_SECCOMP_FILTER_H_
 

@@ -98,6 +98,18 @@ class PlantedLinks(harness.SandboxTest):
                 self.assertNotIn(harness.SECRET, outcome.out)
         self.assertEqual(harness.differences(before, harness.snapshot(elsewhere)), [])
 
+    def test_are_found_in_what_was_written_and_by_every_name(self):
+        elsewhere = self.make_directory(self.scratch / "elsewhere")
+        data = self.make_directory(self.scratch / "data")
+        os.symlink(elsewhere, data / "link")
+        os.symlink(self.scratch, self.scratch / "alias")
+        outcome = self.shell("echo ran", options=("-x", "-w", str(data), "-M", str(data / "link")))
+        self.assert_setup_error(outcome, 125, f"-M {data}/link leads to {elsewhere}")
+        os.symlink(elsewhere, self.work / "here")
+        by_alias = self.scratch / "alias" / self.work.relative_to(self.scratch) / "here"
+        outcome = self.shell("echo ran", options=("-x", "-w", str(by_alias)))
+        self.assert_setup_error(outcome, 125, f"-w {by_alias} leads to {elsewhere}")
+
     def test_are_followed_within_the_working_directory_and_where_meant(self):
         elsewhere = self.make_directory(self.scratch / "elsewhere")
         self.make_directory(self.work / "real")

@@ -433,12 +433,12 @@ class ScratchDirectory(harness.SandboxTest):
                                    options=self.options_on_disk(directory))
             self.assert_setup_error(outcome, 2, "may write")
 
-    def test_that_is_missing_or_no_directory_is_a_mistake(self):
+    def test_that_is_missing_or_no_directory_is_an_error(self):
         file = self.make_file(self.scratch / "file")
         for path in (self.scratch / "none", file):
             outcome = self.sandbox("echo", "ran", cwd=self.project,
                                    options=self.options_on_disk(path))
-            self.assert_setup_error(outcome, 2, str(path))
+            self.assert_setup_error(outcome, 125, f"-d {path}: not a directory")
 
     def test_in_a_parent_of_the_working_directory(self):
         inside = self.make_directory(self.tree / "disk")

@@ -71,6 +71,26 @@ class ExitCodes(harness.SandboxTest):
             with self.subTest(options=options):
                 self.assert_setup_error(self.sandbox("echo", "ran", options=options), 2)
 
+    def test_125_when_a_path_that_an_option_names_is_missing(self):
+        missing = str(self.work / "missing")
+        for options in (("-x", "-w"), ("-x", "-M"), ("-x", "-e"), ("-x", "-W"), ("-x", "-d"), ("-h",),
+                        ("-o",), ("-o", str(self.work), "-k")):
+            with self.subTest(options=options):
+                outcome = self.sandbox("echo", "ran", options=(*options, missing))
+                self.assert_setup_error(outcome, 125, f"{options[-1]} {missing}: ")
+                self.assertNotIn("usage:", outcome.err)
+        outcome = self.sandbox("echo", "ran", options=("-x", "-w", "../missing"))
+        self.assert_setup_error(outcome, 125, "-w ../missing: ")
+
+    def test_125_when_a_path_that_an_option_names_is_of_another_kind(self):
+        file = str(self.make_file(self.work / "file"))
+        directory = str(self.make_directory(self.work / "directory"))
+        for options in (("-x", "-e", file), ("-x", "-W", file), ("-x", "-d", file), ("-h", file),
+                        ("-o", file), ("-o", directory, "-k", file),
+                        ("-x", "-M", file, "-m", directory), ("-x", "-M", directory, "-m", file)):
+            with self.subTest(options=options):
+                self.assert_setup_error(self.sandbox("echo", "ran", options=options), 125)
+
     def test_2_when_a_value_or_the_command_is_missing(self):
         for words in ((), ("-x",), ("-x", "--"), ("-x", "-W"), ("-x", "-T", "1")):
             with self.subTest(words=words):

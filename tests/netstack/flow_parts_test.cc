@@ -6,6 +6,7 @@
 
 #include "base/sip_hash.h"
 #include "netstack/flow/activity_list.h"
+#include "netstack/flow/datagram_activity.h"
 #include "netstack/flow/memory_budget.h"
 #include "netstack/flow/rate_limit.h"
 #include "netstack/flow/source_ports.h"
@@ -97,6 +98,54 @@ TEST(ActivityList, ALinkIsInOneListAtATimeAndInNoneWhenItIsGone) {
   }
   EXPECT_EQ(second.oldest(), nullptr);
   EXPECT_EQ(second.size(), 0u);
+}
+
+TEST(ActivityList, TheOldestIsIdleForAsLongAsNothingTouchedIt) {
+  ActivityLink link;
+  ActivityList list;
+  const TimePoint start{std::chrono::hours(1)};
+  EXPECT_EQ(list.IdleFor(Duration::zero(), start), nullptr);
+  list.Touch(link, start);
+  EXPECT_EQ(list.IdleFor(std::chrono::seconds(5), start + std::chrono::milliseconds(4999)),
+            nullptr);
+  EXPECT_EQ(list.IdleFor(std::chrono::seconds(5), start + std::chrono::seconds(5)), &link);
+}
+
+TEST(DatagramActivity, KeepsAnAnsweredFlowLongerThanAProbe) {
+  DatagramActivityLink probe, answered;
+  answered.answered = true;
+  DatagramActivity activity;
+  const TimePoint start{std::chrono::hours(1)};
+  activity.Touch(answered, start);
+  activity.Touch(probe, start + std::chrono::seconds(1));
+  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(30)), nullptr);
+  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(31)), &probe);
+  probe.Leave();
+  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(179)), nullptr);
+  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(180)), &answered);
+}
+
+TEST(DatagramActivity, MakesRoomByTheLeastRecentlyUsedOfAll) {
+  DatagramActivityLink probe, answered;
+  answered.answered = true;
+  DatagramActivity activity;
+  const TimePoint start{std::chrono::hours(1)};
+  activity.Touch(answered, start);
+  activity.Touch(probe, start + std::chrono::seconds(1));
+  EXPECT_EQ(activity.Evictable(start + std::chrono::milliseconds(4999)), nullptr);
+  EXPECT_EQ(activity.Evictable(start + std::chrono::seconds(60)), &answered);
+  activity.Touch(answered, start + std::chrono::seconds(2));
+  EXPECT_EQ(activity.Evictable(start + std::chrono::seconds(60)), &probe);
+}
+
+TEST(DatagramActivity, AnAnswerMakesAFlowLastLonger) {
+  DatagramActivityLink flow;
+  DatagramActivity activity;
+  const TimePoint start{std::chrono::hours(1)};
+  activity.Touch(flow, start);
+  flow.answered = true;
+  activity.Touch(flow, start);
+  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(31)), nullptr);
 }
 
 TEST(SourcePorts, GivesRandomWindowsWithinTheRange) {

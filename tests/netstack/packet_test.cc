@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "fake_sandbox.h"
 #include "netstack/link/checksum.h"
+#include "test_frames.h"
 
 namespace mini::netstack {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <random>
 
-#include "fake_sandbox.h"
+#include "test_frames.h"
 
 namespace mini::netstack {
 namespace {

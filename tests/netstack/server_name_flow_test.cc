@@ -8,6 +8,8 @@
 #include <mutex>
 
 #include "fake_sandbox.h"
+#include "fake_tcp_client.h"
+#include "host_server.h"
 #include "made_hello.h"
 #include "netstack/epoll_loop.h"
 #include "netstack/flow/host_tcp_flow.h"

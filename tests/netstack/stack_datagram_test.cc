@@ -15,11 +15,12 @@
 #include <atomic>
 #include <cstring>
 #include <fstream>
-#include <mutex>
 #include <set>
 
 #include "base/strings.h"
 #include "fake_sandbox.h"
+#include "host_server.h"
+#include "notices.h"
 
 namespace mini::netstack {
 namespace {
@@ -441,25 +442,19 @@ TEST_F(StackDatagrams, OnlyEchoRequestsOfIcmpLeave) {
 
 TEST_F(StackDatagrams, NamesTheSettingThatForbidsPingOnce) {
   ASSERT_TRUE(PermitPing(false));
-  std::mutex mutex;
-  std::vector<std::string> notices;
-  {
-    FakeSandbox sandbox(
-        {.rules = {"icmp/127.0.0.1", "icmp/::1"}, .on_notice = [&](std::string_view text) {
-           const std::lock_guard lock(mutex);
-           notices.emplace_back(text);
-         }});
-    for (const auto& [from, to, reply] : kPings) {
-      sandbox.Send(MakeIcmpEcho(from, to, Pattern(56)));
-      const auto error = sandbox.Receive();
-      ASSERT_TRUE(error);
-      EXPECT_TRUE(error->sound);
-      EXPECT_EQ(error->icmp_code, from.is_v4() ? 13 : 1);
-    }
+  Notices notices;
+  FakeSandbox sandbox({.rules = {"icmp/127.0.0.1", "icmp/::1"}, .on_notice = notices.Taker()});
+  for (const auto& [from, to, reply] : kPings) {
+    sandbox.Send(MakeIcmpEcho(from, to, Pattern(56)));
+    const auto error = sandbox.Receive();
+    ASSERT_TRUE(error);
+    EXPECT_TRUE(error->sound);
+    EXPECT_EQ(error->icmp_code, from.is_v4() ? 13 : 1);
   }
-  ASSERT_EQ(notices.size(), 1u);
-  EXPECT_NE(notices[0].find("refused icmp 127.0.0.1"), std::string::npos) << notices[0];
-  EXPECT_NE(notices[0].find("net.ipv4.ping_group_range"), std::string::npos) << notices[0];
+  const std::vector<std::string> sentences = notices.sentences();
+  ASSERT_EQ(sentences.size(), 1u);
+  EXPECT_NE(sentences[0].find("refused icmp 127.0.0.1"), std::string::npos) << sentences[0];
+  EXPECT_NE(sentences[0].find("net.ipv4.ping_group_range"), std::string::npos) << sentences[0];
   EXPECT_TRUE(PermitPing(true));
 }
 

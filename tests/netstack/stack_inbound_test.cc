@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
 #include <set>
 #include <thread>
 
 #include "fake_sandbox.h"
+#include "fake_tcp_client.h"
+#include "host_server.h"
+#include "notices.h"
 
 namespace mini::netstack {
 namespace {
@@ -31,21 +33,12 @@ struct Family {
 constexpr Family kV4{"V4", IpFamily::kV4, "127.0.0.1", "198.18.0.1", "198.18.0.2"};
 constexpr Family kV6{"V6", IpFamily::kV6, "::1", "fd6d:696e:6900::1", "fd6d:696e:6900::2"};
 
-class Notices {
- public:
-  void Add(std::string_view sentence) {
-    const std::lock_guard lock(mutex_);
-    sentences_.emplace_back(sentence);
-  }
-  std::vector<std::string> sentences() const {
-    const std::lock_guard lock(mutex_);
-    return sentences_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<std::string> sentences_;
-};
+// socket(7), SO_LINGER: without a time, close(2) sends RST.
+void ResetFromOutside(UniqueFd& client) {
+  const linger now{1, 0};
+  setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  client.reset();
+}
 
 // A sandbox with one published port; `family` may be of either.
 class Inbound : public testing::TestWithParam<Family> {
@@ -68,7 +61,7 @@ class Inbound : public testing::TestWithParam<Family> {
     options.inbound.sandbox_v6 = *IpAddress::Parse(kV6.sandbox);
     options.inbound.gateway_v4 = *IpAddress::Parse(kV4.gateway);
     options.inbound.gateway_v6 = *IpAddress::Parse(kV6.gateway);
-    options.inbound.on_notice = [this](std::string_view text) { notices_.Add(text); };
+    options.inbound.on_notice = notices_.Taker();
     options.inbound.ports.push_back(std::move(port));
     sandbox_.emplace(std::move(options));
   }
@@ -95,6 +88,20 @@ class Inbound : public testing::TestWithParam<Family> {
   }
   FakeTcpClient ServerFor(const SeenFrame& syn) {
     return {*sandbox_, Server(), {syn.source, syn.source_port}};
+  }
+  // A client of the host's that the server inside has accepted.
+  struct Connection {
+    UniqueFd client;
+    SeenFrame syn;
+    FakeTcpClient server;
+  };
+  std::optional<Connection> Establish() {
+    UniqueFd client = Connect();
+    const auto syn = Syn();
+    if (!syn) return std::nullopt;
+    Connection connection{std::move(client), *syn, ServerFor(*syn)};
+    if (!connection.server.Accept(*syn)) return std::nullopt;
+    return connection;
   }
   TcpFields Answer(const SeenFrame& syn, uint8_t flags) const {
     return {.from = Server(),
@@ -131,15 +138,13 @@ TEST_P(InboundTcpFlows, SendsASynFromTheGatewayWhenAClientHasConnected) {
 
 TEST_P(InboundTcpFlows, CarriesDataBothWays) {
   Start();
-  const UniqueFd client = Connect();
-  const auto syn = Syn();
-  ASSERT_TRUE(syn);
-  FakeTcpClient server = ServerFor(*syn);
-  ASSERT_TRUE(server.Accept(*syn));
+  auto connection = Establish();
+  ASSERT_TRUE(connection);
+  auto& [client, syn, server] = *connection;
   const Bytes greeting = Pattern(500, 1), question = Pattern(300000, 2), answer = Pattern(40000, 3);
   server.Write(greeting);
   EXPECT_EQ(ReadFrom(client.get(), greeting.size()), greeting);
-  std::thread writer([&] { EXPECT_TRUE(WriteTo(client.get(), question)); });
+  std::thread writer([&, &client = client] { EXPECT_TRUE(WriteTo(client.get(), question)); });
   EXPECT_EQ(server.ReadExactly(question.size()), question);
   writer.join();
   server.WriteOffloaded(answer, GetParam().family == IpFamily::kV4 ? 1460 : 1440);
@@ -180,11 +185,9 @@ TEST_P(InboundTcpFlows, ResetsTheClientWhenNobodyListensInsideAndSaysSoOnce) {
 
 TEST_P(InboundTcpFlows, EndsEachDirectionByItself) {
   Start();
-  const UniqueFd client = Connect();
-  const auto syn = Syn();
-  ASSERT_TRUE(syn);
-  FakeTcpClient server = ServerFor(*syn);
-  ASSERT_TRUE(server.Accept(*syn));
+  auto connection = Establish();
+  ASSERT_TRUE(connection);
+  auto& [client, syn, server] = *connection;
   ASSERT_EQ(shutdown(client.get(), SHUT_WR), 0);
   ASSERT_TRUE(server.AwaitFlag(kFin));
   const Bytes late = Pattern(5000);
@@ -197,33 +200,23 @@ TEST_P(InboundTcpFlows, EndsEachDirectionByItself) {
 
 TEST_P(InboundTcpFlows, PassesResetsOnEitherWay) {
   Start();
-  UniqueFd client = Connect();
-  const auto syn = Syn();
-  ASSERT_TRUE(syn);
-  FakeTcpClient server = ServerFor(*syn);
-  ASSERT_TRUE(server.Accept(*syn));
-  server.Reset();
-  EXPECT_EQ(ReadEnd(client.get()), -ECONNRESET);
+  auto first = Establish();
+  ASSERT_TRUE(first);
+  first->server.Reset();
+  EXPECT_EQ(ReadEnd(first->client.get()), -ECONNRESET);
 
-  UniqueFd other = Connect();
-  const auto again = Syn();
-  ASSERT_TRUE(again);
-  FakeTcpClient second = ServerFor(*again);
-  ASSERT_TRUE(second.Accept(*again));
-  const linger now{1, 0};
-  setsockopt(other.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  other.reset();
-  EXPECT_TRUE(second.AwaitFlag(kRst));
+  auto second = Establish();
+  ASSERT_TRUE(second);
+  ResetFromOutside(second->client);
+  EXPECT_TRUE(second->server.AwaitFlag(kRst));
   EXPECT_TRUE(notices_.sentences().empty()) << notices_.sentences()[0];
 }
 
 TEST_P(InboundTcpFlows, ResetsTheClientWhenTheStackEndsBeforeTheServerHasFinished) {
   Start();
-  const UniqueFd client = Connect();
-  const auto syn = Syn();
-  ASSERT_TRUE(syn);
-  FakeTcpClient server = ServerFor(*syn);
-  ASSERT_TRUE(server.Accept(*syn));
+  auto connection = Establish();
+  ASSERT_TRUE(connection);
+  auto& [client, syn, server] = *connection;
   server.Write(Pattern(10));
   ASSERT_TRUE(server.AwaitAcknowledged());
   const UniqueFd waiting = Connect();
@@ -239,9 +232,7 @@ TEST_P(InboundTcpFlows, TakesBackItsSynWhenTheClientGoesAway) {
   UniqueFd client = Connect();
   const auto syn = Syn();
   ASSERT_TRUE(syn);
-  const linger now{1, 0};
-  setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  client.reset();
+  ResetFromOutside(client);
   const auto reset = sandbox_->ReceiveFor(kInside);
   ASSERT_TRUE(reset);
   EXPECT_NE(reset->flags & kRst, 0) << int{reset->flags};
@@ -297,11 +288,9 @@ TEST_P(InboundTcpFlows, ReadsNoMoreThanTheServerTakes) {
 
 TEST_P(InboundTcpFlows, StopsTheServerWhenTheClientReadsNothing) {
   Start();
-  const UniqueFd client = Connect();
-  const auto syn = Syn();
-  ASSERT_TRUE(syn);
-  FakeTcpClient server = ServerFor(*syn);
-  ASSERT_TRUE(server.Accept(*syn));
+  auto connection = Establish();
+  ASSERT_TRUE(connection);
+  auto& [client, syn, server] = *connection;
   const uint16_t segment = GetParam().family == IpFamily::kV4 ? 1460 : 1440;
   const Bytes piece = Pattern(40000);
   size_t written = 0;
@@ -361,12 +350,10 @@ TEST_P(InboundTcpFlows, CarriesAThousandConnectionsAtATime) {
 
 TEST_P(InboundTcpFlows, OpenNothingOutward) {
   Start();
-  const UniqueFd client = Connect();
-  const auto syn = Syn();
-  ASSERT_TRUE(syn);
-  FakeTcpClient server = ServerFor(*syn);
-  ASSERT_TRUE(server.Accept(*syn));
-  const Endpoint gateway{syn->source, syn->source_port};
+  auto connection = Establish();
+  ASSERT_TRUE(connection);
+  auto& [client, syn, server] = *connection;
+  const Endpoint gateway{syn.source, syn.source_port};
   struct {
     const char* what;
     Endpoint from, to;
@@ -398,12 +385,10 @@ TEST_P(InboundTcpFlows, OpenNothingOutward) {
 
 TEST_P(InboundTcpFlows, TakeNoAnswerFromTheSandboxTwice) {
   Start();
-  const UniqueFd client = Connect();
-  const auto syn = Syn();
-  ASSERT_TRUE(syn);
-  FakeTcpClient server = ServerFor(*syn);
-  ASSERT_TRUE(server.Accept(*syn));
-  sandbox_->Send(MakeTcp(Answer(*syn, kSyn | kAck)));
+  auto connection = Establish();
+  ASSERT_TRUE(connection);
+  auto& [client, syn, server] = *connection;
+  sandbox_->Send(MakeTcp(Answer(syn, kSyn | kAck)));
   EXPECT_TRUE(sandbox_->Drain().empty());
   server.Write(Pattern(10));
   EXPECT_EQ(ReadFrom(client.get(), 10), Pattern(10));

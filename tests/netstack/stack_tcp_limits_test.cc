@@ -3,10 +3,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
-#include <mutex>
 
 #include "fake_sandbox.h"
+#include "fake_tcp_client.h"
+#include "host_server.h"
+#include "notices.h"
 
 namespace mini::netstack {
 namespace {
@@ -14,25 +17,6 @@ namespace {
 constexpr uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
 
 Endpoint Local(uint16_t port) { return {*IpAddress::Parse("198.18.0.1"), port}; }
-
-// What the stack tells the user.
-class Notices {
- public:
-  std::function<void(std::string_view)> Taker() {
-    return [this](std::string_view sentence) {
-      const std::lock_guard lock(mutex_);
-      sentences_.emplace_back(sentence);
-    };
-  }
-  std::vector<std::string> sentences() {
-    const std::lock_guard lock(mutex_);
-    return sentences_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::string> sentences_;
-};
 
 // A server whose queue of connections is full: the kernel leaves further SYNs unanswered.
 class DeafServer {
@@ -54,15 +38,26 @@ class DeafServer {
   std::array<UniqueFd, 4> clients_;
 };
 
+// A client and the connection that the server has accepted from it.
+struct Connection {
+  Connection(FakeSandbox& sandbox, uint16_t port, HostServer& server)
+      : client(sandbox, Local(port), server.endpoint()) {
+    const auto answer = client.Connect();
+    EXPECT_TRUE(answer && answer->Is(kSyn | kAck));
+    host = server.Accept();
+  }
+
+  FakeTcpClient client;
+  UniqueFd host;
+};
+
 TEST(TcpLimitsOfStack, RefusesFlowsAboveTheCap) {
   HostServer server;
   StackLimits limits;
   limits.max_flows = 4;
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
   for (uint16_t i = 0; i < 6; ++i) {
-    FakeTcpClient client(sandbox,
-                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(5000 + i)},
-                         server.endpoint());
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(5000 + i)), server.endpoint());
     const auto answer = client.Connect();
     ASSERT_TRUE(answer);
     EXPECT_TRUE(answer->Is(i < 4 ? kSyn | kAck : kRst | kAck)) << i;
@@ -77,9 +72,7 @@ TEST(TcpLimitsOfStack, AFloodOfSynsStaysWithinTheCaps) {
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
   size_t accepted = 0, refused = 0;
   for (int i = 0; i < 2000; ++i) {
-    FakeTcpClient client(sandbox,
-                         {*IpAddress::Parse("198.18.0.1"), static_cast<uint16_t>(10000 + i)},
-                         server.endpoint());
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(10000 + i)), server.endpoint());
     client.SendSyn();
     if (i % 16 != 15) continue;
     for (const SeenFrame& frame : sandbox.Drain()) {
@@ -112,23 +105,19 @@ TEST(TcpLimitsOfStack, ANewcomerTakesThePlaceOfTheFlowThatIsIdleForLongest) {
   limits.min_idle = std::chrono::milliseconds(0);
   Notices notices;
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits, .on_notice = notices.Taker()});
-  FakeTcpClient first(sandbox, Local(5000), server.endpoint());
-  ASSERT_TRUE(first.Connect()->Is(kSyn | kAck));
-  const UniqueFd first_host = server.Accept();
-  FakeTcpClient second(sandbox, Local(5001), server.endpoint());
-  ASSERT_TRUE(second.Connect()->Is(kSyn | kAck));
-  const UniqueFd second_host = server.Accept();
+  Connection first(sandbox, 5000, server);
+  Connection second(sandbox, 5001, server);
   // The older one is used again, so the younger one is idle for longer.
-  ASSERT_TRUE(WriteTo(first_host.get(), Pattern(10)));
-  EXPECT_EQ(first.ReadExactly(10), Pattern(10));
+  ASSERT_TRUE(WriteTo(first.host.get(), Pattern(10)));
+  EXPECT_EQ(first.client.ReadExactly(10), Pattern(10));
 
   FakeTcpClient third(sandbox, Local(5002), server.endpoint());
   third.SendSyn();
-  EXPECT_TRUE(second.AwaitFlag(kRst));
-  EXPECT_EQ(ReadEnd(second_host.get()), -ECONNRESET);
+  EXPECT_TRUE(second.client.AwaitFlag(kRst));
+  EXPECT_EQ(ReadEnd(second.host.get()), -ECONNRESET);
   EXPECT_TRUE(server.Accept());
-  first.Write(Pattern(20));
-  EXPECT_EQ(ReadFrom(first_host.get(), 20), Pattern(20));
+  first.client.Write(Pattern(20));
+  EXPECT_EQ(ReadFrom(first.host.get(), 20), Pattern(20));
   ASSERT_EQ(notices.sentences().size(), 1u);
   EXPECT_NE(notices.sentences()[0].find("idle for longest are reset"), std::string::npos);
 }
@@ -244,11 +233,9 @@ TEST(TcpLimitsOfStack, AFlowWithoutActivityIsResetOnBothSides) {
   StackLimits limits;
   limits.idle_timeout = std::chrono::seconds(1);
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
-  FakeTcpClient client(sandbox, Local(5000), server.endpoint());
-  ASSERT_TRUE(client.Connect()->Is(kSyn | kAck));
-  const UniqueFd host = server.Accept();
-  EXPECT_TRUE(client.AwaitFlag(kRst));
-  EXPECT_EQ(ReadEnd(host.get()), -ECONNRESET);
+  Connection connection(sandbox, 5000, server);
+  EXPECT_TRUE(connection.client.AwaitFlag(kRst));
+  EXPECT_EQ(ReadEnd(connection.host.get()), -ECONNRESET);
 }
 
 TEST(TcpLimitsOfStack, AHalfClosedFlowIsGivenLessTime) {
@@ -256,17 +243,13 @@ TEST(TcpLimitsOfStack, AHalfClosedFlowIsGivenLessTime) {
   StackLimits limits;
   limits.half_closed_timeout = std::chrono::seconds(1);
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
-  FakeTcpClient client(sandbox, Local(5000), server.endpoint());
-  ASSERT_TRUE(client.Connect()->Is(kSyn | kAck));
-  const UniqueFd host = server.Accept();
-  FakeTcpClient whole(sandbox, Local(5001), server.endpoint());
-  ASSERT_TRUE(whole.Connect()->Is(kSyn | kAck));
-  const UniqueFd whole_host = server.Accept();
-  client.Finish();
-  EXPECT_EQ(ReadEnd(host.get()), 0);
-  EXPECT_TRUE(client.AwaitFlag(kRst));
-  whole.Write(Pattern(5));
-  EXPECT_EQ(ReadFrom(whole_host.get(), 5), Pattern(5));
+  Connection connection(sandbox, 5000, server);
+  Connection whole(sandbox, 5001, server);
+  connection.client.Finish();
+  EXPECT_EQ(ReadEnd(connection.host.get()), 0);
+  EXPECT_TRUE(connection.client.AwaitFlag(kRst));
+  whole.client.Write(Pattern(5));
+  EXPECT_EQ(ReadFrom(whole.host.get(), 5), Pattern(5));
 }
 
 }  // namespace

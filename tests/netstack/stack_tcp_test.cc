@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "fake_sandbox.h"
+#include "fake_tcp_client.h"
+#include "host_server.h"
 
 namespace mini::netstack {
 namespace {

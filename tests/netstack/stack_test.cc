@@ -6,6 +6,8 @@
 #include <random>
 
 #include "fake_sandbox.h"
+#include "fake_tcp_client.h"
+#include "host_server.h"
 
 namespace mini::netstack {
 namespace {

@@ -95,6 +95,20 @@ TEST(Strings, EscapeLeavesNoControlCharacter) {
   EXPECT_EQ(EscapeForTerminal("abcdef", 3), "abc...");
 }
 
+TEST(Strings, AShellTakesAQuotedWordForWhatItWas) {
+  EXPECT_EQ(ShellWord("/home/u/project-1.0"), "/home/u/project-1.0");
+  EXPECT_EQ(ShellWord("/home/u/my project"), "'/home/u/my project'");
+  EXPECT_EQ(ShellWord("it's $HOME `id` \\"), "'it'\\''s $HOME `id` \\'");
+  EXPECT_EQ(ShellWord("~/*"), "'~/*'");
+  EXPECT_EQ(ShellWord(""), "''");
+  EXPECT_EQ(ShellWord("\u00fcber"), "'\u00fcber'");
+  EXPECT_EQ(ShellWord("a\n'b\\\x1b"
+                      "7\xff"),
+            "$'a\\012\\'b\\\\\\0337\\377'");
+  const std::string longer(1000, ' ');
+  EXPECT_EQ(ShellWord(longer), "'" + longer + "'") << "cut short it would be another path";
+}
+
 TEST(ByteReader, ReadsZeroAndFailsPastTheEnd) {
   const uint8_t bytes[] = {1, 2, 3};
   ByteReader reader(bytes);

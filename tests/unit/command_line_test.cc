@@ -145,7 +145,7 @@ TEST_F(CommandLineTest, DotDotIsFollowedThroughSymlinksAsTheKernelDoes) {
   EXPECT_EQ(BindsOf(Sandbox({"-x", "-w", "link/../sibling", "true"})),
             StrCat(directory_, "/real/sibling>", directory_, "/real/sibling:w "));
   EXPECT_EQ(Outcome(Sandbox({"-x", "-w", "link/../none", "true"})),
-            "arguments: -w link/../none: there is no such path");
+            "plan: -w link/../none: there is no such path");
 }
 
 TEST(CommandLine, SecondsMayHaveDecimals) {

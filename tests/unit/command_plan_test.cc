@@ -166,6 +166,9 @@ TEST(MakePlan, LeavesOutATemporaryDirectoryThatIsNotThereInside) {
   EXPECT_EQ(
       environment("/data", [](auto& builder) { EXPECT_TRUE(builder.AddWritable("/data").ok()); }),
       Strings{"TMPDIR=/data"});
+  const auto empty = [](PolicyBuilder& b) { EXPECT_TRUE(b.AddEmptyDirectory("/data").ok()); };
+  EXPECT_EQ(environment("/data/", empty), Strings{"TMPDIR=/data/"});
+  EXPECT_EQ(environment("/data/below", empty), Strings()) << "it is empty";
   EXPECT_EQ(environment("/x", [](auto& b) { EXPECT_TRUE(b.SetVariable("TMPDIR", "/y").ok()); }),
             Strings{"TMPDIR=/y"});
 }

@@ -427,6 +427,23 @@ TEST(MakePlan, RefusesLinksOutOfTheWorkingDirectoryThatACommandMayHaveMade) {
   EXPECT_TRUE(plan({"/home/u/project/far", "/data"}, "/home/u/project").ok()) << "it is meant";
   // Nothing is written through to HOME as working directory, so nobody has planted it there.
   EXPECT_TRUE(plan({"/home/u/project/far"}, "/home/u").ok());
+  EXPECT_FALSE(plan({"/home/u/project/far", "/home/u/project"}, "/home/u").ok()) << "but by -w";
+}
+
+TEST(MakePlan, KnowsAWorkingDirectoryByEveryNameThatLeadsThere) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetDefaultMode().ok());
+  ASSERT_TRUE(builder.AddWritable("/h/u/project/my far").ok());
+  HostFacts facts = Desktop();
+  facts.paths["/h"] = Directory("/home");
+  facts.paths["/h/u"] = Directory("/home/u");
+  facts.paths["/h/u/project"] = Directory("/home/u/project");
+  facts.paths["/h/u/project/my far"] = Directory("/data/my far");
+  const auto refused = MakePlan(*builder.Build(), facts, {"true"});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().hint(), "if it is meant: -w '/data/my far'");
+  facts.paths["/h/u/project/my far"] = Directory("/home/u/project/near");
+  EXPECT_TRUE(MakePlan(*builder.Build(), facts, {"true"}).ok());
 }
 
 }  // namespace

@@ -1,0 +1,126 @@
+#include "child/mount_calls.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+namespace mini::child {
+
+int OpenAt2(int directory, const char* path, uint64_t flags, uint64_t resolve) {
+  open_how how = {};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = resolve | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(syscall(SYS_openat2, directory, path, &how, sizeof how));
+}
+
+int OpenObject(const char* path) {
+  return OpenAt2(AT_FDCWD, path, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+}
+
+int CloneMount(int descriptor, bool recursive) {
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+  return open_tree(descriptor, "", recursive ? flags | AT_RECURSIVE : flags);
+}
+
+bool SetAttributes(int descriptor, uint64_t attributes, bool recursive) {
+  mount_attr attr = {};
+  attr.attr_set = attributes;
+  attr.propagation = MS_PRIVATE;
+  return mount_setattr(descriptor, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &attr,
+                       sizeof attr) == 0;
+}
+
+bool MoveMount(int mount, int target) {
+  return move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+}
+
+bool AttachTo(int mount, const char* path) {
+  const ScopedDescriptor target(OpenObject(path));
+  return target.valid() && MoveMount(mount, target.get());
+}
+
+bool SetOptions(int filesystem, const char* options) {
+  while (*options != '\0') {
+    char option[64];
+    const char* end = strchrnul(options, ',');
+    const size_t length = static_cast<size_t>(end - options);
+    char* equals = nullptr;
+    if (length < sizeof option) {
+      std::memcpy(option, options, length);
+      option[length] = '\0';
+      equals = strchr(option, '=');
+    }
+    if (!equals) {
+      errno = EINVAL;
+      return false;
+    }
+    *equals = '\0';
+    if (fsconfig(filesystem, FSCONFIG_SET_STRING, option, equals + 1, 0) != 0) return false;
+    options = *end == '\0' ? end : end + 1;
+  }
+  return true;
+}
+
+int CreateOverlay(int lower, const char* upper, const char* work, uint64_t attributes) {
+  if (fchdir(lower) != 0) return -1;
+  const ScopedDescriptor filesystem(fsopen("overlay", FSOPEN_CLOEXEC));
+  if (!filesystem.valid()) return -1;
+  const auto set = [&](const char* key, const char* value) {
+    return fsconfig(filesystem.get(), value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value,
+                    0) == 0;
+  };
+  // "userxattr": the only kind that an unprivileged user namespace can write. "volatile": the
+  // upper vanishes with the sandbox, so nothing is worth a sync.
+  const bool created = set("lowerdir", ".") && set("upperdir", upper) && set("workdir", work) &&
+                       set("userxattr", nullptr) && set("volatile", nullptr) &&
+                       fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
+  if (!created) return -1;
+  return fsmount(filesystem.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes));
+}
+
+bool MakePoint(const char* path, bool directory) {
+  ScopedDescriptor parent(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (const char* name = path + 1; parent.valid();) {
+    const char* end = strchrnul(name, '/');
+    const bool last = *end == '\0';
+    char component[NAME_MAX + 1];
+    const size_t length = static_cast<size_t>(end - name);
+    if (length >= sizeof component) {
+      errno = ENAMETOOLONG;
+      return false;
+    }
+    std::memcpy(component, name, length);
+    component[length] = '\0';
+    if (last && !directory) {
+      return mknodat(parent.get(), component, S_IFREG | 0644, 0) == 0 || errno == EEXIST;
+    }
+    if (mkdirat(parent.get(), component, 0755) != 0 && errno != EEXIST) return false;
+    if (last) return true;
+    parent.Replace(OpenAt2(parent.get(), component, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
+    name = end + 1;
+  }
+  return false;
+}
+
+bool CopyFile(int from, const char* to) {
+  struct stat status;
+  const ScopedDescriptor copy(open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!copy.valid() || fstat(from, &status) != 0) return false;
+  // No more than it held: somebody may be appending to it.
+  ssize_t count = 0;
+  for (off_t left = status.st_size; left > 0; left -= count) {
+    count = sendfile(copy.get(), from, nullptr, static_cast<size_t>(left));
+    if (count <= 0) break;
+  }
+  const timespec times[2] = {status.st_atim, status.st_mtim};
+  return count >= 0 && fchmod(copy.get(), status.st_mode & 07777) == 0 &&
+         futimens(copy.get(), times) == 0;
+}
+
+}  // namespace mini::child

@@ -1,0 +1,70 @@
+// The system calls of the mounts stage, each with the flags that this stage always wants. What
+// fails leaves errno.
+#ifndef MINI_SANDBOX_CHILD_MOUNT_CALLS_H_
+#define MINI_SANDBOX_CHILD_MOUNT_CALLS_H_
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace mini::child {
+
+// Owns a descriptor and leaves errno alone when it closes it: the step's error is read afterwards.
+class ScopedDescriptor {
+ public:
+  explicit ScopedDescriptor(int fd) : fd_(fd) {}
+  ~ScopedDescriptor() {
+    if (fd_ < 0) return;
+    const int error = errno;
+    close(fd_);
+    errno = error;
+  }
+  ScopedDescriptor(const ScopedDescriptor&) = delete;
+  ScopedDescriptor& operator=(const ScopedDescriptor&) = delete;
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  void Replace(int fd) {
+    close(fd_);
+    fd_ = fd;
+  }
+
+ private:
+  int fd_;
+};
+
+// A descriptor, or -1. No path is followed through a symlink of /proc; `resolve` is openat2(2)'s.
+int OpenAt2(int directory, const char* path, uint64_t flags, uint64_t resolve);
+
+// The object at `path`, with no symlink on the way and as it is.
+int OpenObject(const char* path);
+
+int CloneMount(int descriptor, bool recursive);
+
+// Private, so that what the host mounts later does not appear inside, with the host's flags.
+bool SetAttributes(int descriptor, uint64_t attributes, bool recursive);
+
+bool MoveMount(int mount, int target);
+
+// Over the object at `path`.
+bool AttachTo(int mount, const char* path);
+
+// A new file system's, as in "mode=755,size=4096".
+bool SetOptions(int filesystem, const char* options);
+
+// The lower is named by the working directory, because overlayfs takes paths, and this one may
+// be covered by now or hold characters that its option syntax gives a meaning.
+int CreateOverlay(int lower, const char* upper, const char* work, uint64_t attributes);
+
+// Makes `path` and its missing parents. Called only where everything missing belongs to a file
+// system of our own.
+bool MakePoint(const char* path, bool directory);
+
+// With mode and times; `to` is new.
+bool CopyFile(int from, const char* to);
+
+}  // namespace mini::child
+
+#endif  // MINI_SANDBOX_CHILD_MOUNT_CALLS_H_
