@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 
-from machine import BenchError, as_user, binary, copy_for_user, environment, progress, run
+from machine import BenchError, as_user, binary, copy_for_user, environment, progress, rounds_of, run
 from report import Row, Rows
 from shell import Shell
 
@@ -83,8 +83,7 @@ def measure(user, directory, work, rounds):
         with Shell(name, enter + as_user(user, words), environment(user)) as shell:
             for script in WORKLOADS.values():
                 seconds(shell, script)  # fills the caches, and fails where something is missing
-    for rows.round in range(rounds):
-        progress(f"files: round {rows.round + 1} of {rounds}")
+    for rows.round in rounds_of("files", rounds):
         with contextlib.ExitStack() as stack:
             # Each in a sandbox that has seen nothing yet, as a command meets it.
             shells = [stack.enter_context(Shell(name, enter + as_user(user, words), environment(user)))

@@ -12,6 +12,10 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TUN_MAJOR, TUN_MINOR = 10, 200  # Linux's list of allocated devices: /dev/net/tun
+# Seconds that the rounds of a part may take, so that all of them take a quarter of an hour at most.
+BUDGETS = {"instructions": 60, "files": 120, "tcp": 220, "udp": 130, "connections": 100, "rules": 90, "memory": 50,
+           "latency": 40}
+LEAST_ROUNDS = 2
 BUSY = 0.5  # of a load average, above which figures are not to be quoted
 LOGIN = {
     "SHELL": "/bin/bash",
@@ -43,6 +47,17 @@ class BenchError(Exception):
 
 def progress(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def rounds_of(part, count):
+    """Their numbers. A slow machine gets fewer, and a line that says so."""
+    begun = time.monotonic()
+    for number in range(count):
+        if number >= LEAST_ROUNDS and (time.monotonic() - begun) * (number + 1) / number > BUDGETS[part]:
+            progress(f"{part}: no time for more than {number} rounds")
+            return
+        progress(f"{part}: round {number + 1} of {count}")
+        yield number
 
 
 def run(command, **options):

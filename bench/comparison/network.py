@@ -27,6 +27,18 @@ LOAD_SOURCES = [*(f"bench/network_load/{name}.cc" for name in ("connections", "d
                 "tests/soak/common.cc", "tests/soak/server.cc"]
 
 
+def write_rules(path, count):
+    """Rules of every kind, as lists have them; the last one lets the world's addresses through."""
+    kinds = (lambda n: f"host{n}.example", lambda n: f"*.zone{n}.example:443",
+             lambda n: f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}",
+             lambda n: f"tcp/172.{16 + (n >> 16 & 15)}.{n >> 8 & 255}.{n & 255}:8000-8010",
+             lambda n: f"2001:db8:{n >> 16:x}:{n & 0xffff:x}::/64")
+    lines = [kinds[number % len(kinds)](number) for number in range(count - 1)]
+    path.write_text("\n".join([*lines, NETWORK, ""]))
+    path.chmod(0o644)
+    return ("-F", str(path))
+
+
 class Network:
     """The world with its servers, and the host's side of the link."""
 

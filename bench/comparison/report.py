@@ -73,5 +73,18 @@ def confidence(values):
     return statistics.median(ordered), ordered[low], ordered[max(high, low)]
 
 
+def pairs(title, rows, base, changed):
+    """Where a difference of a few per mille counts: medians of ratios within pairs, and how sure they are."""
+    lines = [f"### {title}", "", f"| | {base} | {changed} | ratio | its 95 % interval | pairs |",
+             "|---|---:|---:|---:|---:|---:|"]
+    for row in rows:
+        ratios = row.ratios(changed, base)
+        middle, low, high = confidence(ratios)
+        medians = (f"{statistics.median(row.values(name)):,.{row.digits}f}" for name in (base, changed))
+        lines.append(f"| {row.label}, {row.unit} | {' | '.join(medians)} | {middle:.4f} | {low:.4f} to {high:.4f} "
+                     f"| {len(ratios)} |")
+    return lines
+
+
 def as_json(rows):
     return [dataclasses.asdict(row) for row in rows]

@@ -4,9 +4,10 @@ import contextlib
 import json
 import time
 
-from machine import BenchError, progress
-from network import (CLOSED_PORT, DATAGRAM_PORT, EVERYONE, IPERF_PORT, NETWORK, PEERS, WORLD, WORLD_ADDRESSES, Tapbox)
-from report import Rows
+from machine import BenchError, progress, rounds_of
+from network import (CLOSED_PORT, DATAGRAM_PORT, EVERYONE, IPERF_PORT, NETWORK, PEERS, WORLD, WORLD_ADDRESSES, Tapbox,
+                     write_rules)
+from report import Row, Rows
 from shell import numbers
 
 HOSTS = ",".join(WORLD_ADDRESSES)
@@ -14,14 +15,13 @@ DENIED = "192.0.2.1"  # named by no rule
 NAMES = 100
 
 
-def rounds_of(network, part, rounds, measures, kinds=EVERYONE, arguments=None):
+def in_rounds(network, part, rounds, measures, kinds=EVERYONE, arguments=None):
     """In each round starts the contenders anew, and calls each measure(rows, contender) with each in turn.
 
     A peer that fails has no value in this round; we may not fail.
     """
     rows = Rows()
-    for rows.round in range(rounds):
-        progress(f"{part}: round {rows.round + 1} of {rounds}")
+    for rows.round in rounds_of(part, rounds):
         with contextlib.ExitStack() as stack:
             running = []
 
@@ -69,7 +69,7 @@ def stream(network, direction, count, seconds):
 
 
 def tcp(network, rounds, seconds):
-    return rounds_of(network, "TCP", rounds, [stream(network, direction, count, seconds)
+    return in_rounds(network, "tcp", rounds, [stream(network, direction, count, seconds)
                                               for count in (1, 8) for direction in ("out", "in")])
 
 
@@ -96,59 +96,58 @@ def datagrams(network, direction, size, milliseconds):
 
 
 def udp(network, rounds, milliseconds):
-    return rounds_of(network, "UDP", rounds, [datagrams(network, direction, size, milliseconds)
+    return in_rounds(network, "udp", rounds, [datagrams(network, direction, size, milliseconds)
                                               for direction in ("out", "in") for size in (64, 1400)])
 
 
 # --- connections -------------------------------------------------------------------------------
 
 
-def connects_per_second(contender, threads, milliseconds):
+def connects(contender, threads, milliseconds):
     figures = contender.load("connect-rate", milliseconds, threads, HOSTS)
-    if figures["failed"] > figures["done"] / 1000:
+    if figures["failed"] > figures["done"] / 1000 or not figures["done"]:
         raise BenchError(f"{contender.name}: connections fail: {figures}")
-    return figures["done"] / figures["seconds"]
+    return figures
 
 
 def connections(network, rounds, milliseconds):
     def rate(threads):
-        return lambda rows, contender: rows.add(contender, f"connect, request, close x{threads}", "1/s",
-                                                connects_per_second(contender, threads, milliseconds), 0)
+        def measure(rows, contender):
+            figures = connects(contender, threads, milliseconds)
+            rows.add(contender, f"connect, request, close x{threads}", "1/s", figures["done"] / figures["seconds"], 0)
+        return measure
 
     def round_trip(rows, contender):
         rows.add(contender, "request-response p50", "us",
                  contender.load("round-trips", milliseconds, WORLD)["p50_us"])
-    return rounds_of(network, "connections", rounds, [rate(1), rate(16), round_trip])
-
-
-def write_rules(path, count):
-    """Rules of every kind, as lists have them; the last one lets the world's addresses through."""
-    kinds = (lambda n: f"host{n}.example", lambda n: f"*.zone{n}.example:443",
-             lambda n: f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}",
-             lambda n: f"tcp/172.{16 + (n >> 16 & 15)}.{n >> 8 & 255}.{n & 255}:8000-8010",
-             lambda n: f"2001:db8:{n >> 16:x}:{n & 0xffff:x}::/64")
-    lines = [kinds[number % len(kinds)](number) for number in range(count - 1)]
-    path.write_text("\n".join([*lines, NETWORK, ""]))
-    path.chmod(0o644)
-    return ("-F", str(path))
+    return in_rounds(network, "connections", rounds, [rate(1), rate(16), round_trip])
 
 
 def rules(network, rounds, pairs, milliseconds):
-    """Ratios of the connect rate with 10,000 rules to that with 10, within pairs of runs."""
-    few = write_rules(network.directory / "rules-10", 10)
-    many = write_rules(network.directory / "rules-10000", 10_000)
-    rates = {10: [], 10_000: []}
-    for number in range(rounds):
-        progress(f"rules: round {number + 1} of {rounds}")
-        with network.open(Tapbox, few) as with_few, network.open(Tapbox, many) as with_many:
-            order = [(10, with_few), (10_000, with_many)]
-            for contender in (with_few, with_many):
-                connects_per_second(contender, 16, milliseconds)  # warms up
+    """The connect rate with 10 rules and with 10,000, and what a connection costs the stack, in pairs of runs.
+
+    The cost is the steadier of the two: it does not move with how the machine wakes processes up.
+    """
+    counts = (10, 10_000)
+    lists = {count: write_rules(network.directory / f"rules-{count}", count) for count in counts}
+    rates, costs = (Row(label, unit, digits) for label, unit, digits in (
+        ("connect, request, close x16", "1/s", 0), ("stack's CPU for each", "us", 2)))
+    for _ in rounds_of("rules", rounds):
+        with contextlib.ExitStack() as stack:
+            contenders = [stack.enter_context(network.open(Tapbox, lists[count], f"{count:,} rules"))
+                          for count in counts]
+            for contender in contenders:
+                connects(contender, 16, milliseconds)  # warms up
             for pair in range(pairs):
+                turn = len(rates.samples.get(contenders[0].name, ()))
                 # Which one is first alternates, so that a drift adds nothing to one side.
-                for count, contender in order if pair % 2 else reversed(order):
-                    rates[count].append(connects_per_second(contender, 16, milliseconds))
-    return rates
+                for contender in contenders if pair % 2 else reversed(contenders):
+                    before = contender.cpu_seconds()
+                    figures = connects(contender, 16, milliseconds)
+                    spent = contender.cpu_seconds() - before
+                    rates.add(contender.name, figures["done"] / figures["seconds"], turn)
+                    costs.add(contender.name, spent / figures["done"] * 1e6, turn)
+    return [rates, costs]
 
 
 # --- latency -----------------------------------------------------------------------------------
@@ -172,7 +171,7 @@ def latency(network, rounds, count):
         if isinstance(contender, Tapbox):  # the others deny nothing
             taken("connect() denied by a rule", "refused", count, DENIED, 80)(rows, contender)
 
-    return rounds_of(network, "latency", rounds,
+    return in_rounds(network, "latency", rounds,
                      [taken("DNS, new names", "ask-new", NAMES, WORLD),
                       taken("DNS, asked before", "ask-again", count, WORLD),
                       taken("connect() refused by the server", "refused", count, WORLD, CLOSED_PORT), denied],
@@ -206,4 +205,4 @@ def memory(network, rounds, connections, seconds):
 
     # One after the other in contenders of their own: what the one left would hide what the other needs.
     return [row for measures in ([idle, holding], [loaded])
-            for row in rounds_of(network, "memory", rounds, measures, kinds=(*PEERS, Tapbox))]
+            for row in in_rounds(network, "memory", rounds, measures, kinds=(*PEERS, Tapbox))]
