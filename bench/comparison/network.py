@@ -160,8 +160,12 @@ class Contender:
 
     def cpu_seconds(self):
         """Of the carriers' threads (proc(5), schedstat: its first field is in nanoseconds)."""
-        return sum(int(file.read_text().split()[0]) for pid in self.carriers
-                   for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+        total = 0
+        for pid in self.carriers:
+            for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                with contextlib.suppress(OSError):  # a thread that has just ended
+                    total += int(file.read_text().split()[0])
+        return total / 1e9
 
     def memory(self):
         """Resident set of the carriers, in MB (proc(5))."""

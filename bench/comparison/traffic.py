@@ -46,6 +46,13 @@ def in_rounds(network, part, rounds, measures, kinds=EVERYONE, arguments=None):
     return list(rows.values())
 
 
+def add_cost(rows, contender, label, before, figures):
+    """Of what was done, to the carriers; what was lost on the way is in it."""
+    if contender.carriers:
+        spent = contender.cpu_seconds() - before
+        rows.add(contender, f"{label}: CPU for each", "us", spent / figures["done"] * 1e6, 2)
+
+
 # --- TCP streams -------------------------------------------------------------------------------
 
 
@@ -88,10 +95,13 @@ def datagrams(network, direction, size, milliseconds):
             return contender.load("receive", milliseconds, WORLD, DATAGRAM_PORT)
 
     def measure(rows, contender):
+        before = contender.cpu_seconds()
         figures = (out if direction == "out" else inward)(contender)
         if not figures["done"]:
             raise BenchError(f"{contender.name}: no datagram arrived")
-        rows.add(contender, f"UDP {direction}, {size} B", "1000/s", figures["done"] / figures["seconds"] / 1e3, 0)
+        label = f"UDP {direction}, {size} B"
+        rows.add(contender, label, "1000/s", figures["done"] / figures["seconds"] / 1e3, 0)
+        add_cost(rows, contender, label, before, figures)
     return measure
 
 
@@ -113,13 +123,19 @@ def connects(contender, threads, milliseconds):
 def connections(network, rounds, milliseconds):
     def rate(threads):
         def measure(rows, contender):
+            before = contender.cpu_seconds()
             figures = connects(contender, threads, milliseconds)
-            rows.add(contender, f"connect, request, close x{threads}", "1/s", figures["done"] / figures["seconds"], 0)
+            label = f"connect, request, close x{threads}"
+            rows.add(contender, label, "1/s", figures["done"] / figures["seconds"], 0)
+            add_cost(rows, contender, label, before, figures)
         return measure
 
     def round_trip(rows, contender):
-        rows.add(contender, "request-response p50", "us",
-                 contender.load("round-trips", milliseconds, WORLD)["p50_us"])
+        before = contender.cpu_seconds()
+        figures = contender.load("round-trips", milliseconds, WORLD)
+        label = "request-response"
+        rows.add(contender, f"{label} p50", "us", figures["p50_us"])
+        add_cost(rows, contender, label, before, figures)
     return in_rounds(network, "connections", rounds, [rate(1), rate(16), round_trip])
 
 
