@@ -235,6 +235,8 @@ def facts():
     }
     for package in ("bubblewrap", "slirp4netns", "passt", "iperf3"):
         found[package] = package_version(package)
+    with contextlib.suppress(BenchError, FileNotFoundError):
+        found["checkout"] = run(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]).strip()
     for name in ("mini-sandbox", "mini-tapbox"):
         with contextlib.suppress(BenchError):
             found[name] = run([str(binary(name)), "--version"]).strip()

@@ -86,5 +86,17 @@ def pairs(title, rows, base, changed):
     return lines
 
 
+def summary(row):
+    """For each contender the median and the spread, and the ratio to each of the others."""
+    found = {}
+    for name in row.samples:
+        values = row.values(name)
+        if values:
+            ratios = {other: row.ratios(name, other) for other in row.samples if other != name}
+            found[name] = {"median": statistics.median(values), "lowest": min(values), "highest": max(values),
+                           "ratio_to": {other: statistics.median(those) for other, those in ratios.items() if those}}
+    return found
+
+
 def as_json(rows):
-    return [dataclasses.asdict(row) for row in rows]
+    return [{**dataclasses.asdict(row), "summary": summary(row)} for row in rows]

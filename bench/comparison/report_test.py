@@ -38,6 +38,13 @@ class Report(unittest.TestCase):
         self.assertEqual(table[2], "| median (lowest to highest) | direct | ours | x direct |")
         self.assertEqual(table[-1], "| rate, 1/s | 4.0 | 2.0 (1.0 to 3.0) | 0.50 |")
 
+    def test_json_has_medians_spread_and_ratios_beside_the_samples(self):
+        row = report.as_json(self.rows({"ours": 2, "peer": 1}, {"ours": 4}).values())[0]
+        self.assertEqual(row["samples"], {"ours": [2, 4], "peer": [1]})
+        self.assertEqual(row["summary"]["ours"],
+                         {"median": 3, "lowest": 2, "highest": 4, "ratio_to": {"peer": 2}})
+        self.assertEqual(row["summary"]["peer"]["ratio_to"], {"ours": 0.5})
+
     def test_the_interval_of_a_median_covers_it_and_narrows_with_the_number_of_values(self):
         def width(count):
             middle, low, high = report.confidence([number / count for number in range(count)])
