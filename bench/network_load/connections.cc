@@ -45,8 +45,9 @@ bool Receive(const UniqueFd& fd, std::span<char> bytes) {
          static_cast<ssize_t>(bytes.size());
 }
 
-bool ConnectRequestClose(const Endpoint& peer, const std::string& request) {
-  const UniqueFd fd = Socket(peer);
+std::string Request() { return "e" + load::Hex(kBodySize) + std::string(kBodySize, 'x'); }
+
+bool Exchange(const UniqueFd& fd, const Endpoint& peer, const std::string& request) {
   std::array<char, kBodySize> answer;
   return Connect(fd, peer) && Send(fd, request) && Receive(fd, answer) &&
          std::equal(answer.begin(), answer.end(), request.end() - kBodySize);
@@ -73,13 +74,14 @@ void PrintLatencies(std::vector<Clock::duration> latencies, uint64_t failed) {
 int ConnectRate(std::chrono::milliseconds duration, size_t threads, const std::string& hosts) {
   // To many pairs of address and port in turn, so that no local port is still in TIME_WAIT.
   const std::vector<Endpoint> peers = load::ParseEndpoints(hosts);
-  const std::string request = "e" + load::Hex(kBodySize) + std::string(kBodySize, 'x');
+  const std::string request = Request();
   std::vector<Count> counts(threads);
   const auto end = Clock::now() + duration;
   const auto work = [&](size_t number) {
     Count count;
     for (size_t turn = number; Clock::now() < end; turn += threads) {
-      const bool done = ConnectRequestClose(peers[turn % peers.size()], request);
+      const Endpoint& peer = peers[turn % peers.size()];
+      const bool done = Exchange(Socket(peer), peer, request);
       // One that waits for a lost SYN to be repeated ends late, and is no part of the rate.
       if (!done) ++count.failed;
       if (done && Clock::now() < end) ++count.done;
@@ -125,7 +127,7 @@ int Hold(uint64_t count, const std::string& hosts) {
   for (uint64_t i = 0; i < count; ++i) {
     const Endpoint& peer = peers[i % peers.size()];
     held.push_back(Socket(peer));
-    if (!Connect(held.back(), peer)) Die("connect");
+    if (!Exchange(held.back(), peer, Request())) Die("connect");
   }
   const pid_t pid = fork();
   if (pid < 0) Die("fork");

@@ -22,7 +22,8 @@ void PrintLatencies(std::vector<Clock::duration> latencies, uint64_t failed);
 int ConnectRate(std::chrono::milliseconds duration, size_t threads, const std::string& hosts);
 // 64 bytes there and back on one connection.
 int RoundTrips(std::chrono::milliseconds duration, const std::string& hosts);
-// Opens so many connections and leaves them idle in a process of its own, whose pid it prints.
+// Opens so many connections, exchanges 16 bytes, and leaves them idle in a process of its own,
+// whose pid it prints.
 int Hold(uint64_t count, const std::string& hosts);
 // connect() to where it has to be refused at once.
 int Refused(uint64_t count, const std::string& host, uint16_t port);
