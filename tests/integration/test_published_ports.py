@@ -53,7 +53,6 @@ class PublishedTest(tapbox.TapboxTest):
     def said(self):
         return (self.work / "notices").read_text(encoding="utf-8")
 
-
     def wait_for_notice(self, part):
         """The supervisor says it, in its own time."""
         harness.wait_until(lambda: part in self.said(), PATIENCE, f"a notice: {part}")
