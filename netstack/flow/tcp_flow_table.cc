@@ -102,23 +102,12 @@ void TcpFlowTable::Detach(TcpFlow& flow) {
 }
 
 void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key) {
-  std::unique_ptr<TcpFlow> created = admit_(*this, key);
+  auto [created, asks_again] = admit_(*this, key);
   if (created == nullptr) {
-    ReplyReset(packet);
+    if (!asks_again) ReplyReset(packet);
     return;
   }
   TcpFlow& flow = *created;
-  if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting &&
-      !failed_connects_.Take(loop_.Now())) {
-    NoteOnce(Notice::kSynsHeldBack);
-    return;  // without an answer: it comes again
-  }
-  if (!MakeRoom(flow.activity_class())) {
-    NoteOnce(Notice::kRefused);
-    if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting) failed_connects_.GiveBack();
-    ReplyReset(packet);
-    return;
-  }
   const auto ip = buffer->bytes().subspan(packet.ip_offset, packet.ip_length);
   flow.KeepSyn(ip.first(packet.payload_offset - packet.ip_offset),
                packet.transport_offset - packet.ip_offset);
@@ -165,17 +154,30 @@ void TcpFlowTable::NoteConnected(TcpFlow& flow) {
   NoteActivity(flow);
 }
 
-// Room for one flow of that class; false when nothing has been idle for long enough.
-bool TcpFlowTable::MakeRoom(TcpFlow::ActivityClass activity_class) {
+Room TcpFlowTable::FindRoom(TcpFlow::ActivityClass activity_class) {
+  const bool connects = activity_class == TcpFlow::ActivityClass::kConnecting;
+  if (connects && !failed_connects_.Take(loop_.Now())) {
+    NoteOnce(Notice::kSynsHeldBack);
+    return Room::kLater;
+  }
+  const Room room = MakeRoom(activity_class);
+  if (room == Room::kThere) return room;
+  NoteOnce(Notice::kRefused);
+  if (connects) failed_connects_.GiveBack();
+  return room;
+}
+
+// None when nothing has been idle for long enough.
+Room TcpFlowTable::MakeRoom(TcpFlow::ActivityClass activity_class) {
   if (connecting_.size() >= limits_.max_pending_connects &&
       activity_class == TcpFlow::ActivityClass::kConnecting && !EvictOldest(connecting_)) {
-    return false;
+    return Room::kOwnBound;
   }
   if (dns_.size() >= limits_.max_dns_flows && activity_class == TcpFlow::ActivityClass::kDns &&
       !EvictOldest(dns_)) {
-    return false;
+    return Room::kOwnBound;
   }
-  return flow_count() < limits_.max_flows || EvictIdle();
+  return flow_count() < limits_.max_flows || EvictIdle() ? Room::kThere : Room::kAllTaken;
 }
 
 bool TcpFlowTable::EvictIdle() { return EvictOldest(carrying_) || EvictOldest(connecting_); }
@@ -196,16 +198,21 @@ void TcpFlowTable::NoteOnce(Notice notice) {
   const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(notice));
   if ((noted_ & bit) != 0 || !notify_) return;
   noted_ |= bit;
+  std::string more =
+      flow_count() < limits_.max_flows ? "" : MoreConnectionsOption(limits_.max_flows);
+  if (!more.empty()) more = StrCat("; to allow more: ", more);
   switch (notice) {
     case Notice::kEvicted:
       notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
                      " of them not answered yet): those that are idle for longest are reset from "
-                     "now on"));
+                     "now on",
+                     more));
       break;
     case Notice::kRefused:
       notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
                      " of them not answered yet), and none of them idle: further ones are refused "
-                     "meanwhile"));
+                     "meanwhile",
+                     more));
       break;
     case Notice::kSynsHeldBack:
       notify_(

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "netstack/epoll_loop.h"
+#include "netstack/filter/filter.h"
 #include "netstack/flow/activity_list.h"
 #include "netstack/flow/lwip_device.h"
 #include "netstack/flow/rate_limit.h"
@@ -41,8 +42,13 @@ namespace mini::netstack {
 
 class TcpFlowTable final : private LwipDevice::Owner {
  public:
-  // A flow for an admitted SYN, or nothing: refused.
-  using Admit = std::function<std::unique_ptr<TcpFlow>(TcpFlowTable& table, const FlowKey& key)>;
+  // Without a flow: refused, or, if it is to ask again, left without an answer.
+  struct Admission {
+    std::unique_ptr<TcpFlow> flow = nullptr;
+    bool asks_again = false;
+  };
+  // Whoever admits a flow calls FindRoom() for it.
+  using Admit = std::function<Admission(TcpFlowTable& table, const FlowKey& key)>;
 
   using Notify = std::function<void(std::string_view sentence)>;
 
@@ -68,8 +74,10 @@ class TcpFlowTable final : private LwipDevice::Owner {
   // A flow that opens its lwIP side itself (InboundTcp). There has to be room, and its key must not
   // be in use.
   void AddInbound(std::unique_ptr<TcpFlow> flow);
+  // Room for one flow of that class, which is made if it has to be.
+  Room FindRoom(TcpFlow::ActivityClass activity_class);
   bool Contains(const FlowKey& key) const { return flows_.contains(key); }
-  bool MakeRoomForInbound() { return MakeRoom(TcpFlow::ActivityClass::kCarrying); }
+  bool MakeRoomForInbound() { return MakeRoom(TcpFlow::ActivityClass::kCarrying) == Room::kThere; }
 
   // Whether everything that the sandbox has sent has been passed on.
   bool Delivered() const;
@@ -103,7 +111,7 @@ class TcpFlowTable final : private LwipDevice::Owner {
 
   void OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key);
   ActivityList& ListOf(TcpFlow::ActivityClass activity_class);
-  bool MakeRoom(TcpFlow::ActivityClass activity_class);
+  Room MakeRoom(TcpFlow::ActivityClass activity_class);
   bool EvictOldest(ActivityList& list);
   void NoteOnce(Notice notice);
   void Detach(TcpFlow& flow);

@@ -82,7 +82,7 @@ TEST(ServerNames, ThatAreNoneAreRefused) {
   ASSERT_EQ(gate.refusals.size(), 1u);
   EXPECT_EQ(gate.refusals[0].ToString(),
             "refused tcp 192.0.2.7:443 (a.example): which server it means cannot be read; to allow "
-            "it: --allow 192.0.2.7");
+            "it: --allow 192.0.2.7:443");
 }
 
 TEST(ServerNames, AnAddressIsNoNameUnlessItIsAnother) {
@@ -116,7 +116,7 @@ TEST(ServerNames, MissingOnesAreNotedOnceOrStrictlyRefused) {
   ASSERT_EQ(strict.refusals.size(), 1u);
   EXPECT_EQ(strict.refusals[0].ToString(),
             "refused tcp 192.0.2.7:22 (a.example): it does not say which server it means "
-            "(--strict-names); to allow it: --allow 192.0.2.7");
+            "(--strict-names); to allow it: --allow 192.0.2.7:22");
   EXPECT_TRUE(strict.unnamed.empty());
 }
 

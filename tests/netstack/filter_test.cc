@@ -195,14 +195,16 @@ TEST(Filter, ReportsEachRefusalOnce) {
   EXPECT_EQ(gate.refusals[0].ToString(),
             "refused name b.example: no rule names it; to allow it: --allow b.example");
   EXPECT_EQ(gate.refusals[1].ToString(),
-            "refused tcp 192.0.2.7:80: no rule names it; to allow it: --allow 192.0.2.7");
+            "refused tcp 192.0.2.7:80: no rule names it; to allow it: --allow 192.0.2.7:80");
+  EXPECT_EQ(gate.refusals[3].ToString(),
+            "refused udp 192.0.2.7:80: no rule names it; to allow it: --allow udp/192.0.2.7:80");
 }
 
 TEST(Filter, SaysThatALineClosesAllElseInOpenMode) {
   Gate open(std::nullopt);
   (void)open.Tcp("10.0.0.1", 80);
   ASSERT_EQ(open.refusals.size(), 1u);
-  EXPECT_NE(open.refusals[0].ToString().find("; to allow it and nothing else: --allow 10.0.0.1"),
+  EXPECT_NE(open.refusals[0].ToString().find("; to allow it and nothing else: --allow 10.0.0.1:80"),
             std::string::npos)
       << open.refusals[0].ToString();
 }
@@ -237,12 +239,36 @@ TEST(Filter, AnAddressLeftOutOfAnAnswerIsReported) {
             "protected range; to allow it: --allow 0.0.0.0");
 }
 
-TEST(Filter, RemediesNeedNoQuotingInAShell) {
+TEST(Filter, TheRemedyOfAnAddressLeftOutOpensWhatItsNameWasAllowedFor) {
+  Gate gate("a.example:443\nudp/b.example\nc.example:80\nc.example:443\n");
+  for (const char* name : {"a.example", "b.example", "c.example"}) gate.Answer(name, {"fe80::1"});
+  std::string remedies;
+  for (const RefusalEvent& event : gate.refusals) remedies += event.remedy + " ";
+  EXPECT_EQ(remedies, "[fe80::1]:443 udp/fe80::1 fe80::1 ");
+}
+
+TEST(Filter, ARemedyIsAWordOfAShell) {
   Gate gate("a.example\n");
   (void)gate.Tcp("2001:db8::7", 443);
   EXPECT_EQ(gate.refusals.at(0).ToString(),
             "refused tcp [2001:db8::7]:443: no rule names it; to allow it: --allow "
-            "2001:db8::7");
+            "'[2001:db8::7]:443'");
+  EXPECT_EQ(gate.refusals.at(0).remedy, "[2001:db8::7]:443");
+}
+
+// What the line opens besides what was refused is nothing (but for TCP the same port of UDP).
+TEST(Filter, ARemedyOpensNoMoreThanWasRefused) {
+  Gate gate("a.example:443\n");
+  gate.Answer("a.example", {"192.0.2.8"});
+  (void)gate.Tcp("192.0.2.7", 443);
+  (void)gate.Udp("192.0.2.7", 53);
+  (void)gate.Udp("192.0.2.8", 123);
+  (void)gate.Ping("192.0.2.7");
+  (void)gate.Tcp("169.254.169.254", 80);
+  std::string remedies;
+  for (const RefusalEvent& event : gate.refusals) remedies += event.remedy + " ";
+  EXPECT_EQ(remedies,
+            "192.0.2.7:443 udp/192.0.2.7:53 udp/a.example:123 icmp/192.0.2.7 169.254.169.254:80 ");
 }
 
 // Whatever is refused without "!": adding the line that the event offers allows it.
@@ -295,6 +321,8 @@ INSTANTIATE_TEST_SUITE_P(
                     RefusedFlow{"udp/a.example", "a.example", Protocol::kTcp, "192.0.2.7", 80},
                     RefusedFlow{"a.example", "a.example", Protocol::kIcmp, "192.0.2.7", 0},
                     RefusedFlow{"a.example", "a.example", Protocol::kTcp, "169.254.1.1", 80},
+                    RefusedFlow{"a.example:443", "a.example", Protocol::kTcp, "169.254.1.1", 443},
+                    RefusedFlow{"udp/a.example", "a.example", Protocol::kUdp, "fe80::1", 53},
                     RefusedFlow{"*.example\n", "a.example", Protocol::kTcp, "10.0.0.1", 80},
                     RefusedFlow{"*.example\n10.0.0.0/8:443\n", "a.example", Protocol::kTcp,
                                 "10.0.0.1", 80},
@@ -316,6 +344,48 @@ TEST(Filter, AMappedAddressHasNoRemedy) {
   Gate gate("::/0\n");
   EXPECT_FALSE(gate.Tcp("::ffff:192.0.2.7", 80).allowed);
   EXPECT_EQ(gate.refusals.at(0).remedy, "");
+}
+
+// Room is asked for last: nobody makes way for what the rules refuse anyway.
+
+TEST(FilterRoom, IsAskedForWhatTheRulesAllowOnly) {
+  FilterOptions options;
+  options.max_connections = 600'000;
+  Gate gate("192.0.2.7\n", std::move(options));
+  Room room = Room::kThere;
+  int asked = 0;
+  const auto check = [&](std::string_view address) {
+    return gate.filter->CheckFlow(Protocol::kTcp, {Ip(address), 80}, gate.now, [&] {
+      ++asked;
+      return room;
+    });
+  };
+  EXPECT_EQ(check("192.0.2.8").reason, Reason::kNoRule);
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(check("192.0.2.7").flow, 1u);
+  room = Room::kLater;
+  EXPECT_FALSE(check("192.0.2.7").allowed);
+  EXPECT_EQ(gate.refusals.size(), 1u) << "it asks again";
+  room = Room::kAllTaken;
+  EXPECT_EQ(check("192.0.2.7").reason, Reason::kNoRoom);
+  EXPECT_EQ(asked, 3);
+  ASSERT_EQ(gate.refusals.size(), 2u);
+  EXPECT_EQ(gate.refusals[1].ToString(),
+            "refused tcp 192.0.2.7:80: too many connections at once; to allow more: "
+            "--max-connections 1000000");
+}
+
+TEST(FilterRoom, ABoundOfTheStacksOwnHasNoOption) {
+  FilterOptions options;
+  options.max_connections = 10;
+  Gate gate("192.0.2.7\n", std::move(options));
+  EXPECT_FALSE(gate.filter
+                   ->CheckFlow(Protocol::kTcp, {Ip("192.0.2.7"), 80}, gate.now,
+                               [] { return Room::kOwnBound; })
+                   .allowed);
+  EXPECT_EQ(gate.refusals.at(0).ToString(),
+            "refused tcp 192.0.2.7:80: too many connections at once");
+  EXPECT_EQ(MoreConnectionsOption(kMostConnections), "") << "there is no more";
 }
 
 }  // namespace
