@@ -40,6 +40,7 @@ void RefusalCounter::Remember(std::string_view name) {
 
 void RefusalCounter::NoteAsked(std::string_view name, bool allowed) {
   if (search_domains_.empty()) return;
+  refused_query_ = allowed ? std::string_view() : name;
   std::vector<std::string_view> found = {name};
   if (allowed) {
     for (const std::string_view stem : StemsOf(name)) found.push_back(stem);
@@ -61,7 +62,9 @@ void RefusalCounter::Attach(std::string_view stem, const std::string& name) {
 
 void RefusalCounter::Count(const std::string& key, const VerdictEvent& event) {
   const bool is_name = event.subject == VerdictEvent::Subject::kName;
-  const auto stems = is_name ? StemsOf(event.name) : std::vector<std::string_view>();
+  // Not an alias, and not a name that is allowed but has too many like it.
+  const bool is_query = is_name && !refused_query_.empty() && event.name == refused_query_;
+  const auto stems = is_query ? StemsOf(event.name) : std::vector<std::string_view>();
   if (const auto known = counted_.find(key); known != counted_.end()) {
     ++entries_[known->second].shown.times;
     return;

@@ -56,6 +56,7 @@ class RefusalCounter {
   uint64_t unlisted_ = 0;
   std::set<std::string, std::less<>> asked_;
   std::deque<std::set<std::string, std::less<>>::iterator> asked_order_;
+  std::string refused_query_;  // the name that was asked for last, if it was refused
   // By stem: the entries of names that were refused before it was asked for.
   std::multimap<std::string, size_t, std::less<>> unclaimed_;
 };

@@ -73,8 +73,8 @@ std::string Receive(int channel, int flags) {
   ssize_t size;
   while ((size = recv(channel, nullptr, 0, MSG_PEEK | MSG_TRUNC | flags)) < 0 && errno == EINTR) {
   }
-  if (size <= 0) return message;
-  message.resize(static_cast<size_t>(size));
+  if (size < 0) return message;
+  message.resize(static_cast<size_t>(size));  // one without content has to be taken, too
   size = recv(channel, message.data(), message.size(), MSG_DONTWAIT);
   message.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
   return message;

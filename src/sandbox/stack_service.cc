@@ -22,7 +22,7 @@
 namespace mini {
 namespace {
 
-// Whether it was sent.
+// Whether it was sent. A supervisor that has gone needs no report.
 bool SendReport(int channel, const StackReport& report, std::string_view text, int flags = 0) {
   const iovec pieces[] = {{const_cast<StackReport*>(&report), sizeof report},
                           {const_cast<char*>(text.data()), text.size()}};  // sendmsg(2) only reads
@@ -34,8 +34,6 @@ bool SendReport(int channel, const StackReport& report, std::string_view text, i
   }
   return sent >= 0;
 }
-
-// A supervisor that has gone needs none.
 
 void SendFailure(int channel, const Status& failure) {
   (void)SendReport(

@@ -53,6 +53,10 @@ class PublishedTest(tapbox.TapboxTest):
     def said(self):
         return (self.work / "notices").read_text(encoding="utf-8")
 
+    def wait_for_notice(self, part):
+        """The supervisor says it, in its own time."""
+        harness.wait_until(lambda: part in self.said(), PATIENCE, f"a notice: {part}")
+
 
 @harness.as_root_too
 class Published(PublishedTest):
@@ -174,6 +178,7 @@ class Published(PublishedTest):
             with self.assertRaises(ConnectionResetError), connect(endpoint) as client:
                 client.recv(1)
             self.assertLess(time.monotonic() - begun, 1)
+        self.wait_for_notice("refused inside")
         hints = [line for line in self.said().splitlines() if "refused inside" in line]
         self.assertEqual(len(hints), 1, self.said())
         self.assertIn(f"no server listens at {INSIDE_V4}:9001", hints[0])
@@ -182,7 +187,7 @@ class Published(PublishedTest):
         _, [endpoint] = self.serve(["0:9000"], "loopback-only", 9000)
         with self.assertRaises(ConnectionResetError), connect(endpoint) as client:
             client.recv(1)
-        self.assertIn("one that listens at 127.0.0.1 only is not reached, 0.0.0.0 is", self.said())
+        self.wait_for_notice("one that listens at 127.0.0.1 only is not reached, 0.0.0.0 is")
 
     def test_the_last_words_of_a_command_arrive(self):
         size = 20_000_000

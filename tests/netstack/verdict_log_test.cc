@@ -280,7 +280,10 @@ class SearchSummary : public testing::Test {
   SearchSummary() {
     FilterOptions options;
     options.rules.emplace();
-    EXPECT_TRUE(options.rules->AddText("list", "allowed.example\nintranet.lab.example\n").ok());
+    EXPECT_TRUE(
+        options.rules
+            ->AddText("list", "allowed.example\nintranet.lab.example\n!alias.corp.example\n")
+            .ok());
     options.counts_refusals = true;
     options.search_domains = {"corp.example", "lab.example"};
     filter_.emplace(std::move(options));
@@ -327,6 +330,21 @@ TEST_F(SearchSummary, ANameBelowADomainThatWasAskedForItselfIsTold) {
   EXPECT_EQ(Lines().size(), 3u);
   EXPECT_EQ(Lines()[0],
             "refused name ci.corp.example: no rule names it; to allow it: --allow ci.corp.example");
+}
+
+TEST_F(SearchSummary, WhatIsRefusedForAnotherReasonIsTold) {
+  Ask({"intranet.lab.example"});
+  filter_->ReportRefusedName("intranet.lab.example", Reason::kWildcardLimit);
+  Ask({"alias", "intranet.lab.example"});
+  EXPECT_FALSE(filter_->CheckAlias("alias.corp.example").allowed) << "an alias of what is allowed";
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0],
+            "refused name intranet.lab.example: a wildcard allows no names as long or as many; to "
+            "allow it: --allow intranet.lab.example");
+  EXPECT_EQ(
+      lines[2],
+      "refused name alias.corp.example: the rule \"!alias.corp.example\" (list:3) refuses it");
 }
 
 TEST_F(SearchSummary, IsBoundedWhateverIsAsked) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "plan/host_layout.h"
 #include "plan/name_files.h"
 #include "tests/unit/plan_fixtures.h"
