@@ -266,7 +266,8 @@ class Tree(DocumentsTest):
     def test_it_holds_pages_and_completions(self):
         share = sorted(str(path.relative_to(installed("share")))
                        for path in installed("share").rglob("*") if path.is_file())
-        self.assertEqual(share, [
+        licences = "doc/mini-sandbox/"  # whether each is there, tree.py asks the build
+        self.assertEqual([name for name in share if not name.startswith(licences)], [
             "bash-completion/completions/mini-sandbox",
             "bash-completion/completions/mini-tapbox",
             "fish/vendor_completions.d/mini-sandbox.fish",
