@@ -23,7 +23,7 @@ TcpFlowTable::TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget,
       admit_(std::move(admit)),
       notify_(std::move(notify)),
       device_(link, TcpFlow::AcceptCallback, *this),
-      failed_connects_(limits.failed_connects_per_second, limits.failed_connects_burst) {}
+      connect_rates_(limits) {}
 
 TcpFlowTable::~TcpFlowTable() {
   loop_.CancelTimer(tick_timer_);
@@ -84,6 +84,7 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
     RxBufferPool::Put(buffer);
     return;
   }
+  if (!flow.IsProbeAnswer(packet)) NoteActivity(flow);
   if (packet.tcp_urgent != 0) flow.NoteUrgent(packet.tcp_sequence + packet.tcp_urgent - 1);
   const size_t segment_length =
       packet.payload_offset + packet.payload_length - packet.transport_offset;
@@ -108,14 +109,17 @@ void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKe
     return;
   }
   TcpFlow& flow = *created;
-  if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting &&
-      !failed_connects_.Take(loop_.Now())) {
-    NoteOnce(Notice::kSynsHeldBack);
-    return;  // without an answer: it comes again
+  if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting) {
+    flow.paid_from_ = connect_rates_.Take(key.remote, loop_.Now());
+    if (flow.paid_from_ == nullptr || !MakeRoomForConnect(key.remote.address)) {
+      if (flow.paid_from_ != nullptr) flow.paid_from_->GiveBack();
+      NoteOnce(Notice::kSynsHeldBack);
+      return;  // without an answer: it comes again
+    }
   }
   if (!MakeRoom(flow.activity_class())) {
     NoteOnce(Notice::kRefused);
-    if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting) failed_connects_.GiveBack();
+    if (flow.paid_from_ != nullptr) flow.paid_from_->GiveBack();
     ReplyReset(packet);
     return;
   }
@@ -142,10 +146,10 @@ void TcpFlowTable::AddInbound(std::unique_ptr<TcpFlow> created) {
   StartTimers();
 }
 
-ActivityList& TcpFlowTable::ListOf(TcpFlow::ActivityClass activity_class) {
-  switch (activity_class) {
+ActivityList& TcpFlowTable::ListOf(const TcpFlow& flow) {
+  switch (flow.activity_class()) {
     case TcpFlow::ActivityClass::kConnecting:
-      return connecting_;
+      return pending_.ShareOf(flow.key().remote.address);
     case TcpFlow::ActivityClass::kDns:
       return dns_;
     case TcpFlow::ActivityClass::kCarrying:
@@ -157,39 +161,53 @@ ActivityList& TcpFlowTable::ListOf(TcpFlow::ActivityClass activity_class) {
 void TcpFlowTable::NoteActivity(TcpFlow& flow) {
   // What is over, or on its way out, is not in the lists any more.
   if (flow.evicted_ || flow.counted_time_wait_) return;
-  ListOf(flow.activity_class()).Touch(flow.activity_, loop_.Now());
+  ListOf(flow).Touch(flow.activity_, loop_.Now());
 }
 
 void TcpFlowTable::NoteConnected(TcpFlow& flow) {
-  failed_connects_.GiveBack();
+  if (RateLimit* paid = std::exchange(flow.paid_from_, nullptr)) paid->GiveBack();
+  connect_rates_.NoteAnswered(flow.key().remote);
   NoteActivity(flow);
 }
 
 // Room for one flow of that class; false when nothing has been idle for long enough.
 bool TcpFlowTable::MakeRoom(TcpFlow::ActivityClass activity_class) {
-  if (connecting_.size() >= limits_.max_pending_connects &&
-      activity_class == TcpFlow::ActivityClass::kConnecting && !EvictOldest(connecting_)) {
-    return false;
-  }
   if (dns_.size() >= limits_.max_dns_flows && activity_class == TcpFlow::ActivityClass::kDns &&
-      !EvictOldest(dns_)) {
+      !EvictIfIdle(dns_.oldest())) {
     return false;
   }
   return flow_count() < limits_.max_flows || EvictIdle();
 }
 
-bool TcpFlowTable::EvictIdle() { return EvictOldest(carrying_) || EvictOldest(connecting_); }
+bool TcpFlowTable::MakeRoomForConnect(const IpAddress& destination) {
+  if (pending_.size() < limits_.max_pending_connects) return true;
+  if (EvictIfIdle(pending_.oldest())) return true;
+  ActivityLink* gives_way = pending_.GivesWayTo(pending_.ShareOf(destination));
+  if (gives_way == nullptr) return false;
+  NoteOnce(Notice::kSynsHeldBack);
+  TcpFlow& flow = *TcpFlow::FromActivity(gives_way);
+  TakePlaceOf(flow);
+  flow.Abandon();  // without an answer
+  return true;
+}
 
-bool TcpFlowTable::EvictOldest(ActivityList& list) {
-  if (list.oldest() == nullptr) return false;
-  if (loop_.Now() - list.oldest()->last_activity() < limits_.min_idle) return false;
-  TcpFlow& flow = *TcpFlow::FromActivity(list.oldest());
+bool TcpFlowTable::EvictIdle() {
+  return EvictIfIdle(carrying_.oldest()) || EvictIfIdle(pending_.oldest());
+}
+
+bool TcpFlowTable::EvictIfIdle(ActivityLink* link) {
+  if (link == nullptr || loop_.Now() - link->last_activity() < limits_.min_idle) return false;
   NoteOnce(Notice::kEvicted);
+  TcpFlow& flow = *TcpFlow::FromActivity(link);
+  TakePlaceOf(flow);
+  flow.Evict();
+  return true;
+}
+
+void TcpFlowTable::TakePlaceOf(TcpFlow& flow) {
   flow.activity_.Leave();
   flow.evicted_ = true;
-  flow.Evict();
   MarkDirty(flow);
-  return true;
 }
 
 void TcpFlowTable::NoteOnce(Notice notice) {
@@ -198,12 +216,12 @@ void TcpFlowTable::NoteOnce(Notice notice) {
   noted_ |= bit;
   switch (notice) {
     case Notice::kEvicted:
-      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
+      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
                      " of them not answered yet): those that are idle for longest are reset from "
                      "now on"));
       break;
     case Notice::kRefused:
-      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
+      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
                      " of them not answered yet), and none of them idle: further ones are refused "
                      "meanwhile"));
       break;
@@ -215,7 +233,6 @@ void TcpFlowTable::NoteOnce(Notice notice) {
 }
 
 void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
-  NoteActivity(flow);
   {
     LwipScope scope(flow.lists());
     current_ = &flow;
@@ -253,6 +270,7 @@ void TcpFlowTable::ServiceFlows() {
         }
         current_ = nullptr;
       }
+      flow->CompactReceived();
       flow->NoteState();
       if (flow->has_unsent_ack()) ScheduleAck(*flow);
       if (flow->dirty_) continue;
