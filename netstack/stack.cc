@@ -197,16 +197,17 @@ class RunningStack final : public Stack {
     loop_->AddTimer(std::chrono::seconds(1), [this] { EverySecond(); });
   }
 
-  // What a burst took goes back to the host when it is over: the allocator itself would keep all
-  // that lies below something that is still in use.
+  // What a burst took goes back to the host when it is over. Buffers that are kept for later have
+  // pages of their own (SetUpAllocator()), and are gone at once; of the heap, the allocator itself
+  // would keep all that lies below something that is still in use.
   void ReturnMemory() {
+    rx_buffers_.Trim();
+    tcp_->tx_blocks().Trim();
     const size_t flows = tcp_->flow_count() + udp_->flow_count();
     most_flows_ = std::max(most_flows_, flows);
     if (budget_.Decline() + (most_flows_ - flows) * kBytesPerFlow < kWorthReturning) return;
     most_flows_ = flows;
     budget_.ForgetPeak();
-    rx_buffers_.Trim();
-    tcp_->tx_blocks().Trim();
     malloc_trim(0);
   }
 
