@@ -7,6 +7,10 @@ foreach(program IN ITEMS mini-sandbox mini-tapbox)
   endif()
 endforeach()
 
+set(_mini_doc_dir "${CMAKE_INSTALL_DATAROOTDIR}/doc/mini-sandbox")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${_mini_doc_dir}")
+mini_install_copyrights("${_mini_doc_dir}/licenses")
+
 # A shell finds completions by the name of the program, so each program has its own copy.
 foreach(program IN ITEMS mini-sandbox mini-tapbox)
   install(FILES "${PROJECT_SOURCE_DIR}/docs/man/${program}.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")

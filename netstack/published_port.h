@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ip_address.h"
+#include "base/strings.h"
 #include "base/unique_fd.h"
+#include "netstack/filter/flow_record.h"
 #include "netstack/filter/rules.h"
 
 namespace mini::netstack {
@@ -20,7 +23,14 @@ struct PublishedPort {
   UniqueFd socket;
   Endpoint host;      // where it is bound
   uint16_t port = 0;  // inside
+
+  // As -p names it, without the protocol: "127.0.0.1:8080:8000".
+  std::string ToString() const { return StrCat(host.ToString(), ":", port); }
 };
+
+// The record of a flow from `client`, who has come to that port.
+using AcceptInbound = std::function<FlowRecord(const PublishedPort& port, const Endpoint& client)>;
+using RefuseInbound = std::function<void(const PublishedPort& port, const Endpoint& client)>;
 
 struct InboundOptions {
   std::vector<PublishedPort> ports;

@@ -117,12 +117,13 @@ class RunningStack final : public Stack {
         [this](TcpFlowTable& table, const FlowKey& key) { return AdmitTcp(table, key); },
         on_notice_);
     udp_ = std::make_unique<UdpFlowTable>(
-        *loop_, writer_, *dns_, MaxUdpFlows(limits_),
-        [this](const Endpoint& remote) { return Admit(Protocol::kUdp, remote); });
+        *loop_, writer_, *dns_, MaxUdpFlows(limits_), [this](const Endpoint& remote, Room room) {
+          return Admit(Protocol::kUdp, remote, [room] { return room; });
+        });
     echo_ = std::make_unique<EchoFlowTable>(
         *loop_, writer_,
-        [this](const IpAddress& remote) {
-          return Admit(Protocol::kIcmp, {remote, 0});
+        [this](const IpAddress& remote, Room room) {
+          return Admit(Protocol::kIcmp, {remote, 0}, [room] { return room; });
         },
         on_notice_);
     MINI_RETURN_IF_ERROR(Publish(std::move(inbound)));
@@ -135,6 +136,7 @@ class RunningStack final : public Stack {
     Status served = loop_->Run();
     tcp_.reset();
     udp_.reset();
+    inbound_udp_.reset();
     echo_.reset();
     if (!log_) return served;
     log_->TellRepeated();
@@ -142,29 +144,56 @@ class RunningStack final : public Stack {
     return served.ok() ? logged : served;
   }
   void Stop() override { loop_->Stop(); }
-  const RefusalSummary& refusals() const override { return filter_.refusals(); }
+  RefusalSummary refusals() const override { return filter_.refusals(); }
 
  private:
-  std::unique_ptr<TcpFlow> AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
-    if (key.remote.port == kDnsPort) return std::make_unique<DnsTcpFlow>(table, key, *dns_);
+  TcpFlowTable::Admission AdmitTcp(TcpFlowTable& table, const FlowKey& key) {
+    if (key.remote.port == kDnsPort) return AdmitDnsTcp(table, key);
     Verdict verdict;
-    std::optional<FlowRecord> record = Admit(Protocol::kTcp, key.remote, &verdict);
-    if (!record) return nullptr;
+    Room room = Room::kThere;
+    const auto find_room = [&] {
+      return room = table.FindRoom(TcpFlow::ActivityClass::kConnecting, key.remote);
+    };
+    std::optional<FlowRecord> record = Admit(Protocol::kTcp, key.remote, find_room, &verdict);
+    if (!record) return {.asks_again = room == Room::kLater};
     std::unique_ptr<ServerNameCheck> check;
     if (verdict.reason == Reason::kPin) {
       check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
     }
-    return std::make_unique<HostTcpFlow>(table, key, std::move(*record), std::move(check));
+    return {std::make_unique<HostTcpFlow>(table, key, std::move(*record), std::move(check))};
+  }
+
+  TcpFlowTable::Admission AdmitDnsTcp(TcpFlowTable& table, const FlowKey& key) {
+    const Room room = table.FindRoom(TcpFlow::ActivityClass::kDns, key.remote);
+    if (room == Room::kThere) return {std::make_unique<DnsTcpFlow>(table, key, *dns_)};
+    filter_.RefuseWithoutRoom(Protocol::kTcp, key.remote, room);
+    return {};
   }
 
   // The record of a flow that may be, or nothing: refused.
   std::optional<FlowRecord> Admit(Protocol protocol, const Endpoint& remote,
+                                  const std::function<Room()>& find_room,
                                   Verdict* decided = nullptr) {
-    Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now());
-    if (!verdict.allowed) return std::nullopt;
+    Verdict verdict = filter_.CheckFlow(protocol, remote, loop_->Now(), find_room);
+    if (!verdict.allowed) {
+      // TcpFlowTable gives a notice of its own.
+      if (verdict.reason == Reason::kNoRoom && protocol != Protocol::kTcp) NoteNoRoom(protocol);
+      return std::nullopt;
+    }
     FlowRecord record(log_.get(), *loop_, protocol, remote, verdict);
     if (decided != nullptr) *decided = std::move(verdict);
     return record;
+  }
+
+  void NoteNoRoom(Protocol protocol) {
+    const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(protocol));
+    if ((no_room_noted_ & bit) != 0 || !on_notice_) return;
+    no_room_noted_ |= bit;
+    const std::string more =
+        protocol == Protocol::kUdp ? MoreConnectionsOption(limits_.max_flows) : "";
+    on_notice_(StrCat("too many ", ProtocolName(protocol),
+                      " flows at once, and none of them idle: further ones are refused meanwhile",
+                      more.empty() ? "" : "; to allow more: ", more));
   }
 
   // The kernel inside still holds what the command wrote last, as the host's would: it ends each
@@ -176,8 +205,19 @@ class RunningStack final : public Stack {
   }
 
   Status Publish(InboundOptions inbound) {
-    inbound_tcp_ = std::make_unique<InboundTcp>(*loop_, *tcp_, std::move(inbound.on_notice));
-    inbound_udp_ = std::make_unique<InboundUdp>(*loop_, writer_, MaxUdpFlows(limits_));
+    const auto accept = [this](const PublishedPort& port, const Endpoint& client) {
+      const Verdict verdict =
+          filter_.AcceptInbound(port.protocol, client, log_ ? port.ToString() : std::string());
+      return FlowRecord(log_.get(), *loop_, port.protocol, client, verdict, Direction::kIn);
+    };
+    inbound_tcp_ =
+        std::make_unique<InboundTcp>(*loop_, *tcp_, accept, std::move(inbound.on_notice));
+    const auto refuse = [this](const PublishedPort& port, const Endpoint& client) {
+      filter_.RefuseWithoutRoom(port.protocol, client, Room::kAllTaken, port.ToString());
+      NoteNoRoom(port.protocol);
+    };
+    inbound_udp_ =
+        std::make_unique<InboundUdp>(*loop_, writer_, MaxUdpFlows(limits_), accept, refuse);
     for (PublishedPort& port : inbound.ports) {
       const bool v4 = port.host.address.is_v4();
       const IpAddress& server = v4 ? inbound.sandbox_v4 : inbound.sandbox_v6;
@@ -330,7 +370,8 @@ class RunningStack final : public Stack {
   std::unique_ptr<EchoFlowTable> echo_;
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
-  size_t most_flows_ = 0;  // since memory was returned
+  size_t most_flows_ = 0;      // since memory was returned
+  uint8_t no_room_noted_ = 0;  // of which protocols
   SmallFrame scratch_;
   bool ending_ = false;
 };
@@ -355,6 +396,7 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
   const int stop_descriptor = options.stop_descriptor;
   std::unique_ptr<VerdictLog> log = MakeLog(options, *loop);
   options.filter.observer = log.get();
+  options.filter.max_connections = options.limits.max_flows;
   auto stack = std::make_unique<RunningStack>(std::move(claim), std::move(options), std::move(loop),
                                               std::move(log));
   MINI_RETURN_IF_ERROR(stack->Start(std::move(resolver), std::move(inbound), stop_descriptor));

@@ -58,7 +58,7 @@ class Stack {
   virtual Status Run() = 0;
 
   // What was refused, if options.filter.counts_refusals; not while Run() runs elsewhere.
-  virtual const RefusalSummary& refusals() const = 0;
+  virtual RefusalSummary refusals() const = 0;
 
   // From any thread or signal handler; Run() then returns OK soon.
   virtual void Stop() = 0;

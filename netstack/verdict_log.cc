@@ -62,6 +62,9 @@ std::string VerdictTail(const VerdictEvent& event) {
   Members members;
   members.AddText("event", "verdict").AddText("verdict", event.allowed ? "allowed" : "refused");
   members.AddText("subject", SubjectText(event.subject));
+  if (event.subject == VerdictEvent::Subject::kFlow) {
+    members.AddText("direction", DirectionText(event.direction));
+  }
   if (event.flow != 0) members.Add("flow", event.flow);
   if (!event.name.empty()) members.AddText("name", event.name);
   if (event.subject == VerdictEvent::Subject::kFlow ||
@@ -70,14 +73,16 @@ std::string VerdictTail(const VerdictEvent& event) {
   } else if (event.subject == VerdictEvent::Subject::kAnswer) {
     members.AddText("address", event.destination.address.ToString());
   }
+  if (!event.published.empty()) members.AddText("published", event.published);
   members.AddText("reason", ReasonText(event.reason));
   if (event.rule) {
     members.AddText("rule", event.rule->ToString());
     members.AddText("rule_at", StrCat(event.rule->source, ":", event.rule->line));
   }
   if (!event.allowed) {
-    const std::string remedy = Explain(event).remedy;
-    if (!remedy.empty()) members.AddText("remedy", remedy);
+    const RefusalEvent refusal = Explain(event);
+    if (!refusal.remedy.empty()) members.AddText("remedy", refusal.remedy);
+    if (!refusal.option.empty()) members.AddText("option", refusal.option);
   }
   return members.Take();
 }
@@ -134,7 +139,8 @@ void VerdictLog::OnFlowEnd(const FlowEnd& end) {
   using std::chrono::duration_cast;
   using std::chrono::milliseconds;
   Members members;
-  members.AddText("event", "close").Add("flow", end.flow);
+  members.AddText("event", "close").AddText("direction", DirectionText(end.direction));
+  members.Add("flow", end.flow);
   if (!end.name.empty()) members.AddText("name", end.name);
   AddEndpoint(members, end.protocol, end.remote);
   members.Add("bytes_out", end.bytes_out).Add("bytes_in", end.bytes_in);

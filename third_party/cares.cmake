@@ -14,6 +14,7 @@ endif()
 if(NOT EXISTS "${_cares_source}/src/lib/ares_process.c")
   message(FATAL_ERROR "third_party: ${_cares_source} is no c-ares source tree (CARES_SOURCE_DIR)")
 endif()
+mini_copyright(c-ares "${_cares_source}/LICENSE.md")
 
 # In a function, so that the settings of its build stay its own.
 function(_mini_add_cares)

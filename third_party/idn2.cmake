@@ -10,6 +10,9 @@ if(NOT IDN2_LIBRARY OR NOT UNISTRING_LIBRARY OR NOT IDN2_INCLUDE_DIR)
   message(FATAL_ERROR "third_party: libidn2.a, libunistring.a or idn2.h is missing: "
     "apt-get install libidn2-dev libunistring-dev, or give -DIDN2_ROOT=PREFIX")
 endif()
+cmake_path(GET IDN2_INCLUDE_DIR PARENT_PATH _idn2_prefix)
+mini_copyright(libidn2 "${_idn2_prefix}/share/doc/libidn2*/copyright")
+mini_copyright(libunistring "${_idn2_prefix}/share/doc/libunistring*/copyright")
 add_library(third_party::idn2 STATIC IMPORTED GLOBAL)
 set_target_properties(third_party::idn2 PROPERTIES
   IMPORTED_LOCATION "${IDN2_LIBRARY}"

@@ -15,6 +15,7 @@ endif()
 if(NOT EXISTS "${_lwip_source}/src/core/tcp_in.c")
   message(FATAL_ERROR "third_party: ${_lwip_source} is no lwIP source tree (LWIP_SOURCE_DIR)")
 endif()
+mini_copyright(lwIP "${_lwip_source}/COPYING")
 
 # Every file of the core: what lwipopts.h turns off compiles to nothing.
 file(GLOB _lwip_files "${_lwip_source}/src/core/*.c" "${_lwip_source}/src/core/ipv4/*.c"

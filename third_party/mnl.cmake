@@ -33,3 +33,4 @@ set_target_properties(third_party::mnl PROPERTIES
   IMPORTED_LOCATION "${_mnl_library}"
   INTERFACE_INCLUDE_DIRECTORIES "${_mnl_prefix}/include")
 unset(_mnl_library)
+mini_copyright(libmnl "${_mnl_prefix}/share/doc/libmnl*/copyright" "${_mnl_prefix}/share/doc/libmnl*/COPYING")

@@ -5,6 +5,7 @@
 # own security patches, built here) and libmnl (the static archive of Debian 13's package).
 # docs/building.md says how to give each of them instead.
 include("${CMAKE_CURRENT_LIST_DIR}/debian_archive.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/copyrights.cmake")
 
 find_package(Threads REQUIRED)
 

@@ -4,7 +4,9 @@
 //   1. not a query of ours: no header or a reply: silence; malformed, several questions, records
 //      beside the question: FORMERR; an opcode but QUERY: NOTIMP; EDNS version above 0: BADVERS;
 //      a class but IN, a zone transfer: REFUSED; a name that is no host name: as 4;
-//   2. localhost and what is below it: the sandbox's own loopback (RFC 6761, section 6.3);
+//   2. localhost and what is below it: the sandbox's own loopback (RFC 6761, section 6.3). So is
+//      the sandbox's own name, of which /etc/hosts inside has the IPv4 address only, so that its
+//      IPv6 address is asked for here; below a domain of the search list where no rule allows that;
 //   3. PTR: the names that are pinned to the address, else NXDOMAIN. Nothing is asked upstream,
 //      where whoever serves the address range would learn of it;
 //   4. a name that the filter does not allow: refused (below), and nothing is asked upstream. Nor
@@ -96,6 +98,13 @@ Answer LocalhostAnswer(uint16_t type) {
   return answer;
 }
 
+// nss-myhostname(8) and Debian have it so, too: not the address that servers listen at by default.
+Answer OwnNameAnswer(uint16_t type) {
+  Answer answer = EmptyAnswer();
+  if (type == rrtype::kA) answer.addresses.push_back(IpAddress::V4(127, 0, 1, 1));
+  return answer;
+}
+
 class PolicyDnsServer final : public DnsServer {
  public:
   PolicyDnsServer(const ResolverConfig& config, std::unique_ptr<Upstream> upstream, Filter* filter,
@@ -116,6 +125,7 @@ class PolicyDnsServer final : public DnsServer {
   void RefuseOddName(const Asker& asker);
   // Steps 1 to 3; nothing: go on.
   std::optional<Answer> AnswerWithoutName(const Query& query);
+  bool IsOwnName(std::string_view name) const;
   Answer AnswerReverse(const IpAddress& address);
   // Steps 4 to 8.
   void AnswerByName(Asker asker);
@@ -142,6 +152,7 @@ class PolicyDnsServer final : public DnsServer {
   std::optional<EventLoop::TimerId> queue_timer_;
   std::vector<NameServer> servers_;
   std::vector<std::string> search_;
+  const std::string own_name_;
   std::function<std::optional<ResolverConfig>()> reread_;
   TimePoint next_reread_;
   std::unique_ptr<Upstream> upstream_;  // last: gone before what its callbacks use
@@ -153,6 +164,7 @@ PolicyDnsServer::PolicyDnsServer(const ResolverConfig& config, std::unique_ptr<U
       loop_(loop),
       turns_(kQuestionsPerSecond, kQuestionsBurst, loop->Now()),
       servers_(config.servers),
+      own_name_(config.own_name),
       reread_(config.reread),
       next_reread_(loop->Now()),
       upstream_(std::move(upstream)) {
@@ -213,10 +225,20 @@ std::optional<Answer> PolicyDnsServer::AnswerWithoutName(const Query& query) {
   const bool transfer = query.type == rrtype::kAxfr || query.type == rrtype::kIxfr;
   if (query.qclass != ARES_CLASS_IN || transfer) return WithRcode(Rcode::kRefused);
   if (IsLocalhost(query.name)) return LocalhostAnswer(query.type);
+  if (IsOwnName(query.name)) return OwnNameAnswer(query.type);
   if (query.type == rrtype::kPtr) {
     if (const auto address = ReverseAddress(query.name)) return AnswerReverse(*address);
   }
   return std::nullopt;
+}
+
+bool PolicyDnsServer::IsOwnName(std::string_view name) const {
+  if (own_name_.empty() || !name.starts_with(own_name_)) return false;
+  if (name.size() == own_name_.size()) return true;
+  return std::any_of(
+             search_.begin(), search_.end(),
+             [&](const std::string& domain) { return name == StrCat(own_name_, ".", domain); }) &&
+         !filter_->AllowsName(name);
 }
 
 Answer PolicyDnsServer::AnswerReverse(const IpAddress& address) {

@@ -37,6 +37,9 @@ struct ResolverConfig {
   bool use_tcp = false;             // use-vc
   std::vector<std::string> search;  // normalized; who expands names by it is the client
   std::vector<std::pair<std::string, IpAddress>> hosts;  // /etc/hosts, names normalized
+  // What the sandbox is called inside, normalized; empty: localhost. Answered here, as /etc/hosts
+  // inside has it.
+  std::string own_name = {};
 
   // Looks whether those files have changed since: their present contents, or nothing when they are
   // the same or can't be read. Called on the loop's thread, at most every two seconds. Servers,

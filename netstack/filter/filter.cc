@@ -29,18 +29,18 @@
 // A refusal is reported once per (kind, name, address, protocol, port), with the line that would
 // allow it. What was reported is remembered for the last kMaxReported refusals, so a port scan from
 // inside costs output but not memory, and an old refusal can be reported again. For the summary
-// the first kMaxCounted distinct ones are counted, by the same key; the observer hears of each.
+// they are counted by the same key (refusal_counter.h); the observer hears of each.
 #include "netstack/filter/filter.h"
 
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <set>
 
 #include "base/strings.h"
 #include "netstack/filter/address_class.h"
 #include "netstack/filter/observer.h"
 #include "netstack/filter/pin_table.h"
+#include "netstack/filter/refusal_counter.h"
 
 namespace mini::netstack {
 namespace {
@@ -52,9 +52,20 @@ constexpr seconds kMaxPin{3600};
 constexpr seconds kGrace{60};
 constexpr size_t kMaxNamesPerAddress = 256;
 constexpr size_t kMaxReported = 4096;
-constexpr size_t kMaxCounted = 1024;
 
 bool IsRefusal(const Rule& rule) { return rule.action == RuleAction::kRefuse; }
+
+// An allowing rule that stands for all of them: the protocol and ports are the same. Null: none
+// does.
+const Rule* OnlyUse(const std::vector<const Rule*>& rules) {
+  const Rule* only = nullptr;
+  for (const Rule* rule : rules) {
+    if (IsRefusal(*rule)) continue;
+    if (only && (only->protocol != rule->protocol || only->ports != rule->ports)) return nullptr;
+    only = rule;
+  }
+  return only;
+}
 
 // Whether an allowing address rule reaches an address of that class (step 2 above).
 bool Names(const Rule& rule, const ClassifiedAddress& address) {
@@ -62,164 +73,14 @@ bool Names(const Rule& rule, const ClassifiedAddress& address) {
   return rule.prefix.length >= address.range.length && address.range.Contains(rule.prefix.address);
 }
 
-std::string NameTarget(std::string_view name, uint16_t port) {
-  return port == 0 ? std::string(name) : StrCat(name, ":", port);
-}
-
-// An address rule is what opens a way for clients that name no server.
-bool IsUnnamed(Reason reason) {
-  return reason == Reason::kNoServerName || reason == Reason::kBadServerName;
-}
-
-// The allow-list line that would have allowed it.
-std::string RemedyFor(const VerdictEvent& event) {
-  const std::string address = event.destination.address.ToString();
-  // A rule would open the host's own loopback, and help nobody: a connection to such an address
-  // stays inside, with the sandbox's.
-  if (event.reason == Reason::kProtectedRange && event.destination.address.is_loopback()) return "";
-  switch (event.subject) {
-    case VerdictEvent::Subject::kName:
-      return std::string(event.name);
-    case VerdictEvent::Subject::kAnswer:
-      return event.reason == Reason::kPrivateRange ? std::string(event.name) : address;
-    case VerdictEvent::Subject::kServerName:
-      return NameTarget(event.name, event.destination.port);
-    case VerdictEvent::Subject::kFlow:
-      break;
-  }
-  const bool is_unnamed = IsUnnamed(event.reason);
-  if (event.protocol == Protocol::kIcmp) return StrCat("icmp/", address);
-  // Every port: short, and nothing to quote in a shell.
-  if (event.name.empty() || is_unnamed || event.reason == Reason::kProtectedRange) return address;
-  return NameTarget(event.name, event.destination.port);
-}
-
-// A remedy is only worth giving when it is a line that the grammar takes.
-std::string ValidOrNothing(std::string line) {
-  return RuleSet().AddRule("remedy", line).ok() ? std::move(line) : std::string();
-}
-
 }  // namespace
-
-std::string_view ReasonText(Reason reason) {
-  switch (reason) {
-    case Reason::kRule:
-      return "a rule decides";
-    case Reason::kPin:
-      return "an allowed name leads there";
-    case Reason::kOpenMode:
-      return "public addresses are open without an allow-list";
-    case Reason::kNoRule:
-      return "no rule names it";
-    case Reason::kProtectedRange:
-      return "it is the host itself, its link or another protected range";
-    case Reason::kPrivateRange:
-      return "private ranges need a rule with that very name or address";
-    case Reason::kWildcardLimit:
-      return "a wildcard allows no names as long or as many";
-    case Reason::kNoServerName:
-      return "it does not say which server it means (--strict-names)";
-    case Reason::kBadServerName:
-      return "which server it means cannot be read";
-  }
-  return "unknown";
-}
-
-std::string RefusalEvent::ToString(uint64_t times) const {
-  std::string text = "refused ";
-  if (kind == Kind::kName && left_out) {
-    text += StrCat("address ", left_out->ToString(), " of ", name);
-  } else if (kind == Kind::kName) {
-    text += StrCat("name ", name);
-  } else {
-    const bool icmp = protocol == Protocol::kIcmp;
-    text += StrCat(ProtocolName(protocol), " ",
-                   icmp ? destination.address.ToString() : destination.ToString());
-    if (kind == Kind::kServerName) {
-      text += StrCat(" for ", name);
-    } else if (!name.empty()) {
-      text += StrCat(" (", name, ")");
-    }
-  }
-  if (times > 1) text += StrCat(", ", times, " times");
-  if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
-  text += StrCat(": ", ReasonText(reason));
-  if (!remedy.empty()) {
-    text += StrCat(
-        closes_others ? "; to allow it and nothing else: --allow " : "; to allow it: --allow ",
-        remedy);
-  }
-  return text;
-}
-
-std::vector<std::string> SummaryLines(const RefusalSummary& summary,
-                                      const std::optional<std::string>& log_file, size_t most) {
-  std::vector<std::string> lines;
-  for (const RefusalSummary::Entry& entry : summary.entries) {
-    if (lines.size() == most) break;
-    lines.push_back(entry.event.ToString(entry.times));
-  }
-  const size_t more = summary.entries.size() - lines.size();
-  if (more == 0 && summary.unlisted == 0) return lines;
-  // What found no room may have been any number of different ones.
-  lines.push_back(StrCat("and ", summary.unlisted > 0 ? "more than " : "", more, " more; ",
-                         log_file ? EscapeForTerminal(*log_file) : "--log FILE", " lists all"));
-  return lines;
-}
-
-std::string SubjectKey(const VerdictEvent& event) {
-  switch (event.subject) {
-    case VerdictEvent::Subject::kName:
-      return StrCat("name ", event.name);
-    case VerdictEvent::Subject::kAnswer:
-      return StrCat("answer ", event.name, " ", event.destination.address.ToString());
-    case VerdictEvent::Subject::kServerName:
-    case VerdictEvent::Subject::kFlow:
-      break;
-  }
-  const bool is_server = event.subject == VerdictEvent::Subject::kServerName;
-  std::string key = StrCat(is_server || IsUnnamed(event.reason) ? "server " : "flow ",
-                           ProtocolName(event.protocol), " ", event.destination.address.ToString(),
-                           " ", event.destination.port);
-  return is_server ? StrCat(key, " ", event.name) : key;
-}
-
-RefusalEvent Explain(const VerdictEvent& event) {
-  RefusalEvent refusal;
-  const bool is_server = event.subject == VerdictEvent::Subject::kServerName;
-  const bool is_flow = is_server || event.subject == VerdictEvent::Subject::kFlow;
-  refusal.kind = is_server ? RefusalEvent::Kind::kServerName
-                 : is_flow ? RefusalEvent::Kind::kFlow
-                           : RefusalEvent::Kind::kName;
-  refusal.name = std::string(event.name);
-  refusal.reason = event.reason;
-  refusal.closes_others = event.open_mode;
-  if (event.subject == VerdictEvent::Subject::kAnswer) {
-    refusal.left_out = event.destination.address;
-  } else if (is_flow) {
-    refusal.protocol = event.protocol;
-    refusal.destination = event.destination;
-  }
-  if (event.rule && IsRefusal(*event.rule)) {
-    // No further line helps against "!".
-    refusal.refused_by = StrCat("\"", event.rule->ToString(), "\" (",
-                                EscapeForTerminal(event.rule->source), ":", event.rule->line, ")");
-    return refusal;
-  }
-  refusal.remedy = ValidOrNothing(RemedyFor(event));
-  return refusal;
-}
-
-std::string UnnamedEvent::ToString() const {
-  return StrCat(ProtocolName(protocol), " ", destination.ToString(), " (", name,
-                ") does not say which server it means");
-}
 
 struct Filter::State {
   explicit State(FilterOptions given)
       : options(std::move(given)),
         classifier(options.host_addresses, options.leads_to_this_host),
-        pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}) {}
+        pins({options.max_pins, options.max_addresses_per_name, kMaxNamesPerAddress}),
+        counter(options.search_domains) {}
 
   bool open_mode() const { return !options.rules; }
   // What rules say of the name: about anything, and about one protocol and port.
@@ -236,11 +97,11 @@ struct Filter::State {
 
   // Tells whoever listens of a verdict.
   void TellName(std::string_view name, const Verdict& verdict);
-  void TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict);
+  void TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict,
+                Room room = Room::kThere);
   void TellServerName(Protocol protocol, const Endpoint& to, const Verdict& verdict);
   void TellAnswer(const std::string& name, const IpAddress& address, const Verdict& verdict);
   void Tell(VerdictEvent event, const Verdict& verdict);
-  void Count(const std::string& key, const VerdictEvent& event);
   void ReportUnnamed(Protocol protocol, const Endpoint& to, const std::string& name);
   // Whether this has to be reported, remembering that it was.
   bool IsNews(std::string key);
@@ -250,8 +111,7 @@ struct Filter::State {
   PinTable pins;
   std::set<std::string> reported;
   std::deque<std::set<std::string>::iterator> report_order;
-  RefusalSummary summary;
-  std::map<std::string, size_t> counted;  // key to index in the summary
+  RefusalCounter counter;
   uint64_t last_flow = 0;
 };
 
@@ -392,17 +252,6 @@ bool Filter::State::IsNews(std::string key) {
   return true;
 }
 
-void Filter::State::Count(const std::string& key, const VerdictEvent& event) {
-  if (const auto known = counted.find(key); known != counted.end()) {
-    ++summary.entries[known->second].times;
-  } else if (summary.entries.size() == kMaxCounted) {
-    ++summary.unlisted;
-  } else {
-    counted.emplace(key, summary.entries.size());
-    summary.entries.push_back({Explain(event)});
-  }
-}
-
 void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
   event.allowed = verdict.allowed;
   event.open_mode = open_mode();
@@ -410,8 +259,11 @@ void Filter::State::Tell(VerdictEvent event, const Verdict& verdict) {
   event.rule = verdict.rule;
   if (options.observer) options.observer->OnVerdict(event);
   if (verdict.allowed || (!options.on_refusal && !options.counts_refusals)) return;
-  std::string key = SubjectKey(event);
-  if (options.counts_refusals) Count(key, event);
+  // What found no room is one matter, wherever it was to go.
+  std::string key = event.reason != Reason::kNoRoom
+                        ? SubjectKey(event)
+                        : StrCat("room ", ProtocolName(event.protocol), " ", event.published);
+  if (options.counts_refusals) counter.Count(key, event);
   if (options.on_refusal && IsNews(std::move(key))) options.on_refusal(Explain(event));
 }
 
@@ -442,7 +294,8 @@ void Filter::State::TellName(std::string_view name, const Verdict& verdict) {
   Tell(std::move(event), verdict);
 }
 
-void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict) {
+void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdict& verdict,
+                             Room room) {
   if (verdict.allowed && !options.observer) return;
   VerdictEvent event;
   event.subject = VerdictEvent::Subject::kFlow;
@@ -450,6 +303,7 @@ void Filter::State::TellFlow(Protocol protocol, const Endpoint& to, const Verdic
   event.destination = {to.address, protocol == Protocol::kIcmp ? uint16_t{0} : to.port};
   event.name = verdict.name;
   event.flow = verdict.flow;
+  if (room == Room::kAllTaken) event.max_connections = options.max_connections;
   Tell(std::move(event), verdict);
 }
 
@@ -458,6 +312,7 @@ void Filter::State::TellAnswer(const std::string& name, const IpAddress& address
   VerdictEvent event;
   event.subject = VerdictEvent::Subject::kAnswer;
   event.name = name;
+  if (!verdict.allowed && !open_mode()) event.name_rule = OnlyUse(options.rules->MatchName(name));
   event.destination.address = address;
   Tell(std::move(event), verdict);
 }
@@ -467,9 +322,12 @@ Filter::~Filter() = default;
 
 Verdict Filter::CheckName(std::string_view name) {
   Verdict verdict = state_->JudgeName(name);
+  if (state_->options.counts_refusals) state_->counter.NoteAsked(name, verdict.allowed);
   state_->TellName(name, verdict);
   return verdict;
 }
+
+bool Filter::AllowsName(std::string_view name) const { return state_->JudgeName(name).allowed; }
 
 Verdict Filter::CheckAlias(std::string_view alias) {
   Verdict verdict = state_->JudgeName(alias);
@@ -491,15 +349,48 @@ std::vector<std::string> Filter::NamesAt(const IpAddress& address, TimePoint now
   return names;
 }
 
-Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now) {
+Verdict Filter::CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now,
+                          const std::function<Room()>& find_room) {
   Verdict verdict = state_->JudgeFlow(protocol, destination, now);
   // Datagrams show no name: that of QUIC (RFC 9001) is not looked for.
   if (verdict.allowed && verdict.reason == Reason::kPin && protocol == Protocol::kUdp) {
     Verdict unnamed = CheckUnnamed(protocol, destination, now);
     if (!unnamed.allowed) return unnamed;
   }
+  const Room room = verdict.allowed && find_room ? find_room() : Room::kThere;
+  if (room != Room::kThere) {
+    verdict.allowed = false;
+    verdict.reason = Reason::kNoRoom;
+    if (room == Room::kLater) return verdict;
+  }
   if (verdict.allowed) verdict.flow = ++state_->last_flow;
-  state_->TellFlow(protocol, destination, verdict);
+  state_->TellFlow(protocol, destination, verdict, room);
+  return verdict;
+}
+
+void Filter::RefuseWithoutRoom(Protocol protocol, const Endpoint& far_side, Room room,
+                               std::string_view published) {
+  VerdictEvent event;
+  event.protocol = protocol;
+  event.destination = far_side;
+  event.direction = published.empty() ? Direction::kOut : Direction::kIn;
+  event.published = published;
+  if (room == Room::kAllTaken) event.max_connections = state_->options.max_connections;
+  state_->Tell(std::move(event), {false, Reason::kNoRoom, nullptr, {}});
+}
+
+Verdict Filter::AcceptInbound(Protocol protocol, const Endpoint& client,
+                              std::string_view published) {
+  Verdict verdict{true, Reason::kPublished, nullptr, {}};
+  verdict.flow = ++state_->last_flow;
+  if (state_->options.observer == nullptr) return verdict;
+  VerdictEvent event;
+  event.protocol = protocol;
+  event.destination = client;
+  event.direction = Direction::kIn;
+  event.published = published;
+  event.flow = verdict.flow;
+  state_->Tell(std::move(event), verdict);
   return verdict;
 }
 
@@ -572,7 +463,7 @@ std::vector<IpAddress> Filter::AdmitAnswer(std::string_view name,
   return admitted;
 }
 
-const RefusalSummary& Filter::refusals() const { return state_->summary; }
+RefusalSummary Filter::refusals() const { return state_->counter.Summary(); }
 
 void Filter::ExpirePins(TimePoint now) { state_->pins.Expire(now); }
 

@@ -30,8 +30,22 @@ enum class Reason : uint8_t {
   kWildcardLimit,   // a wildcard allows the name, but not names as long or as many
   kNoServerName,    // the client does not say which server it means, and it has to
   kBadServerName,   // it says so in a way that cannot be checked
+  kPublished,       // a client of the host, to a port that was published
+  kNoRoom,          // it is allowed, but there are as many flows as may be
 };
 std::string_view ReasonText(Reason reason);  // "no rule names it"
+
+// Whether there is room for one more flow.
+enum class Room : uint8_t {
+  kThere,
+  kAllTaken,  // there are as many as --max-connections permits
+  kOwnBound,  // a bound of the stack's own has been met
+  kLater,     // not now; who asks will ask again
+};
+
+// The option that makes more room than for `max_connections`; empty where none does.
+inline constexpr size_t kMostConnections = 1'000'000;
+std::string MoreConnectionsOption(size_t max_connections);
 
 struct Verdict {
   bool allowed = false;
@@ -45,6 +59,7 @@ struct Verdict {
 // "refused name refused.example: no rule names it; to allow it: --allow refused.example"
 // "refused tcp 192.0.2.7:25 (mail.example): no rule names it; to allow it: --allow mail.example:25"
 // "refused tcp 192.0.2.7:443 for other.example: no rule names it; to allow it: --allow ..."
+// "refused 7 tcp flows, the first to 192.0.2.7:443: too many connections at once; ..."
 // "refused address 127.0.0.1 of odd.example: it is ...; to allow it: --allow 127.0.0.1"
 struct RefusalEvent {
   // kServerName: an open connection ends, because of the server that its client asks for.
@@ -56,8 +71,11 @@ struct RefusalEvent {
   std::optional<IpAddress> left_out;  // kName: set if the name is allowed, but not this address
   Reason reason = Reason::kNoRule;
   std::string remedy;          // the allow-list line that would allow it; empty where none can
+  std::string option;          // kNoRoom: what would make room; empty where nothing does
+  std::string published;       // kNoRoom: the published port that a client came to; else empty
   bool closes_others = false;  // open mode: with any line at all, everything else is refused
-  std::string refused_by;      // the "!" rule and its place, where one decided
+  std::vector<std::string> searched;  // of a name: what a search list made of it, refused as well
+  std::string refused_by;             // the "!" rule and its place, where one decided
 
   // More than once: "refused name refused.example, 3 times: ...".
   std::string ToString(uint64_t times = 1) const;
@@ -104,13 +122,15 @@ struct FilterOptions {
   // Each distinct refusal (kind, name or address, protocol, port) is reported once.
   std::function<void(const RefusalEvent&)> on_refusal;
   bool counts_refusals = false;  // for Filter::refusals()
+  size_t max_connections = 0;    // --max-connections, for what a refusal says; 0: says nothing
   // Told of every verdict, allowing ones as well; null: nobody. Outlives the filter.
   Observer* observer = nullptr;
   // What a name opened has to say which server it means.
   bool strict_names = false;
   // Each (protocol, address, port) once.
   std::function<void(const UnnamedEvent&)> on_unnamed;
-  // Normalized. A client that expanded a name of one label by them asks the server for that label.
+  // Normalized. A client that expanded a name of one label by them asks the server for that label;
+  // and the refusals of what clients make of a name by them are summed up with that name's.
   std::vector<std::string> search_domains;
 };
 
@@ -123,11 +143,23 @@ class Filter {
 
   // May this name be resolved? Reports a refusal. `name` normalized.
   Verdict CheckName(std::string_view name);
+  // The same, without a word to anybody.
+  bool AllowsName(std::string_view name) const;
   // `alias` is what an allowed name is another name for (CNAME): allowed unless a "!" rule without
   // protocol and ports refuses it, whatever name led there. Reports a refusal.
   Verdict CheckAlias(std::string_view alias);
-  // May a new flow go there? Reports a refusal. ICMP ignores the port.
-  Verdict CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now);
+  // May a new flow go there? Reports a refusal. ICMP ignores the port. When the rules allow it,
+  // `find_room` is asked, too; unset: there is room. What has to ask again is not allowed, and not
+  // reported either.
+  Verdict CheckFlow(Protocol protocol, const Endpoint& destination, TimePoint now,
+                    const std::function<Room()>& find_room = {});
+  // For flows that no rule is asked about: one found no room. `published` as in AcceptInbound().
+  void RefuseWithoutRoom(Protocol protocol, const Endpoint& far_side, Room room,
+                         std::string_view published = {});
+
+  // A client of the host has come to a published port, which -p names like `published`
+  // ("127.0.0.1:8080:8000"): allowed.
+  Verdict AcceptInbound(Protocol protocol, const Endpoint& client, std::string_view published);
 
   // For flows that a name opened (Reason::kPin), and so perhaps every server behind that address.
   // The client asks for the server `asked`, as it was sent: may this flow lead there? It may when
@@ -151,7 +183,7 @@ class Filter {
   // The names by which the address is pinned, the most recent first.
   std::vector<std::string> NamesAt(const IpAddress& address, TimePoint now) const;
 
-  const RefusalSummary& refusals() const;
+  RefusalSummary refusals() const;
 
   // Forgets expired pins; cheap, called about once a second.
   void ExpirePins(TimePoint now);

@@ -18,11 +18,15 @@ std::string_view FlowEndingText(FlowEnding ending) {
   return "unknown";
 }
 
+std::string_view DirectionText(Direction direction) {
+  return direction == Direction::kIn ? "in" : "out";
+}
+
 FlowRecord::FlowRecord(Observer* observer, const EventLoop& loop, Protocol protocol,
-                       const Endpoint& remote, const Verdict& verdict) {
+                       const Endpoint& remote, const Verdict& verdict, Direction direction) {
   if (observer == nullptr) return;
   state_ = std::make_unique<State>(
-      State{observer, &loop, protocol, remote, verdict.name, verdict.flow, loop.Now()});
+      State{observer, &loop, protocol, remote, verdict.name, verdict.flow, direction, loop.Now()});
 }
 
 void FlowRecord::Note(FlowEnding ending, int error) {
@@ -35,6 +39,7 @@ void FlowRecord::Tell() {
   const std::unique_ptr<State> state = std::move(state_);
   FlowEnd end;
   end.flow = state->flow;
+  end.direction = state->direction;
   end.protocol = state->protocol;
   end.name = state->name;
   end.remote = state->remote;

@@ -16,7 +16,7 @@ class FlowRecord {
   FlowRecord() = default;
   // `verdict` allowed the flow; `loop`, which tells the time, outlives the record.
   FlowRecord(Observer* observer, const EventLoop& loop, Protocol protocol, const Endpoint& remote,
-             const Verdict& verdict);
+             const Verdict& verdict, Direction direction = Direction::kOut);
   ~FlowRecord() { End(); }
   FlowRecord(FlowRecord&&) = default;
   FlowRecord& operator=(FlowRecord&& other) {
@@ -45,6 +45,7 @@ class FlowRecord {
     Endpoint remote;
     std::string name;
     uint64_t flow;
+    Direction direction;
     TimePoint begun;
     uint64_t bytes_out = 0;
     uint64_t bytes_in = 0;

@@ -16,6 +16,9 @@
 
 namespace mini::netstack {
 
+enum class Direction : uint8_t { kOut, kIn };         // of a flow: who has begun it
+std::string_view DirectionText(Direction direction);  // "out"
+
 struct VerdictEvent {
   enum class Subject : uint8_t {
     kName,        // may it be resolved?
@@ -25,13 +28,17 @@ struct VerdictEvent {
   };
   Subject subject = Subject::kFlow;
   bool allowed = false;
-  bool open_mode = false;              // there is no allow-list
-  Protocol protocol = Protocol::kTcp;  // kFlow
-  std::string_view name;               // for kFlow the name behind the address, if known
-  Endpoint destination;                // kFlow; kAnswer: without port
+  bool open_mode = false;                 // there is no allow-list
+  Protocol protocol = Protocol::kTcp;     // kFlow
+  std::string_view name;                  // for kFlow the name behind the address, if known
+  Endpoint destination;                   // kFlow: the far side; kAnswer: without port
+  Direction direction = Direction::kOut;  // kFlow
+  std::string_view published;             // kIn: the port that it came to
+  size_t max_connections = 0;             // kNoRoom, where that many are there; else 0
   Reason reason = Reason::kNoRule;
-  const Rule* rule = nullptr;  // the deciding one, if one did
-  uint64_t flow = 0;           // ties an allowed flow to its end; 0: none
+  const Rule* rule = nullptr;       // the deciding one, if one did
+  const Rule* name_rule = nullptr;  // kAnswer: what allows the name, if all that does is alike
+  uint64_t flow = 0;                // ties an allowed flow to its end; 0: none
 };
 
 // What a refusal says to a person.
@@ -50,6 +57,7 @@ enum class FlowEnding : uint8_t {
 std::string_view FlowEndingText(FlowEnding ending);  // "closed"
 
 struct FlowEnd {
+  Direction direction = Direction::kOut;
   uint64_t flow = 0;  // of its verdict
   Protocol protocol = Protocol::kTcp;
   std::string_view name;

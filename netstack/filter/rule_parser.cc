@@ -382,13 +382,13 @@ Status LineParser::ParsePort(std::string_view text, uint16_t& port) const {
   return OkStatus();
 }
 
-Status CheckEncoding(std::string_view source, std::string_view text) {
+Status CheckEncoding(std::string_view source, std::string_view text, int first_line) {
   const size_t nul = text.find('\0');
   if (nul == std::string_view::npos) return OkStatus();
   const std::string_view before = text.substr(0, nul);
   const auto lines = std::count(before.begin(), before.end(), '\n');
   const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
-  return LineParser(source, static_cast<int>(lines) + 1, text.substr(line_start))
+  return LineParser(source, first_line + static_cast<int>(lines), text.substr(line_start))
       .Error(text.substr(nul), "expected text without NUL bytes")
       .WithHint("save the file as UTF-8 or ASCII");
 }
@@ -398,7 +398,7 @@ Status CheckEncoding(std::string_view source, std::string_view text) {
 Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  MINI_RETURN_IF_ERROR(CheckEncoding(source, text));
+  MINI_RETURN_IF_ERROR(CheckEncoding(source, text, 1));
   std::vector<Rule> rules;
   int line_number = 0;
   while (!text.empty()) {
@@ -415,9 +415,9 @@ Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_vie
   return rules;
 }
 
-Result<Rule> ParseSingleRule(std::string_view source, std::string_view text) {
-  MINI_RETURN_IF_ERROR(CheckEncoding(source, text));
-  LineParser parser(source, 1, text);
+Result<Rule> ParseSingleRule(std::string_view source, std::string_view text, int number) {
+  MINI_RETURN_IF_ERROR(CheckEncoding(source, text, number));
+  LineParser parser(source, number, text);
   const std::string_view rule = StripBlanks(text);
   if (rule.empty()) return parser.Error(text.substr(text.size()), "expected a rule");
   if (const size_t end = rule.find_first_of("#\r\n"); end != std::string_view::npos) {

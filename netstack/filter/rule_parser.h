@@ -13,8 +13,8 @@ namespace mini::netstack {
 // Every rule of a file's text, or the first mistake: "allowed_ips:3:9: expected a port ...".
 Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_view text);
 
-// Exactly one rule, without comment or line end, as --allow takes it.
-Result<Rule> ParseSingleRule(std::string_view source, std::string_view text);
+// Exactly one rule, without comment or line end, as --allow takes it; `number` is its line.
+Result<Rule> ParseSingleRule(std::string_view source, std::string_view text, int number);
 
 }  // namespace mini::netstack
 

@@ -147,8 +147,8 @@ Status RuleSet::AddText(std::string_view source, std::string_view text) {
   return OkStatus();
 }
 
-Status RuleSet::AddRule(std::string_view source, std::string_view rule) {
-  MINI_ASSIGN_OR_RETURN(Rule parsed, ParseSingleRule(source, rule));
+Status RuleSet::AddRule(std::string_view source, std::string_view rule, int number) {
+  MINI_ASSIGN_OR_RETURN(Rule parsed, ParseSingleRule(source, rule, number));
   index_->Add(std::move(parsed));
   return OkStatus();
 }

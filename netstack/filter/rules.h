@@ -50,7 +50,7 @@ struct Rule {
   std::optional<Protocol> protocol;  // unset: TCP and UDP
   std::optional<PortRange> ports;    // unset: every port
   std::string source;                // file name, or "--allow"
-  int line = 0;                      // from 1
+  int line = 0;                      // from 1; of --allow, which one
 
   // Whether this rule speaks about that protocol and port (the port is ignored for ICMP).
   bool Covers(Protocol protocol, uint16_t port) const;
@@ -67,8 +67,8 @@ class RuleSet {
   // Adds every rule of `text`. On the first bad line: an error that names source, line, column and
   // what was expected, and the set is as it was. `source` is what the user typed: a file's name.
   Status AddText(std::string_view source, std::string_view text);
-  // One rule without comment, as --allow takes it.
-  Status AddRule(std::string_view source, std::string_view rule);
+  // One rule without comment, as --allow takes it; `number`, from 1, says which one it is.
+  Status AddRule(std::string_view source, std::string_view rule, int number = 1);
 
   size_t size() const;
   const std::vector<Rule>& rules() const;

@@ -62,11 +62,11 @@ EchoFlowTable::Flow* EchoFlowTable::OpenFlow(const FlowKey& key,
                                              std::span<const uint8_t> ip_packet) {
   const IpFamily family = key.remote.address.family();
   const IcmpError prohibited = IcmpErrorFor(Unreachable::kProhibited, family);
-  // Before anybody is asked: without room, a flood costs no verdict each.
   ActivityLink* idle = nullptr;
   const bool has_room =
       flows_.size() < kMaxFlows || (idle = activity_.IdleFor(kEvictable, loop_.Now())) != nullptr;
-  std::optional<FlowRecord> record = has_room ? admit_(key.remote.address) : std::nullopt;
+  std::optional<FlowRecord> record =
+      admit_(key.remote.address, has_room ? Room::kThere : Room::kOwnBound);
   if (!record) {
     Refuse(key, ip_packet, prohibited);
     return nullptr;

@@ -37,8 +37,8 @@ class EchoFlowTable {
  public:
   static constexpr size_t kMaxFlows = 256;
 
-  // The record of a flow that may be, or nothing: refused.
-  using Admit = std::function<std::optional<FlowRecord>(const IpAddress& remote)>;
+  // The record of a flow that may be, or nothing: refused, as where there is no room for it.
+  using Admit = std::function<std::optional<FlowRecord>(const IpAddress& remote, Room room)>;
   using Notice = std::function<void(std::string_view text)>;
 
   EchoFlowTable(EpollLoop& loop, PacketWriter& writer, Admit admit, Notice on_notice);

@@ -73,8 +73,12 @@ HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, FlowRecord rec
                          std::unique_ptr<ServerNameCheck> check)
     : TcpFlow(table, key), record_(std::move(record)), check_(std::move(check)) {}
 
-HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted)
-    : TcpFlow(table, key), socket_(std::move(accepted)), dial_(Dial::kAccepted) {}
+HostTcpFlow::HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted,
+                         FlowRecord record)
+    : TcpFlow(table, key),
+      socket_(std::move(accepted)),
+      record_(std::move(record)),
+      dial_(Dial::kAccepted) {}
 
 HostTcpFlow::~HostTcpFlow() { CloseHost(); }
 

@@ -63,7 +63,8 @@ class HostTcpFlow : public TcpFlow {
 
  protected:
   // Inbound; `accepted` has the options of SetHostSocketOptions().
-  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted);
+  HostTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd accepted, FlowRecord record);
+  FlowRecord& record() { return record_; }
   bool FarSideDone() const override { return !socket_; }
 
  private:

@@ -26,16 +26,21 @@ uint16_t RandomPort() { return static_cast<uint16_t>(RandomSipHashKey()[0]); }
 // Tells what became of the handshake inside, once.
 class InboundTcpFlow final : public HostTcpFlow {
  public:
-  InboundTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd connection, InboundTcp& owner,
-                 InboundTcp::Listener& listener)
-      : HostTcpFlow(table, key, std::move(connection)), owner_(owner), listener_(listener) {
+  InboundTcpFlow(TcpFlowTable& table, const FlowKey& key, UniqueFd connection, FlowRecord record,
+                 InboundTcp& owner, InboundTcp::Listener& listener)
+      : HostTcpFlow(table, key, std::move(connection), std::move(record)),
+        owner_(owner),
+        listener_(listener) {
     ++owner_.handshakes_;
   }
   ~InboundTcpFlow() override { EndHandshake(); }
 
   void Service() override {
     // Asked before the host's side is looked at: a client that went away is no refusal.
-    if (handshaking_ && phase() == Phase::kReset && !was_open()) owner_.OnRefused(listener_);
+    if (handshaking_ && phase() == Phase::kReset && !was_open()) {
+      record().Note(FlowEnding::kConnectFailed, ECONNREFUSED);
+      owner_.OnRefused(listener_);
+    }
     HostTcpFlow::Service();
     if (phase() != Phase::kHandshake) EndHandshake();
   }
@@ -50,9 +55,13 @@ class InboundTcpFlow final : public HostTcpFlow {
   bool handshaking_ = true;
 };
 
-InboundTcp::InboundTcp(EpollLoop& loop, TcpFlowTable& table,
+InboundTcp::InboundTcp(EpollLoop& loop, TcpFlowTable& table, AcceptInbound accept,
                        std::function<void(std::string_view)> on_notice)
-    : loop_(loop), table_(table), on_notice_(std::move(on_notice)), source_ports_(RandomPort()) {}
+    : loop_(loop),
+      table_(table),
+      accept_(std::move(accept)),
+      on_notice_(std::move(on_notice)),
+      source_ports_(RandomPort()) {}
 
 InboundTcp::~InboundTcp() {
   loop_.CancelTimer(timer_);
@@ -73,10 +82,12 @@ Status InboundTcp::Publish(PublishedPort port, const IpAddress& server, const Ip
 void InboundTcp::OnConnections(Listener& listener) {
   for (int i = 0; i < kMaxAcceptsPerEvent; ++i) {
     if (!HasRoom()) return Pause();
-    UniqueFd connection(
-        accept4(listener.port.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    sockaddr_storage client{};
+    socklen_t length = sizeof client;
+    UniqueFd connection(accept4(listener.port.socket.get(), reinterpret_cast<sockaddr*>(&client),
+                                &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
-      OpenFlow(listener, std::move(connection));
+      OpenFlow(listener, std::move(connection), client);
       continue;
     }
     if (errno == EAGAIN) return;
@@ -89,15 +100,16 @@ void InboundTcp::OnConnections(Listener& listener) {
 
 bool InboundTcp::HasRoom() { return handshakes_ < kMaxHandshakes && table_.MakeRoomForInbound(); }
 
-void InboundTcp::OpenFlow(Listener& listener, UniqueFd connection) {
+void InboundTcp::OpenFlow(Listener& listener, UniqueFd connection, const sockaddr_storage& client) {
   FlowKey key{listener.server, {listener.gateway, 0}};
   const auto source = source_ports_.Next([&](uint16_t candidate) {
     key.remote.port = candidate;
     return table_.Contains(key);
   });
   if (!source) return;  // closing tells the client
-  table_.AddInbound(
-      std::make_unique<InboundTcpFlow>(table_, key, std::move(connection), *this, listener));
+  FlowRecord record = accept_(listener.port, FromSockaddr(client).value_or(Endpoint()));
+  table_.AddInbound(std::make_unique<InboundTcpFlow>(table_, key, std::move(connection),
+                                                     std::move(record), *this, listener));
 }
 
 void InboundTcp::OnBatchEnd() {

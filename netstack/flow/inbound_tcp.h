@@ -15,6 +15,8 @@
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_INBOUND_TCP_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_INBOUND_TCP_H_
 
+#include <sys/socket.h>
+
 #include <functional>
 #include <list>
 #include <string_view>
@@ -29,7 +31,8 @@ namespace mini::netstack {
 // Outlives the flow table, whose flows tell it what became of them.
 class InboundTcp {
  public:
-  InboundTcp(EpollLoop& loop, TcpFlowTable& table, std::function<void(std::string_view)> on_notice);
+  InboundTcp(EpollLoop& loop, TcpFlowTable& table, AcceptInbound accept,
+             std::function<void(std::string_view)> on_notice);
   ~InboundTcp();
   InboundTcp(const InboundTcp&) = delete;
   InboundTcp& operator=(const InboundTcp&) = delete;
@@ -50,7 +53,7 @@ class InboundTcp {
   void OnConnections(Listener& listener);
   // An idle flow may have to make it.
   bool HasRoom();
-  void OpenFlow(Listener& listener, UniqueFd connection);
+  void OpenFlow(Listener& listener, UniqueFd connection, const sockaddr_storage& client);
   void Pause();
   void PauseForAWhile();
   void Resume();
@@ -58,6 +61,7 @@ class InboundTcp {
 
   EpollLoop& loop_;
   TcpFlowTable& table_;
+  const AcceptInbound accept_;
   std::function<void(std::string_view)> on_notice_;
   std::list<Listener> listeners_;  // flows point to theirs
   InboundPorts source_ports_;

@@ -55,10 +55,13 @@ struct InboundUdp::Datagram {
   size_t length = 0;
 };
 
-InboundUdp::InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients)
+InboundUdp::InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients,
+                       AcceptInbound accept, RefuseInbound refuse)
     : loop_(loop),
       writer_(writer),
       max_clients_(max_clients),
+      accept_(std::move(accept)),
+      refuse_(std::move(refuse)),
       source_ports_(RandomPort()),
       scratch_(kMaxDatagram) {}
 
@@ -81,6 +84,7 @@ void InboundUdp::OnDatagrams(Service& service) {
     Client* client = ClientOf(service, *datagram);
     if (client == nullptr) continue;
     activity_.Touch(*client, loop_.Now());
+    client->record.CountIn(datagram->length);
     writer_.WriteDatagram(client->inside.remote, client->inside.sandbox,
                           std::span(scratch_).first(datagram->length));
   }
@@ -132,7 +136,10 @@ InboundUdp::Client* InboundUdp::ClientOf(Service& service, const Datagram& datag
   if (const auto known = by_outside_.find(outside); known != by_outside_.end()) {
     return known->second;
   }
-  if (!MakeRoom()) return nullptr;
+  if (!MakeRoom()) {
+    refuse_(service.port, datagram.client);
+    return nullptr;
+  }
   FlowKey inside{service.server, {service.gateway, 0}};
   const auto source = source_ports_.Next([&](uint16_t candidate) {
     inside.remote.port = candidate;
@@ -147,6 +154,7 @@ InboundUdp::Client* InboundUdp::ClientOf(Service& service, const Datagram& datag
   client.address = datagram.address;
   client.address_length = datagram.address_length;
   client.interface = datagram.interface;
+  client.record = accept_(service.port, datagram.client);
   by_outside_.emplace(outside, &client);
   clients_.emplace(inside, std::move(created));
   StartTimer();
@@ -190,12 +198,15 @@ bool InboundUdp::Input(std::span<const uint8_t> frame, const Packet& packet) {
     control.Add(IPPROTO_IPV6, IPV6_PKTINFO, info);
   }
   // What does not go out is lost, as UDP allows; a client that went away is forgotten when idle.
-  (void)sendmsg(client.service->port.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t sent =
+      sendmsg(client.service->port.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent > 0) client.record.CountOut(static_cast<size_t>(sent));
   return true;
 }
 
 void InboundUdp::Forget(DatagramActivityLink& link) {
-  const Client& client = static_cast<const Client&>(link);
+  Client& client = static_cast<Client&>(link);
+  client.record.Note(FlowEnding::kIdle);
   by_outside_.erase(client.outside);
   clients_.erase(FlowKey(client.inside));
 }

@@ -33,7 +33,9 @@ namespace mini::netstack {
 
 class InboundUdp {
  public:
-  InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients);
+  // `refuse` is told of clients that found no room.
+  InboundUdp(EpollLoop& loop, PacketWriter& writer, size_t max_clients, AcceptInbound accept,
+             RefuseInbound refuse);
   ~InboundUdp();
   InboundUdp(const InboundUdp&) = delete;
   InboundUdp& operator=(const InboundUdp&) = delete;
@@ -57,6 +59,7 @@ class InboundUdp {
     sockaddr_storage address;  // of the client, with the scope of a link-local one
     socklen_t address_length;
     unsigned interface;
+    FlowRecord record;
   };
   struct Datagram;
 
@@ -72,6 +75,8 @@ class InboundUdp {
   EpollLoop& loop_;
   PacketWriter& writer_;
   const size_t max_clients_;
+  const AcceptInbound accept_;
+  const RefuseInbound refuse_;
   std::list<Service> services_;  // clients point to theirs
   DatagramActivity activity_;    // of clients_
   std::unordered_map<FlowKey, std::unique_ptr<Client>, FlowKeyHash> clients_;  // by `inside`

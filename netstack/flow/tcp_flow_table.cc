@@ -12,6 +12,15 @@ namespace {
 
 constexpr auto kTickInterval = std::chrono::milliseconds(TCP_TMR_INTERVAL);
 constexpr auto kAckDelay = std::chrono::milliseconds(1);
+
+// lwIP 2.2.1 leaves it running when the sandbox, its window closed, acknowledges what was about to
+// be sent again (tcp_receive() in tcp_in.c), and then aborts in tcp_slowtmr().
+void StopNeedlessPersistTimer(tcp_pcb& pcb) {
+  if (pcb.state != TIME_WAIT && (pcb.unsent == nullptr || pcb.unacked != nullptr)) {
+    pcb.persist_backoff = 0;
+  }
+}
+
 }  // namespace
 
 TcpFlowTable::TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget, TcpLimits limits,
@@ -103,26 +112,14 @@ void TcpFlowTable::Detach(TcpFlow& flow) {
 }
 
 void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key) {
-  std::unique_ptr<TcpFlow> created = admit_(*this, key);
+  paid_from_ = nullptr;
+  auto [created, asks_again] = admit_(*this, key);
   if (created == nullptr) {
-    ReplyReset(packet);
+    if (!asks_again) ReplyReset(packet);
     return;
   }
   TcpFlow& flow = *created;
-  if (flow.activity_class() == TcpFlow::ActivityClass::kConnecting) {
-    flow.paid_from_ = connect_rates_.Take(key.remote, loop_.Now());
-    if (flow.paid_from_ == nullptr || !MakeRoomForConnect(key.remote.address)) {
-      if (flow.paid_from_ != nullptr) flow.paid_from_->GiveBack();
-      NoteOnce(Notice::kSynsHeldBack);
-      return;  // without an answer: it comes again
-    }
-  }
-  if (!MakeRoom(flow.activity_class())) {
-    NoteOnce(Notice::kRefused);
-    if (flow.paid_from_ != nullptr) flow.paid_from_->GiveBack();
-    ReplyReset(packet);
-    return;
-  }
+  flow.paid_from_ = std::exchange(paid_from_, nullptr);
   const auto ip = buffer->bytes().subspan(packet.ip_offset, packet.ip_length);
   flow.KeepSyn(ip.first(packet.payload_offset - packet.ip_offset),
                packet.transport_offset - packet.ip_offset);
@@ -165,18 +162,38 @@ void TcpFlowTable::NoteActivity(TcpFlow& flow) {
 }
 
 void TcpFlowTable::NoteConnected(TcpFlow& flow) {
-  if (RateLimit* paid = std::exchange(flow.paid_from_, nullptr)) paid->GiveBack();
+  PayBack(flow.paid_from_);
   connect_rates_.NoteAnswered(flow.key().remote);
   NoteActivity(flow);
 }
 
-// Room for one flow of that class; false when nothing has been idle for long enough.
-bool TcpFlowTable::MakeRoom(TcpFlow::ActivityClass activity_class) {
+Room TcpFlowTable::FindRoom(TcpFlow::ActivityClass activity_class, const Endpoint& destination) {
+  if (activity_class == TcpFlow::ActivityClass::kConnecting) {
+    paid_from_ = connect_rates_.Take(destination, loop_.Now());
+    if (paid_from_ == nullptr || !MakeRoomForConnect(destination.address)) {
+      PayBack(paid_from_);
+      NoteOnce(Notice::kSynsHeldBack);
+      return Room::kLater;
+    }
+  }
+  const Room room = MakeRoom(activity_class);
+  if (room == Room::kThere) return room;
+  NoteOnce(Notice::kRefused);
+  PayBack(paid_from_);
+  return room;
+}
+
+void TcpFlowTable::PayBack(RateLimit*& paid_from) {
+  if (RateLimit* paid = std::exchange(paid_from, nullptr)) paid->GiveBack();
+}
+
+// None when nothing has been idle for long enough.
+Room TcpFlowTable::MakeRoom(TcpFlow::ActivityClass activity_class) {
   if (dns_.size() >= limits_.max_dns_flows && activity_class == TcpFlow::ActivityClass::kDns &&
       !EvictIfIdle(dns_.oldest())) {
-    return false;
+    return Room::kOwnBound;
   }
-  return flow_count() < limits_.max_flows || EvictIdle();
+  return flow_count() < limits_.max_flows || EvictIdle() ? Room::kThere : Room::kAllTaken;
 }
 
 bool TcpFlowTable::MakeRoomForConnect(const IpAddress& destination) {
@@ -214,16 +231,21 @@ void TcpFlowTable::NoteOnce(Notice notice) {
   const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(notice));
   if ((noted_ & bit) != 0 || !notify_) return;
   noted_ |= bit;
+  std::string more =
+      flow_count() < limits_.max_flows ? "" : MoreConnectionsOption(limits_.max_flows);
+  if (!more.empty()) more = StrCat("; to allow more: ", more);
   switch (notice) {
     case Notice::kEvicted:
       notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
                      " of them not answered yet): those that are idle for longest are reset from "
-                     "now on"));
+                     "now on",
+                     more));
       break;
     case Notice::kRefused:
       notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
                      " of them not answered yet), and none of them idle: further ones are refused "
-                     "meanwhile"));
+                     "meanwhile",
+                     more));
       break;
     case Notice::kSynsHeldBack:
       notify_(
@@ -332,6 +354,7 @@ void TcpFlowTable::Tick() {
         *mine = pcb->next;
         pcb->next = *all;
         *all = pcb;
+        StopNeedlessPersistTimer(*pcb);
       }
     }
   }

@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "netstack/epoll_loop.h"
+#include "netstack/filter/filter.h"
 #include "netstack/flow/activity_list.h"
 #include "netstack/flow/connect_limits.h"
 #include "netstack/flow/lwip_device.h"
@@ -44,8 +45,13 @@ namespace mini::netstack {
 
 class TcpFlowTable final : private LwipDevice::Owner {
  public:
-  // A flow for an admitted SYN, or nothing: refused.
-  using Admit = std::function<std::unique_ptr<TcpFlow>(TcpFlowTable& table, const FlowKey& key)>;
+  // Without a flow: refused, or, if it is to ask again, left without an answer.
+  struct Admission {
+    std::unique_ptr<TcpFlow> flow = nullptr;
+    bool asks_again = false;
+  };
+  // Whoever admits a flow calls FindRoom() for it.
+  using Admit = std::function<Admission(TcpFlowTable& table, const FlowKey& key)>;
 
   using Notify = std::function<void(std::string_view sentence)>;
 
@@ -71,8 +77,10 @@ class TcpFlowTable final : private LwipDevice::Owner {
   // A flow that opens its lwIP side itself (InboundTcp). There has to be room, and its key must not
   // be in use.
   void AddInbound(std::unique_ptr<TcpFlow> flow);
+  // Room for one flow of that class to there, which is made if it has to be.
+  Room FindRoom(TcpFlow::ActivityClass activity_class, const Endpoint& destination);
   bool Contains(const FlowKey& key) const { return flows_.contains(key); }
-  bool MakeRoomForInbound() { return MakeRoom(TcpFlow::ActivityClass::kCarrying); }
+  bool MakeRoomForInbound() { return MakeRoom(TcpFlow::ActivityClass::kCarrying) == Room::kThere; }
 
   // Whether everything that the sandbox has sent has been passed on.
   bool Delivered() const;
@@ -106,8 +114,9 @@ class TcpFlowTable final : private LwipDevice::Owner {
 
   void OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key);
   ActivityList& ListOf(const TcpFlow& flow);
-  bool MakeRoom(TcpFlow::ActivityClass activity_class);
+  Room MakeRoom(TcpFlow::ActivityClass activity_class);
   bool MakeRoomForConnect(const IpAddress& destination);
+  static void PayBack(RateLimit*& paid_from);
   bool EvictIfIdle(ActivityLink* link);
   void TakePlaceOf(TcpFlow& flow);
   void NoteOnce(Notice notice);
@@ -136,7 +145,8 @@ class TcpFlowTable final : private LwipDevice::Owner {
   PendingConnects pending_;
   ActivityList carrying_, dns_;
   ConnectRates connect_rates_;
-  uint8_t noted_ = 0;  // which notices have been given
+  RateLimit* paid_from_ = nullptr;  // for the flow that is being admitted
+  uint8_t noted_ = 0;               // which notices have been given
   std::unordered_map<FlowKey, std::unique_ptr<TcpFlow>, FlowKeyHash> flows_;
   // Whose endpoints are in use again while their far side still takes data.
   std::unordered_map<TcpFlow*, std::unique_ptr<TcpFlow>> detached_;

@@ -115,11 +115,10 @@ UdpFlowTable::Flow* UdpFlowTable::OpenFlow(std::span<const uint8_t> frame, const
                                            const FlowKey& key) {
   const auto ip_packet = frame.subspan(packet.ip_offset, packet.ip_length);
   const IpFamily family = key.remote.address.family();
-  // Before anybody is asked: without room, a flood costs no verdict each.
   DatagramActivityLink* idle = nullptr;
   const bool has_room =
       flows_.size() < max_flows_ || (idle = activity_.Evictable(loop_.Now())) != nullptr;
-  std::optional<FlowRecord> record = has_room ? admit_(key.remote) : std::nullopt;
+  std::optional<FlowRecord> record = admit_(key.remote, has_room ? Room::kThere : Room::kAllTaken);
   if (!record) {
     Refuse(key, ip_packet, IcmpErrorFor(Unreachable::kProhibited, family));
     return nullptr;

@@ -37,8 +37,8 @@ namespace mini::netstack {
 
 class UdpFlowTable {
  public:
-  // The record of a flow that may be, or nothing: refused.
-  using Admit = std::function<std::optional<FlowRecord>(const Endpoint& remote)>;
+  // The record of a flow that may be, or nothing: refused, as where there is no room for it.
+  using Admit = std::function<std::optional<FlowRecord>(const Endpoint& remote, Room room)>;
 
   UdpFlowTable(EpollLoop& loop, PacketWriter& writer, DnsServer& dns, size_t max_flows,
                Admit admit);

@@ -233,7 +233,11 @@ class Mounter {
     if (file < 0) return true;  // it was missing
     const bool is_mount = (fcntl(file, F_GETFL) & O_PATH) != 0;
     if (!is_mount) return CopyFile(file, op.target);
-    return MakePoint(op.target, /*directory=*/false) && AttachTo(file, op.target);
+    if (!MakePoint(op.target, /*directory=*/false)) return false;
+    if (AttachTo(file, op.target)) return true;
+    // Kernels (6.18, for one) mount nothing that has lost its name: it was removed or replaced
+    // since it was opened.
+    return errno == ENOENT && unlink(op.target) == 0;
   }
 
   // Only within a file system that this process has just made.

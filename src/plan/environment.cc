@@ -114,25 +114,32 @@ constexpr auto kSensitive = std::to_array<std::string_view>({
 
 char Capital(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
-bool EqualsCapitals(std::string_view text, std::string_view capitals) {
-  return std::equal(text.begin(), text.end(), capitals.begin(), capitals.end(),
-                    [](char a, char b) { return Capital(a) == b; });
+// As file names are matched: "*" is anything, in linear time, since taking the first place where a
+// piece between two stars fits never spoils what follows. `name` is in capitals.
+bool Matches(std::string_view name, std::string_view pattern) {
+  size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return name == pattern;
+  if (!name.starts_with(pattern.substr(0, star))) return false;
+  name.remove_prefix(star);
+  pattern.remove_prefix(star + 1);
+  while ((star = pattern.find('*')) != std::string_view::npos) {
+    const size_t at = name.find(pattern.substr(0, star));
+    if (at == std::string_view::npos) return false;
+    name.remove_prefix(at + star);
+    pattern.remove_prefix(star + 1);
+  }
+  return name.ends_with(pattern);
 }
 
-// Takes back the last "*" when what follows it does not fit, as file name patterns are matched:
-// linear in practice, since patterns are ours and have two stars at most.
-bool Matches(std::string_view name, std::string_view pattern) {
-  const size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return EqualsCapitals(name, pattern);
-  if (name.size() < star || !EqualsCapitals(name.substr(0, star), pattern.substr(0, star))) {
-    return false;
-  }
-  const std::string_view rest = pattern.substr(star + 1);
-  if (rest.empty()) return true;
-  for (size_t at = star; at < name.size(); ++at) {
-    if (Matches(name.substr(at), rest)) return true;
-  }
-  return false;
+// Most of the list begins with letters, and most names with others.
+bool BeginsOtherwise(std::string_view name, std::string_view pattern) {
+  return pattern[0] != '*' && (name.empty() || name[0] != pattern[0]);
+}
+
+std::string InCapitals(std::string_view text) {
+  std::string capitals(text);
+  std::transform(capitals.begin(), capitals.end(), capitals.begin(), Capital);
+  return capitals;
 }
 
 bool IsSchemeCharacter(char c) {
@@ -178,8 +185,11 @@ void RemoveVariable(std::string_view name, std::vector<std::string>& variables) 
 std::span<const std::string_view> SensitiveVariables() { return kSensitive; }
 
 bool IsSensitiveVariable(std::string_view name, std::string_view value) {
+  const std::string capitals = InCapitals(name);
   return std::any_of(kSensitive.begin(), kSensitive.end(),
-                     [&](std::string_view pattern) { return Matches(name, pattern); }) ||
+                     [&](std::string_view pattern) {
+                       return !BeginsOtherwise(capitals, pattern) && Matches(capitals, pattern);
+                     }) ||
          HoldsUrlWithPassword(value) || HoldsPrivateKey(value);
 }
 

@@ -61,6 +61,10 @@ struct Plan {
   IdMap gid;
   std::optional<std::string> host_name;  // unset: the host's
   Network network = Network::kLoopback;
+  // Network::kStack only. The rules decide nothing here: they are shown. Unset: open mode.
+  std::optional<std::vector<netstack::Rule>> rules;
+  ServerNames server_names = ServerNames::kAsTheyCome;
+  std::optional<uint32_t> max_connections;
   std::vector<PortRequest> published;  // -p
   std::vector<Sysctl> sysctls;
   Nesting nesting = Nesting::kRefused;

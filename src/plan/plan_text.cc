@@ -152,6 +152,21 @@ std::string NetworkText(Network network) {
                 kSandboxResolver);
 }
 
+// Every rule, however many: a plan is read to see what a run would allow.
+std::string StackText(const Plan& plan) {
+  std::string text = "rules none, public addresses are open\n";
+  if (plan.rules) {
+    text = StrCat("rules ", plan.rules->size(), "\n");
+    for (const netstack::Rule& rule : *plan.rules) {
+      text += StrCat("rule ", rule.ToString(), " (", Word(rule.source), ":", rule.line, ")\n");
+    }
+  }
+  if (plan.server_names == ServerNames::kRequired) text += "strict-names\n";
+  if (plan.max_connections) text += StrCat("max-connections ", *plan.max_connections, "\n");
+  for (const PortRequest& port : plan.published) text += StrCat("publish ", port.ToString(), "\n");
+  return text;
+}
+
 // Whether the step makes its slot rather than uses it.
 bool MakesSlot(MountOpKind kind) {
   switch (kind) {
@@ -209,7 +224,7 @@ std::string Plan::ToString() const {
   text += StrCat("map uid ", IdMapText(uid), " gid ", IdMapText(gid), "\n");
   if (host_name) text += StrCat("host-name ", Word(*host_name), "\n");
   text += StrCat("network ", NetworkText(network), "\n");
-  for (const PortRequest& port : published) text += StrCat("publish ", port.ToString(), "\n");
+  if (network == Network::kStack) text += StackText(*this);
   if (nesting == Nesting::kAllowed) text += "nesting allowed\n";
   for (const Sysctl& sysctl : sysctls) {
     text += StrCat("sysctl ", sysctl.path, " ", Word(sysctl.value), "\n");

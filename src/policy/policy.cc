@@ -206,7 +206,9 @@ Status PolicyBuilder::AddRulesText(std::string_view source, std::string_view tex
 
 Status PolicyBuilder::AddRule(std::string_view rule) {
   if (!policy_.rules) policy_.rules.emplace();
-  return policy_.rules->AddRule("--allow", rule);
+  MINI_RETURN_IF_ERROR(policy_.rules->AddRule("--allow", rule, allow_count_ + 1));
+  ++allow_count_;
+  return OkStatus();
 }
 
 Status PolicyBuilder::Publish(const PortRequest& request) {
@@ -248,6 +250,7 @@ Result<Policy> PolicyBuilder::Build() {
     return Contradiction("--allow-degraded: without namespaces there is no network stack");
   }
   mode_set_ = network_set_ = false;
+  allow_count_ = 0;
   return std::exchange(policy_, Policy());
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "netstack/filter/filter.h"
 #include "netstack/filter/rules.h"
 #include "policy/port_request.h"
 
@@ -137,7 +138,7 @@ class PolicyBuilder {
   void SetDegraded(Degraded degraded) { policy_.degraded = degraded; }
   void SetQuiet(bool quiet) { policy_.quiet = quiet; }
   // From 1 to kMostConnections.
-  static constexpr uint32_t kMostConnections = 1'000'000;
+  static constexpr uint32_t kMostConnections = netstack::kMostConnections;
   Status SetMaxConnections(uint64_t connections);
   // --log FILE; may be relative.
   Status SetVerdictLog(std::string_view path);
@@ -162,6 +163,7 @@ class PolicyBuilder {
   Policy policy_;
   bool mode_set_ = false;
   bool network_set_ = false;
+  int allow_count_ = 0;  // of AddRule()
 };
 
 }  // namespace mini

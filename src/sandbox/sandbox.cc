@@ -1,12 +1,13 @@
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -19,10 +20,12 @@
 #include "sandbox/degraded_run.h"
 #include "sandbox/publish_ports.h"
 #include "sandbox/stack_process.h"
+#include "sandbox/stack_service.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/log_file.h"
+#include "supervise/notice_queue.h"
 #include "supervise/signals.h"
 #include "supervise/supervisor.h"
 #include "sys/clone.h"
@@ -104,26 +107,27 @@ netstack::ResolverConfig ResolverConfigOf(std::string_view resolv_conf, std::str
   return config;
 }
 
+// Empty where it is no name that anybody could ask for.
+std::string NameOfThisHost() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  if (gethostname(name.data(), name.size()) != 0) return "";
+  name.back() = '\0';
+  return netstack::NormalizeName(name.data()).value_or("");
+}
+
 // To open them later the stack has to be left the directories that they lie in, for reading. What
 // an ordinary user can read in /etc is no secret of theirs; what root can read is.
 bool MayFollowResolverFiles() { return geteuid() != 0; }
 
-// The stack's process carries all traffic and waits for no reader: what standard error does not
-// take now is left out there. (A pipe that is writable takes PIPE_BUF bytes at once: pipe(7).)
-std::function<void(std::string_view)> WithoutWaiting(
-    std::function<void(std::string_view)> on_notice) {
-  return [told = std::move(on_notice)](std::string_view sentence) {
-    pollfd standard_error = {STDERR_FILENO, POLLOUT, 0};
-    if (poll(&standard_error, 1, 0) == 1) told(sentence);
-  };
-}
-
 // In the stack's process, at its beginning: the request is a copy there.
-Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const DebugLog* log) {
+Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, StackVoice& voice,
+                                                const DebugLog* log) {
   netstack::StackOptions options;
-  MINI_ASSIGN_OR_RETURN(options.inbound,
-                        PublishPorts(request.policy.published, request.on_problem));
-  options.inbound.on_notice = WithoutWaiting(request.on_notice);
+  // An answer to who asked for any port, and not a notice: -q leaves it.
+  const auto on_port = [&voice](std::string_view sentence) { voice.Problem(sentence); };
+  MINI_ASSIGN_OR_RETURN(options.inbound, PublishPorts(request.policy.published, on_port));
+  options.on_notice = [&voice](std::string_view sentence) { voice.Notice(sentence); };
+  options.inbound.on_notice = options.on_notice;
   options.filter.rules = std::move(request.policy.rules);
   options.filter.strict_names = request.policy.server_names == ServerNames::kRequired;
   MINI_ASSIGN_OR_RETURN(options.filter.host_addresses, ReadHostAddresses());
@@ -147,10 +151,10 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
       log->Write("names", event.ToString());
     };
   }
-  options.on_notice = WithoutWaiting(request.on_notice);
   MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
   options.resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
   options.filter.search_domains = options.resolver.search;
+  if (request.policy.host_name == HostName::kOfHost) options.resolver.own_name = NameOfThisHost();
   if (!MayFollowResolverFiles()) return options;
   const auto watch =
       std::make_shared<ResolverWatch>(std::move(files.resolv_conf), std::move(files.hosts));
@@ -163,12 +167,35 @@ Result<netstack::StackOptions> MakeStackOptions(RunRequest& request, const Debug
 
 Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const DebugLog* log) {
   StackProcessOptions options;
-  options.make_options = [&request, log] { return MakeStackOptions(request, log); };
+  options.make_options = [&request, log](StackVoice& voice) {
+    return MakeStackOptions(request, voice, log);
+  };
   if (MayFollowResolverFiles()) options.readable_files = ResolverWatch::Paths();
   options.log_file = request.policy.verdict_log;
   if (request.verdict_log) options.kept_descriptors.push_back(request.verdict_log.get());
   if (log) options.kept_descriptors.push_back(log->descriptor());
   return StackProcess::Start(options);
+}
+
+// What the stack has said, to whoever tells the user.
+void HandOn(StackProcess& stack, const RunRequest& request, NoticeQueue& notices) {
+  for (StackNotice& notice : stack.TakeNotices()) {
+    notices.Add(notice.is_problem ? request.on_problem : request.on_notice,
+                std::move(notice.sentence));
+  }
+}
+
+// At the end: what its reader has not taken comes before what was refused.
+void TellSummary(const StackProcess& stack, const RunRequest& request, NoticeQueue& notices,
+                 const DebugLog* log) {
+  notices.CountLost(stack.lost_notices());
+  std::vector<std::string> lines = notices.TakeRest();
+  if (log) {
+    for (const std::string& line : lines) log->Write("notice", line);
+  }
+  if (!request.on_summary) return;
+  lines.insert(lines.end(), stack.summary().begin(), stack.summary().end());
+  request.on_summary(lines);
 }
 
 // The network stage on this side: while the child mounts, the link is configured and handed to the
@@ -214,12 +241,16 @@ Result<Outcome> Supervise(const RunRequest& request, StackProcess* stack,
   }
   Enter("network", log);
   MINI_RETURN_IF_ERROR(ConnectStack(*stack, supervisor, log));
+  NoticeQueue notices(STDERR_FILENO);
+  const auto read = [&] { HandOn(*stack, request, notices); };
+  read();  // the ports that were published, before the command runs
   MINI_RETURN_IF_ERROR(child.SendGo());
-  supervisor.WatchStack(stack->pidfd());
+  supervisor.WatchStack({stack->pidfd(), stack->channel(), read, &notices});
   Enter("supervise", log);
   Result<Outcome> outcome = supervisor.Run(signals);
   const Status ended = supervisor.stack_failed() ? stack->TakeFailure() : stack->Finish();
-  if (request.on_summary) request.on_summary(stack->summary());
+  read();
+  TellSummary(*stack, request, notices, log);
   // A log that lacks its end is no log.
   if (!ended.ok() && (outcome.ok() || supervisor.stack_failed())) return ended;
   return outcome;

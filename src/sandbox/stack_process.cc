@@ -6,6 +6,7 @@
 //
 //     supervisor                       stack
 //       TapMessage + descriptor  ──►     makes the stack, confines itself
+//                                ◄──   kNotice, kProblem: at any time until its end
 //                                ◄──   kServing
 //       ends its direction       ──►     Run() returns
 //                                ◄──   kSummary + lines
@@ -16,192 +17,50 @@
 // than what comes from the sandbox that it talks to: it is a text for the user, escaped when it is
 // printed, and numbers.
 //
+// Its sentences for the user go through the supervisor, since the reader of standard error may take
+// nothing for as long as it likes, and the stack carries all traffic: it never writes there.
+//
 // Signals of the terminal reach the whole job. The stack blocks them all: the sandbox ends first,
 // then the supervisor closes the socket.
 #include "sandbox/stack_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 #include "base/descriptor_passing.h"
 #include "base/strings.h"
+#include "sandbox/stack_messages.h"
+#include "sandbox/stack_service.h"
 
 namespace mini {
 namespace {
 
 // More lines than a summary has.
 constexpr size_t kMaxSummaryLines = 64;
+// What is not a sentence of the stack's own is cut: so it is one write(2) to a pipe (pipe(7),
+// PIPE_BUF) even when every byte of it is escaped.
+constexpr size_t kMaxSentence = 900;
+// More sentences than the stack has; each is said once.
+constexpr size_t kMaxNotices = 64;
 // How long a stack may take to end. It has nothing to do then but to write the end of its logs; on
 // a busy machine that takes its time.
-constexpr int kOrderlyEndMilliseconds = 5000;
-
-struct TapMessage {
-  std::array<uint8_t, 6> mac;
-  uint16_t mtu;
-  bool udp_segmentation;
-};
-
-enum class ReportKind : uint8_t { kServing, kSummary, kFailed };
-
-// Followed by text: of kSummary lines, of kFailed the message and, after a newline, the hint.
-struct StackReport {
-  ReportKind kind;
-  StatusCode code;
-  Stage stage;
-  int32_t number;  // errno; of kServing landlock's version
-};
-static_assert(std::is_trivially_copyable_v<TapMessage> &&
-              std::is_trivially_copyable_v<StackReport> &&
-              sizeof(StackReport) > sizeof(ForbiddenCall));
-
-Status StackError(int error, const char* attempted) {
-  return SystemError(Stage::kNetwork, error, attempted);
-}
+constexpr std::chrono::milliseconds kOrderlyEnd{5000};
 
 Status EndedEarly() {
   return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack stopped by itself");
 }
-
-// --- In the stack's process ---
-
-void SendReport(int channel, const StackReport& report, std::string_view text) {
-  const iovec pieces[] = {{const_cast<StackReport*>(&report), sizeof report},
-                          {const_cast<char*>(text.data()), text.size()}};  // sendmsg(2) only reads
-  msghdr message = {};
-  message.msg_iov = const_cast<iovec*>(pieces);
-  message.msg_iovlen = std::size(pieces);
-  // A supervisor that has gone needs no report.
-  while (sendmsg(channel, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
-}
-
-void SendFailure(int channel, const Status& failure) {
-  SendReport(channel,
-             {ReportKind::kFailed, failure.code(), failure.stage(), failure.error_number()},
-             StrCat(failure.message(), "\n", failure.hint()));
-}
-
-// Nothing when the supervisor's end is closed: the run ended before it had a network.
-Result<std::optional<Tap>> ReceiveTap(int channel) {
-  TapMessage content;
-  int received[kMostPassedDescriptors];
-  const ReceivedMessage message =
-      ReceiveWithDescriptors(channel, &content, sizeof content, received);
-  if (message.size == 0) return std::optional<Tap>();
-  if (message.size != sizeof content || message.descriptor_count != 1) {
-    return StackError(message.size < 0 ? errno : EPROTO, "receive the TAP device");
-  }
-  Tap tap;
-  tap.fd.reset(received[0]);
-  tap.mac = content.mac;
-  tap.mtu = content.mtu;
-  tap.udp_segmentation = content.udp_segmentation;
-  return std::optional<Tap>(std::move(tap));
-}
-
-// What the environment says (credentials, often) is the user's and the command's business.
-void ForgetEnvironment() {
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-    explicit_bzero(*variable, std::strlen(*variable));
-  }
-  environ = nullptr;
-}
-
-// A terminal is open for reading as well, and what the user types is none of the stack's business.
-// Where it cannot be opened anew (another user's, after su(1)) it stays as it is.
-void CloseTerminalForReading() {
-  if (isatty(STDERR_FILENO) == 0) return;
-  const UniqueFd terminal(open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC));
-  if (terminal) (void)dup2(terminal.get(), STDERR_FILENO);
-}
-
-// Standard input and output become /dev/null, so that no socket takes their numbers.
-Status KeepOnly(std::vector<int> kept) {
-  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-  if (!null || dup2(null.get(), STDIN_FILENO) < 0 || dup2(null.get(), STDOUT_FILENO) < 0) {
-    return StackError(errno, "close the network stack's standard input and output");
-  }
-  kept.push_back(STDERR_FILENO);
-  std::sort(kept.begin(), kept.end());
-  unsigned next = STDERR_FILENO;
-  for (const int descriptor : kept) {
-    const auto number = static_cast<unsigned>(descriptor);
-    if (number > next && close_range(next, number - 1, 0) != 0) {
-      return StackError(errno, "close the network stack's other descriptors");
-    }
-    next = number + 1;
-  }
-  if (close_range(next, ~0u, 0) == 0) return OkStatus();
-  return StackError(errno, "close the network stack's other descriptors");
-}
-
-Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
-    return StackError(errno, "tie the network stack to its supervisor");
-  }
-  if (getppid() != supervisor) _exit(0);  // it died before the line above
-  (void)prctl(PR_SET_NAME, "network-stack", 0, 0, 0);
-  ForgetEnvironment();
-  CloseTerminalForReading();
-  MINI_RETURN_IF_ERROR(KeepOnly(std::move(kept)));
-  if (chdir("/") != 0) return StackError(errno, "change to the root directory");
-  return OkStatus();
-}
-
-Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t supervisor) {
-  std::vector<int> kept = options.kept_descriptors;
-  kept.push_back(channel);
-  MINI_RETURN_IF_ERROR(LeaveSupervisor(supervisor, std::move(kept)));
-  MINI_ASSIGN_OR_RETURN(netstack::StackOptions stack_options, options.make_options());
-  MINI_ASSIGN_OR_RETURN(std::optional<Tap> tap, ReceiveTap(channel));
-  if (!tap) return OkStatus();
-  stack_options.link.fd = std::move(tap->fd);
-  stack_options.link.sandbox_mac = tap->mac;
-  stack_options.link.mtu = tap->mtu;
-  stack_options.link.udp_segmentation = tap->udp_segmentation;
-  stack_options.stop_descriptor = channel;
-  MINI_ASSIGN_OR_RETURN(const auto stack, netstack::Stack::Create(std::move(stack_options)));
-  MINI_ASSIGN_OR_RETURN(
-      const Confinement confinement,
-      ConfineThisProcess({.readable_files = options.readable_files, .report_descriptor = channel}));
-  SendReport(channel,
-             {ReportKind::kServing, StatusCode::kOk, Stage::kNetwork, confinement.landlock_abi},
-             "");
-  Status served = stack->Run();
-  std::string summary;
-  for (const std::string& line : netstack::SummaryLines(stack->refusals(), options.log_file)) {
-    summary += StrCat(line, "\n");
-  }
-  SendReport(channel, {ReportKind::kSummary, StatusCode::kOk, Stage::kNetwork, 0}, summary);
-  return served;
-}
-
-// Does not return and destroys nothing: what this copy of the memory holds is the supervisor's.
-[[noreturn]] void RunStackProcess(const StackProcessOptions& options, int channel,
-                                  pid_t supervisor) {
-  const Status end = ServeSandbox(options, channel, supervisor);
-  if (end.ok()) _exit(0);
-  SendFailure(channel, end);
-  _exit(1);
-}
-
-// --- In the supervisor ---
 
 void Signal(int signal, int pidfd) {
   (void)syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
@@ -214,8 +73,8 @@ std::string Receive(int channel, int flags) {
   ssize_t size;
   while ((size = recv(channel, nullptr, 0, MSG_PEEK | MSG_TRUNC | flags)) < 0 && errno == EINTR) {
   }
-  if (size <= 0) return message;
-  message.resize(static_cast<size_t>(size));
+  if (size < 0) return message;
+  message.resize(static_cast<size_t>(size));  // one without content has to be taken, too
   size = recv(channel, message.data(), message.size(), MSG_DONTWAIT);
   message.resize(static_cast<size_t>(std::max<ssize_t>(size, 0)));
   return message;
@@ -225,7 +84,7 @@ std::optional<StackReport> ReportIn(std::string_view message) {
   StackReport report;
   if (message.size() < sizeof report) return std::nullopt;
   std::memcpy(&report, message.data(), sizeof report);
-  if (report.kind > ReportKind::kFailed || report.code > StatusCode::kSystem ||
+  if (report.kind > StackReportKind::kFailed || report.code > StatusCode::kSystem ||
       report.stage > Stage::kSupervise) {
     return std::nullopt;
   }
@@ -243,7 +102,7 @@ std::optional<Status> FailureIn(std::string_view message) {
         .WithHint("a flaw in it, or an attack on it");
   }
   const std::optional<StackReport> report = ReportIn(message);
-  if (!report || report->kind != ReportKind::kFailed || report->code == StatusCode::kOk) {
+  if (!report || report->kind != StackReportKind::kFailed || report->code == StatusCode::kOk) {
     return std::nullopt;
   }
   const std::string_view text = message.substr(sizeof *report);
@@ -289,18 +148,35 @@ StackProcess::StackProcess(pid_t pid, UniqueFd pidfd, UniqueFd channel)
 
 StackProcess::~StackProcess() {
   if (!pidfd_) return;
-  channel_.reset();
+  (void)shutdown(channel_.get(), SHUT_WR);
   AwaitEnd();
   (void)DescribeEnd();
 }
 
-void StackProcess::AwaitEnd() const {
+// Reads meanwhile: a process whose words nobody takes would not end.
+void StackProcess::AwaitEnd() {
+  using std::chrono::milliseconds;
+  using std::chrono::steady_clock;
   Signal(SIGCONT, pidfd_.get());  // somebody may have stopped it
-  pollfd ended = {pidfd_.get(), POLLIN, 0};
-  int ready;
-  while ((ready = poll(&ended, 1, kOrderlyEndMilliseconds)) < 0 && errno == EINTR) {
+  const auto deadline = steady_clock::now() + kOrderlyEnd;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    pollfd descriptors[] = {{pidfd_.get(), POLLIN, 0}, {channel_.get(), POLLIN, 0}};
+    const int ready =
+        left.count() > 0 ? poll(descriptors, std::size(descriptors), static_cast<int>(left.count()))
+                         : 0;
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) return Signal(SIGKILL, pidfd_.get());
+    if (descriptors[0].revents != 0) return;
+    (void)ReadMessages();
+    // Its end of the socket is closed: the rest takes no time.
+    if ((descriptors[1].revents & (POLLHUP | POLLERR)) != 0) {
+      while (poll(descriptors, 1, static_cast<int>(kOrderlyEnd.count())) < 0 && errno == EINTR) {
+      }
+      if (descriptors[0].revents == 0) Signal(SIGKILL, pidfd_.get());
+      return;
+    }
   }
-  if (ready != 1) Signal(SIGKILL, pidfd_.get());
 }
 
 Status StackProcess::Finish() {
@@ -311,20 +187,52 @@ Status StackProcess::Finish() {
   return told ? *told : std::move(end);
 }
 
-std::optional<Status> StackProcess::ReadLastWords() {
-  for (;;) {
-    const std::string message = Receive(channel_.get(), MSG_DONTWAIT);
-    if (message.empty()) return std::nullopt;
-    const std::optional<StackReport> report = ReportIn(message);
-    if (report && report->kind == ReportKind::kSummary) {
-      for (const std::string_view line :
-           StrSplit(std::string_view(message).substr(sizeof *report), '\n')) {
+bool StackProcess::TakeNote(std::string_view message) {
+  const std::optional<StackReport> report = ReportIn(message);
+  if (!report) return false;
+  const std::string_view text = message.substr(sizeof *report);
+  switch (report->kind) {
+    case StackReportKind::kNotice:
+    case StackReportKind::kProblem:
+      if (notices_.size() == kMaxNotices) {
+        ++lost_notices_;
+      } else {
+        notices_.push_back(
+            {report->kind == StackReportKind::kProblem, std::string(text.substr(0, kMaxSentence))});
+      }
+      return true;
+    case StackReportKind::kSummary:
+      lost_notices_ += static_cast<uint64_t>(std::max(report->number, 0));
+      for (const std::string_view line : StrSplit(text, '\n')) {
         if (!line.empty() && summary_.size() < kMaxSummaryLines) summary_.emplace_back(line);
       }
-      continue;
-    }
-    if (std::optional<Status> told = FailureIn(message)) return told;
+      return true;
+    case StackReportKind::kServing:
+    case StackReportKind::kFailed:
+      break;
   }
+  return false;
+}
+
+// Not all of a flood at once: true when there may be more.
+bool StackProcess::ReadMessages() {
+  for (size_t count = 0; count < kMaxNotices; ++count) {
+    std::string message = Receive(channel_.get(), MSG_DONTWAIT);
+    if (message.empty()) return false;
+    if (!TakeNote(message) && !FailureIn(last_words_)) last_words_ = std::move(message);
+  }
+  return true;
+}
+
+std::vector<StackNotice> StackProcess::TakeNotices() {
+  (void)ReadMessages();
+  return std::exchange(notices_, {});
+}
+
+std::optional<Status> StackProcess::ReadLastWords() {
+  while (ReadMessages()) {  // it has ended, so they do
+  }
+  return FailureIn(last_words_);
 }
 
 Result<ServingStack> StackProcess::Serve(Tap tap) {
@@ -334,13 +242,14 @@ Result<ServingStack> StackProcess::Serve(Tap tap) {
     if (errno != EPIPE) return StackError(errno, "hand the TAP device to the network stack");
     return TakeFailure();
   }
-  const std::string answer = Receive(channel_.get(), 0);
+  std::string answer = Receive(channel_.get(), 0);
+  while (TakeNote(answer)) answer = Receive(channel_.get(), 0);
   const std::optional<StackReport> report = ReportIn(answer);
-  if (report && report->kind == ReportKind::kServing) {
+  if (report && report->kind == StackReportKind::kServing) {
     return ServingStack{pid_, Confinement{report->number}};
   }
-  const std::optional<Status> failure = FailureIn(answer);
-  return failure ? *failure : TakeFailure();
+  last_words_ = std::move(answer);
+  return TakeFailure();
 }
 
 Status StackProcess::TakeFailure() {

@@ -4,10 +4,12 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -18,16 +20,25 @@
 
 namespace mini {
 
+class StackVoice;
+
 struct StackProcessOptions {
   // Called in the new process, while it still is what the caller is; everything but the link. What
-  // it refers to has to live until Start() returns, there and here.
-  std::function<Result<netstack::StackOptions>()> make_options;
+  // it refers to has to live until Start() returns, there and here. The voice lives on there.
+  std::function<Result<netstack::StackOptions>(StackVoice& voice)> make_options;
   // What stays open there besides standard error.
   std::vector<int> kept_descriptors;
   // For the last line of the summary: the file that has all verdicts, if there is one.
   std::optional<std::string> log_file;
   // What may be opened there while it serves (ConfinementOptions).
   std::vector<std::string> readable_files;
+};
+
+// A sentence of the stack's for the user. Not escaped, as it comes from a process that talks to the
+// sandbox.
+struct StackNotice {
+  bool is_problem = false;  // else -q silences it
+  std::string sentence;
 };
 
 struct ServingStack {
@@ -48,6 +59,13 @@ class StackProcess {
   // Hands it the sandbox's link. Returns when it is confined and serves.
   Result<ServingStack> Serve(Tap tap);
 
+  // Readable when it has something to say: TakeNotices().
+  int channel() const { return channel_.get(); }
+  // What it has said since the last call; not waited for.
+  std::vector<StackNotice> TakeNotices();
+  // Sentences that found no room on their way here.
+  uint64_t lost_notices() const { return lost_notices_; }
+
   // Readable once it has ended by itself.
   int pidfd() const { return pidfd_.get(); }
   // Why. Waits for its end.
@@ -61,7 +79,11 @@ class StackProcess {
  private:
   StackProcess(pid_t pid, UniqueFd pidfd, UniqueFd channel);
   // Kills it if it does not end in time.
-  void AwaitEnd() const;
+  void AwaitEnd();
+  // What there is to read, without waiting.
+  bool ReadMessages();
+  // Takes note of what is a notice or the summary; else false.
+  bool TakeNote(std::string_view message);
   // What it said last; nothing unless that was a failure.
   std::optional<Status> ReadLastWords();
   // Waits for the end, and puts it into words; OK for an orderly one.
@@ -71,6 +93,9 @@ class StackProcess {
   UniqueFd pidfd_;  // invalid once reaped
   UniqueFd channel_;
   std::vector<std::string> summary_;
+  std::vector<StackNotice> notices_;
+  uint64_t lost_notices_ = 0;
+  std::string last_words_;  // read already, and neither of these
 };
 
 }  // namespace mini

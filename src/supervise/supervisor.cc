@@ -1,10 +1,11 @@
 // Theory of operation
 //
 // Three descriptors tell all there is to know: the control socket (reports), the pidfd of init (the
-// sandbox is gone), the signal descriptor; a fourth, in mini-tapbox, the pidfd of the network
-// stack, that it has ended. Init reports the command's status only after everything inside has
-// died, so the pidfd follows at once. When the stack fails, the sandbox is killed: never a run
-// without its firewall.
+// sandbox is gone), the signal descriptor. In mini-tapbox there are more: the pidfd of the network
+// stack, that it has ended; its socket, that it has something to say; and standard error, while
+// that waits to be taken (notice_queue.h). Init reports the command's status only after everything
+// inside has died, so the pidfd follows at once. When the stack fails, the sandbox is killed: never
+// a run without its firewall.
 //
 // With a terminal of the command's own three more belong to the relay. The run then ends when all
 // that was written there has been delivered, too: a reader that takes nothing is given up at the
@@ -146,7 +147,9 @@ void Supervisor::PassSignalsOn(int signal_descriptor) {
     const bool from_kernel = info.ssi_code == SI_KERNEL;
     if (signal == SIGCONT) {
       command_stopped_ = false;  // it was stopped before
-      if (stack_ >= 0) (void)syscall(SYS_pidfd_send_signal, stack_, SIGCONT, nullptr, 0);
+      if (stack_.pidfd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, stack_.pidfd, SIGCONT, nullptr, 0);
+      }
     }
     if (plan_.interrupt_terminates && signal == SIGINT) {
       Interrupt();
@@ -207,6 +210,12 @@ void Supervisor::ActOnTerminal(std::span<const pollfd, Relay::kPolled> polled) {
   said_later_.push_back(
       {on_problem_,
        SystemError(Stage::kSupervise, *error, "write the command's output").ToString()});
+}
+
+void Supervisor::ActOnStack(short channel_events, short reader_events) {
+  if (channel_events != 0) stack_.read();
+  if ((channel_events & (POLLHUP | POLLERR)) != 0) stack_.channel = -1;  // its pidfd follows
+  if (reader_events != 0) stack_.notices->Deliver();
 }
 
 bool Supervisor::IsDelivered() const {
@@ -302,11 +311,15 @@ Result<Outcome> Supervisor::Run(const SupervisorSignals& signals) {
 
 Result<Outcome> Supervisor::RunUntilEnd(int signal_descriptor) {
   for (;;) {
-    pollfd descriptors[4 + Relay::kPolled] = {{control_open_ ? child_.control() : -1, POLLIN, 0},
-                                              {ended_ ? -1 : child_.pidfd(), POLLIN, 0},
-                                              {signal_descriptor, POLLIN, 0},
-                                              {stack_, POLLIN, 0}};
-    const auto relayed = std::span(descriptors).subspan<4>();
+    const bool has_notices = stack_.notices != nullptr && !stack_.notices->empty();
+    pollfd descriptors[6 + Relay::kPolled] = {
+        {control_open_ ? child_.control() : -1, POLLIN, 0},
+        {ended_ ? -1 : child_.pidfd(), POLLIN, 0},
+        {signal_descriptor, POLLIN, 0},
+        {stack_.pidfd, POLLIN, 0},
+        {stack_.channel, POLLIN, 0},
+        {has_notices ? stack_.notices->descriptor() : -1, POLLOUT, 0}};
+    const auto relayed = std::span(descriptors).subspan<6>();
     for (pollfd& unused : relayed) unused.fd = -1;
     int timeout = EnforceDeadline();
     if (terminal_) {
@@ -320,6 +333,7 @@ Result<Outcome> Supervisor::RunUntilEnd(int signal_descriptor) {
       stack_failed_ = true;
       return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack failed");
     }
+    ActOnStack(descriptors[4].revents, descriptors[5].revents);
     if (terminal_) ActOnTerminal(relayed);
     if (descriptors[0].revents != 0) MINI_RETURN_IF_ERROR(ReadReport());
     // Also for a stop: one that a SIGCONT followed is over, and this process may have been stopped

@@ -15,6 +15,7 @@
 #include "plan/plan.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
+#include "supervise/notice_queue.h"
 #include "supervise/outcome.h"
 #include "supervise/signals.h"
 #include "supervise/terminal.h"
@@ -36,8 +37,15 @@ class Supervisor {
   Result<ReceivedReport> WaitForDescriptors();
 
   // When the network stack's process ends, Run() ends. It is continued when this process is: it may
-  // have been stopped as a part of the same job.
-  void WatchStack(int pidfd) { stack_ = pidfd; }
+  // have been stopped as a part of the same job. `read` is called when there is something to read
+  // from `channel`; what it adds to the queue is told as soon as it is taken.
+  struct WatchedStack {
+    int pidfd = -1;
+    int channel = -1;
+    std::function<void()> read = {};
+    NoticeQueue* notices = nullptr;
+  };
+  void WatchStack(WatchedStack stack) { stack_ = std::move(stack); }
   bool stack_failed() const { return stack_failed_; }
 
   // Returns when no process of the sandbox is left. An error: the command never ran, or cannot go
@@ -56,6 +64,7 @@ class Supervisor {
   // With a terminal of the command's own. True: the signal is not for the command.
   bool TakeTerminalSignal(int signal, bool from_kernel);
   void ActOnTerminal(std::span<const pollfd, Relay::kPolled> polled);
+  void ActOnStack(short channel_events, short reader_events);
   // Everything the command wrote has gone where it can.
   bool IsDelivered() const;
   Result<Outcome> RunUntilEnd(int signal_descriptor);
@@ -73,7 +82,7 @@ class Supervisor {
   Tell on_notice_;
   Tell on_problem_;
   const DebugLog* log_ = nullptr;
-  int stack_ = -1;
+  WatchedStack stack_;
   bool stack_failed_ = false;
   // What happens at the deadline: the command is told to end, it is killed, its output is given up.
   enum class Due { kTimeLimit, kKill, kGiveUp } due_ = Due::kTimeLimit;

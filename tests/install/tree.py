@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """tree.py BUILD: what `cmake --install BUILD` leaves, and that each program is enough by itself."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,18 @@ import unittest
 
 BUILD = None
 PROGRAMS = ("mini-sandbox", "mini-tapbox")
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# The copyright text of each archive that is not ours, and a holder or a licence that it names.
+TEXTS = {
+    "libcares.a": ("c-ares", "Daniel Stenberg"),
+    "libidn2.a": ("libidn2", "Simon Josefsson"),
+    "liblwip.a": ("lwIP", "Swedish Institute of Computer Science"),
+    "libmnl.a": ("libmnl", "Pablo Neira Ayuso"),
+    "libunistring.a": ("libunistring", "Bruno Haible"),
+}
+# What the linker adds by itself, and what comes as headers only.
+TEXTS_OF_THE_TOOLCHAIN = (("glibc", "LGPL"), ("libstdc++", "GCC Runtime Library Exception"),
+                          ("nlohmann-json", "Niels Lohmann"))
 BUSYBOX = "/bin/busybox"  # Debian's busybox-static
 
 # Makes $1 the root of a mount namespace, with nothing in it but what the caller put there and what
@@ -67,6 +80,41 @@ class InstalledTree(unittest.TestCase):
             for name in names + files:
                 path = os.path.join(directory, name)
                 self.assertFalse(os.lstat(path).st_mode & 0o022, path)
+
+    def licenses(self):
+        return os.path.join(self.prefix, "share/doc/mini-sandbox/licenses")
+
+    def test_it_holds_our_license(self):
+        with open(os.path.join(REPOSITORY, "LICENSE"), encoding="utf-8") as ours, \
+                open(os.path.join(self.licenses(), "../LICENSE"), encoding="utf-8") as installed:
+            self.assertEqual(installed.read(), ours.read())
+
+    def test_it_holds_the_copyright_text_of_every_archive_in_the_programs(self):
+        for program in PROGRAMS:
+            steps = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", program], check=True,
+                                   capture_output=True, text=True).stdout
+            archives = {os.path.basename(word) for word in steps.splitlines()[-1].split()
+                        if word.endswith(".a")}
+            foreign = {name for name in archives if not re.match("lib(mini|netstack)_|libnetstack.a",
+                                                                 name)}
+            self.assertIn("libmnl.a", foreign)  # the line was understood
+            for name in sorted(foreign):
+                self.assertIn(name, TEXTS, f"{program} is linked with {name}")
+
+    def test_the_copyright_texts_are_those_of_what_they_are_named_for(self):
+        for name, holder in [*TEXTS.values(), *TEXTS_OF_THE_TOOLCHAIN]:
+            with open(os.path.join(self.licenses(), name), encoding="utf-8") as text:
+                self.assertIn(holder, text.read(), name)
+
+    def test_no_copyright_text_refers_to_a_licence_that_is_not_beside_it(self):
+        found = 0
+        for name, _ in [*TEXTS.values(), *TEXTS_OF_THE_TOOLCHAIN]:
+            with open(os.path.join(self.licenses(), name), encoding="utf-8") as text:
+                for licence in re.findall(r"/usr/share/common-licenses/([\w.-]*\w)", text.read()):
+                    path = os.path.join(self.licenses(), "common-licenses", licence)
+                    self.assertGreater(os.path.getsize(path), 1000, f"{name}: {licence}")
+                    found += 1
+        self.assertGreater(found, 0)
 
     def test_each_program_tells_its_version(self):
         with open(os.path.join(BUILD, "CMakeCache.txt"), encoding="utf-8") as cache:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 
 import harness
 import linux
@@ -158,6 +159,34 @@ class Parents(harness.SandboxTest):
                          ["given", "as", "it", "was", "refused", "changed", ".:", "disk", "music",
                           "music:", "list", "a", "lower", "media", "second"], outcome)
         self.assertEqual(harness.differences(before, harness.snapshot(self.tree)), [])
+
+    def test_are_split_around_a_file_that_is_replaced_all_the_time(self):
+        disk = self.make_directory(self.make_directory(self.tree / "media") / "disk")
+        self.mount_tmpfs(disk)
+        big = self.make_file(self.tree / "media/big", b"x" * (2 << 20))  # shown, not copied
+        new = self.scratch / "new"
+        replaced = threading.Event()
+        ends = threading.Event()
+
+        def replace():
+            while not ends.is_set():
+                new.write_bytes(b"")
+                os.truncate(new, 2 << 20)
+                os.rename(new, big)
+                replaced.set()
+
+        thread = threading.Thread(target=replace)
+        thread.start()
+        try:
+            self.assertTrue(replaced.wait(harness.TIMEOUT))
+            for _ in range(10):
+                outcome = self.shell("ls ../../media", cwd=self.project)
+                self.assert_code(outcome, 0)
+                self.assertIn("disk", outcome.lines(), outcome)
+        finally:
+            ends.set()
+            thread.join()
+
 
 
 @harness.as_root_too

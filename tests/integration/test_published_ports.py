@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import re
 import shutil
 import socket
@@ -35,14 +36,14 @@ class PublishedTest(tapbox.TapboxTest):
         options = [word for port in ports for word in ("-p", port)]
         return [*self.allowing(*(rules or self.rules)), *options]
 
-    def serve(self, ports, verb, *arguments, rules=(), prefix=()):
+    def serve(self, ports, verb, *arguments, rules=(), prefix=(), options=()):
         """The running sandbox, with its server ready, and the (address, port) of each of `ports`,
         all of which have host port 0."""
         self.notices = open(self.work / "notices", "w+", encoding="utf-8")
         self.addCleanup(self.notices.close)
         process = self.start_sandbox(*prefix, harness.PYTHON, "server.py", verb,
                                      *map(str, arguments),
-                                     options=self.publishing(*ports, rules=rules),
+                                     options=[*self.publishing(*ports, rules=rules), *options],
                                      stderr=self.notices)
         self.assertEqual(process.stdout.readline(), b"ready\n", self.said())
         found = re.findall(r"published \w+ \[?([^\s\]]+)\]?:(\d+) to", self.said())
@@ -51,6 +52,10 @@ class PublishedTest(tapbox.TapboxTest):
 
     def said(self):
         return (self.work / "notices").read_text(encoding="utf-8")
+
+    def wait_for_notice(self, part):
+        """The supervisor says it, in its own time."""
+        harness.wait_until(lambda: part in self.said(), PATIENCE, f"a notice: {part}")
 
 
 @harness.as_root_too
@@ -123,6 +128,38 @@ class Published(PublishedTest):
                         ports.add(port)
                 self.assertEqual(len(ports), 2, ports)
 
+    def test_the_log_has_each_client_and_what_it_carried(self):
+        log = self.work / "net.log"
+        _, [tcp, udp] = self.serve(["0:9000", "0:9000/udp"], "echo", 9000,
+                                   options=("--log", str(log)))
+        with connect(tcp) as client:
+            client.sendall(b"hello")
+            self.assertEqual(client.recv(5, socket.MSG_WAITALL), b"hello")
+            here = client.getsockname()
+
+        def entries(event):
+            lines = log.read_text(encoding="utf-8").splitlines()
+            return [entry for entry in map(json.loads, lines) if entry["event"] == event]
+
+        harness.wait_until(lambda: entries("close"), PATIENCE, "the flow ends")
+        [verdict], [end] = entries("verdict"), entries("close")
+        self.assertEqual(
+            (verdict["verdict"], verdict["direction"], verdict["protocol"], verdict["published"]),
+            ("allowed", "in", "tcp", f"127.0.0.1:{tcp[1]}:9000"))
+        for entry in (verdict, end):
+            self.assertEqual((entry["address"], entry["port"], entry["direction"]), (*here, "in"))
+        self.assertEqual((end["flow"], end["bytes_in"], end["bytes_out"], end["end"]),
+                         (verdict["flow"], 5, 5, "closed"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"x", udp)
+            harness.wait_until(lambda: len(entries("verdict")) == 2, PATIENCE, "a second verdict")
+        self.assertEqual(entries("verdict")[1]["protocol"], "udp")
+
+    def test_quiet_still_says_which_port_was_chosen_since_that_was_asked_for(self):
+        outcome = self.sandbox("true", options=[*self.publishing("0:9000", "8080:9000"), "-q"],
+                               env={"API_TOKEN": "x"})
+        self.assertRegex(outcome.err, r"\Amini-tapbox: published tcp 127\.0\.0\.1:\d+ to 9000\n\Z")
+
     def test_a_named_address_answers_from_there(self):
         _, endpoints = self.serve(["0.0.0.0:0:9000", "0.0.0.0:0:9001/udp"], "udp-echo", 9001)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -141,6 +178,7 @@ class Published(PublishedTest):
             with self.assertRaises(ConnectionResetError), connect(endpoint) as client:
                 client.recv(1)
             self.assertLess(time.monotonic() - begun, 1)
+        self.wait_for_notice("refused inside")
         hints = [line for line in self.said().splitlines() if "refused inside" in line]
         self.assertEqual(len(hints), 1, self.said())
         self.assertIn(f"no server listens at {INSIDE_V4}:9001", hints[0])
@@ -149,7 +187,7 @@ class Published(PublishedTest):
         _, [endpoint] = self.serve(["0:9000"], "loopback-only", 9000)
         with self.assertRaises(ConnectionResetError), connect(endpoint) as client:
             client.recv(1)
-        self.assertIn("one that listens at 127.0.0.1 only is not reached, 0.0.0.0 is", self.said())
+        self.wait_for_notice("one that listens at 127.0.0.1 only is not reached, 0.0.0.0 is")
 
     def test_the_last_words_of_a_command_arrive(self):
         size = 20_000_000

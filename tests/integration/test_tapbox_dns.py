@@ -272,6 +272,34 @@ class Clients(ClientTest):
         self.assertEqual(python, "intranet 198.51.100.10 2001:db8:a::10", outcome)
         self.assert_code(outcome, 0)
         self.assertEqual(self.names_asked_upstream(), {"intranet.lab.example"})
+        self.assertEqual(outcome.verdicts(), [], "nobody asked for intranet.corp.example")
+
+    def test_a_refused_name_is_told_once_whatever_the_search_list_made_of_it(self):
+        conf = f"nameserver {world.DNS_V4}\nsearch corp.example lab.example\n"
+        with self.resolver_file("resolv.conf", conf):
+            outcome = self.tapbox_shell("getent ahosts refused.example; curl -s http://refused/")
+        told = [line.partition("refused name ")[2] for line in outcome.verdicts()]
+        self.assertEqual(len(told), 2, outcome)
+        self.assertRegex(told[0], r"\Arefused.example(, \d+ times)? \(and 2 names by the search "
+                                  r"list\): .*--allow refused.example\Z")
+        self.assertRegex(told[1], r"\Arefused(, \d+ times)? \(and 2 names by the search list\): "
+                                  r".*--allow refused.corp.example\Z")
+
+    def test_the_sandboxs_own_name_is_nobodys_business(self):
+        conf = f"nameserver {world.DNS_V4}\nsearch corp.example\n"
+        self.make_file(self.work / "v6.py", "import socket\n"
+                       "try:\n    print(socket.getaddrinfo(socket.gethostname(), 80, "
+                       "socket.AF_INET6))\n"
+                       "except socket.gaierror:\n    print('none', socket.getfqdn())\n")
+        script = ("uname -n; getent ahostsv4 $(uname -n) | head -1; python3 v6.py; "
+                  "dig +short aaaa $(uname -n); dig +short a $(uname -n)")
+        with self.resolver_file("resolv.conf", conf):
+            outcome = self.tapbox_shell(script)
+        name, *rest = outcome.lines()
+        self.assertEqual([rest[0].split()[0], *rest[1:]],
+                         ["127.0.1.1", f"none {name}", "127.0.1.1"], outcome)
+        self.assertEqual(outcome.verdicts(), [])
+        self.assertEqual(self.names_asked_upstream(), set())
 
     def test_ndots_of_the_host(self):
         conf = f"nameserver {world.DNS_V4}\nsearch example\noptions ndots:2 rotate\n"

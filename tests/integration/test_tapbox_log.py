@@ -1,9 +1,12 @@
 """--log FILE and the summary at the end: every verdict is seen, and by nobody changed."""
 
+import contextlib
 import json
 import os
+import select
 import signal
 import stat
+import subprocess
 import time
 
 import harness
@@ -40,6 +43,7 @@ class Log(LogTest):
                          ("allowed", "server", "allowed.example", 80))
         self.assertEqual((name["verdict"], name["subject"], name["name"], name["rule_at"]),
                          ("allowed", "name", "allowed.example", "--allow:1"))
+        self.assertEqual((flow["direction"], flow["flow"]), ("out", 1))
         self.assertEqual((flow["verdict"], flow["subject"], flow["name"], flow["protocol"],
                           flow["port"], flow["rule"]),
                          ("allowed", "flow", "allowed.example", "tcp", 80, "allowed.example"))
@@ -67,7 +71,7 @@ class Log(LogTest):
         self.assertEqual(sum(entry.get("repeated", 1) for entry in verdicts), 3)
         for entry in verdicts:
             self.assertEqual((entry["verdict"], entry["address"], entry["port"], entry["remedy"]),
-                             ("refused", "203.0.113.9", 80, "203.0.113.9"))
+                             ("refused", "203.0.113.9", 80, "203.0.113.9:80"))
 
     def test_is_for_its_owner_alone_and_goes_on_where_the_last_run_ended(self):
         for _ in range(2):
@@ -172,7 +176,7 @@ class FullDisk(LogTest):
 @harness.as_root_too
 class Summary(LogTest):
     LINE = ("mini-tapbox: refused tcp 203.0.113.9:80, 3 times: no rule names it; "
-            "to allow it: --allow 203.0.113.9")
+            "to allow it: --allow 203.0.113.9:80")
 
     def test_tells_each_distinct_refusal_once_after_all_output(self):
         outcome = self.tapbox_shell(f"{REFUSED}; echo last of the command >&2")
@@ -213,22 +217,47 @@ class Summary(LogTest):
         self.assert_code(failed, 127)
         self.assertIn("no-such-command-here", failed.err)
 
-    def test_a_reader_that_takes_nothing_holds_nobody_up(self):
+    def full_pipe(self):
         reader, writer = os.pipe()
+        for end in (reader, writer):
+            self.addCleanup(os.close, end)
         os.set_blocking(writer, False)
-        try:
+        with contextlib.suppress(BlockingIOError):
             while True:
                 os.write(writer, b"x" * 65536)
-        except BlockingIOError:
-            pass
         os.set_blocking(writer, True)
+        return reader, writer
+
+    def test_a_notice_waits_for_a_reader_that_takes_nothing_for_a_while(self):
+        crowd = ("python3 -c 'import socket; kept = [socket.socket() for _ in range(3)]; "
+                 f"[s.connect_ex((\"{world.UNNAMED_V4}\", 80)) for s in kept]'")
+        for wakes in ("while it runs", "as it ends"):
+            with self.subTest(wakes=wakes):
+                reader, writer = self.full_pipe()
+                process = self.start_sandbox(
+                    "sh", "-c", f"exec 2>/dev/null; {crowd}; curl -sS http://{world.UNNAMED_V4}/ "
+                    ">/dev/null && echo served; read x", stdin=subprocess.PIPE, stderr=writer,
+                    options=(*self.allowing(world.UNNAMED_V4), "--max-connections", "2"))
+                self.assertEqual(process.stdout.readline(), b"served\n")
+                if wakes == "as it ends":
+                    process.stdin.write(b"\n")
+                    process.stdin.flush()
+                told = b""
+                while b"too many TCP connections" not in told:
+                    self.assertTrue(select.select([reader], [], [], 10)[0], "nothing comes")
+                    told = (told + os.read(reader, 65536)).lstrip(b"x")
+                self.assertNotIn(b"lost", told)
+                with contextlib.suppress(BrokenPipeError):
+                    process.communicate(b"\n", timeout=10)
+                self.assertEqual(process.returncode, 0)
+
+    def test_a_reader_that_takes_nothing_holds_nobody_up(self):
+        _, writer = self.full_pipe()
         begun = time.monotonic()
         process = self.start_sandbox(
             "sh", "-c", f"exec 2>/dev/null; {REFUSED}; curl -sS http://allowed.example/",
             options=self.allowing(*self.rules), stderr=writer)
         out, _ = process.communicate(timeout=20)
-        os.close(writer)
-        os.close(reader)
         self.assertEqual(out, b"Hello from allowed.example\n")
         self.assertEqual(process.returncode, 0)
         self.assertLess(time.monotonic() - begun, 10)

@@ -97,6 +97,12 @@ class Addresses(tapbox.TapboxTest):
         outcome = self.sandbox("python3", "-c", script, options=(
             *self.allowing(world.UNNAMED_V4), "--max-connections", "2"))
         self.assertEqual(outcome.out, "[0, 0, 111]\n", outcome)
+        notices = [line for line in outcome.err.splitlines() if "too many TCP" in line]
+        self.assertEqual(len(notices), 1, outcome)
+        self.assertTrue(notices[0].endswith("; to allow more: --max-connections 4"), outcome)
+        self.assertEqual(outcome.verdicts(), [
+            f"mini-tapbox: refused 2 tcp flows, the first to {world.UNNAMED_V4}:80: too many "
+            "connections at once; to allow more: --max-connections 4"])
 
     def test_datagrams(self):
         allowed = self.client("udp", world.UNNAMED_V4, 7007, rules=(f"udp/{world.UNNAMED_V4}",))

@@ -210,7 +210,7 @@ class OnATerminal(StackTest):
         outer = ShellOnTerminal(self)
         outer.type(self.command("python3", "client.py", "connect", "203.0.113.9", "80",
                                 options=("-P",)) + "\n")
-        outer.expect("to allow it: --allow 203.0.113.9\r\n", after="refused tcp 203.0.113.9:80")
+        outer.expect("to allow it: --allow 203.0.113.9:80\r\n", after="refused tcp 203.0.113.9:80")
         outer.expect(outer.PROMPT)
         outer.expect_exit_code(0)
 

@@ -78,6 +78,37 @@ TEST(DnsServer, RefusedNamesBelowTheSearchListDoNotExistSoThatClientsSearchOn) {
   EXPECT_EQ(world.Dig("notexample").rcode, ARES_RCODE_REFUSED);
 }
 
+// /etc/hosts inside has its IPv4 address only, so clients ask for the other one.
+TEST(DnsServer, AnswersTheSandboxsOwnNameItself) {
+  ResolverConfig config;
+  config.search = {"corp.example", "example"};
+  config.own_name = "box";
+  DnsWorld world("box.example\n", config);
+  for (const char* name : {"box", "Box", "box.corp.example"}) {
+    EXPECT_EQ(world.Ask(name).answers, Strings{StrCat(name, " A 127.0.1.1")});
+    for (const int type : {ARES_REC_TYPE_AAAA, ARES_REC_TYPE_MX}) {
+      EXPECT_EQ(world.Ask(name, type).rcode, ARES_RCODE_NOERROR) << name;
+      EXPECT_EQ(world.Ask(name, type).answers, Strings{}) << name;
+    }
+  }
+  EXPECT_TRUE(world.refusals.empty()) << "no verdict";
+  EXPECT_EQ(world.upstream.seen, Strings{});
+  for (const char* other : {"bo", "box2", "a.box", "box.test", "box.corp.example.example"}) {
+    EXPECT_EQ(world.Ask(other).rcode, ARES_RCODE_NXDOMAIN) << other;
+  }
+  EXPECT_EQ(world.refusals.size(), 5u);
+  world.upstream.Set("box.example", ARES_REC_TYPE_A,
+                     {.answers = {{"box.example", ARES_REC_TYPE_A, "192.0.2.7", 300}}});
+  EXPECT_EQ(world.Ask("box.example").answers, Strings{"box.example A 192.0.2.7"})
+      << "a rule allows it";
+}
+
+TEST(DnsServer, WithoutANameOfItsOwnTheHostsIsLikeAnyOther) {
+  DnsWorld world("a.example\n");
+  EXPECT_EQ(world.Ask("box").rcode, ARES_RCODE_NXDOMAIN);
+  EXPECT_EQ(world.refusals.size(), 1u);
+}
+
 TEST(DnsServer, NegativeAnswersSayHowLongTheyHold) {  // RFC 2308
   DnsWorld world("*.example\n");
   world.upstream.Set(

@@ -41,6 +41,8 @@ std::unique_ptr<Stack> FakeSandbox::MakeStack(FakeSandboxOptions options, LinkOp
   stack_options.inbound = std::move(options.inbound);
   stack_options.on_notice = std::move(options.on_notice);
   stack_options.resolver = std::move(options.resolver);
+  stack_options.verdict_log = std::move(options.verdict_log);
+  stack_options.filter.counts_refusals = true;
   stack_options.filter.rules.emplace();
   for (const std::string& rule : options.rules) {
     const Status added = stack_options.filter.rules->AddRule("test", rule);
@@ -58,6 +60,10 @@ void FakeSandbox::Stop() {
   if (!thread_.joinable()) return;
   stack_->Stop();
   thread_.join();
+}
+
+std::vector<std::string> FakeSandbox::Summary() const {
+  return SummaryLines(stack_->refusals(), std::nullopt);
 }
 
 void FakeSandbox::Send(const Bytes& frame) {

@@ -26,6 +26,7 @@ struct FakeSandboxOptions {
   uint16_t mtu = 1500;
   InboundOptions inbound = {};
   bool udp_segmentation = false;
+  UniqueFd verdict_log = {};
   std::function<void(std::string_view)> on_notice = {};
   // A stack of the test's own on the other end, for which the above but the MTU counts nothing.
   std::function<std::unique_ptr<Stack>(LinkOptions)> make_stack = {};
@@ -50,6 +51,8 @@ class FakeSandbox {
   std::vector<SeenFrame> Drain();
   void Stop();
   Status RunStatus() const { return ran_; }
+  // What was refused; after Stop().
+  std::vector<std::string> Summary() const;
 
  private:
   LinkOptions MakeLink(uint16_t mtu);

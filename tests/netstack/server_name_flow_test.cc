@@ -38,9 +38,9 @@ class CheckingStack final : public Stack {
         tcp_(
             *loop_, link_, budget_, TcpLimits(),
             [this](TcpFlowTable& table, const FlowKey& key) {
-              return std::make_unique<HostTcpFlow>(
-                  table, key, FlowRecord(),
-                  std::make_unique<ServerNameCheck>(filter_, budget_, key.remote));
+              auto check = std::make_unique<ServerNameCheck>(filter_, budget_, key.remote);
+              return TcpFlowTable::Admission{
+                  std::make_unique<HostTcpFlow>(table, key, FlowRecord(), std::move(check))};
             },
             [](std::string_view) {}) {
     loop_->SetBatchEnd([this] { tcp_.ServiceFlows(); });
@@ -49,7 +49,7 @@ class CheckingStack final : public Stack {
 
   Status Run() override { return loop_->Run(); }
   void Stop() override { loop_->Stop(); }
-  const RefusalSummary& refusals() const override { return filter_.refusals(); }
+  RefusalSummary refusals() const override { return filter_.refusals(); }
 
  private:
   void ReadFrames() {
@@ -352,7 +352,7 @@ TEST_F(ServerNameFlow, StrictlyAnotherProtocolIsReset) {
   Open(Names::kStrict);
   client_->Write(BytesOf("hello, who are you\n"));
   ExpectRefused(
-      "does not say which server it means (--strict-names); to allow it: --allow 127.0.0.1");
+      "does not say which server it means (--strict-names); to allow it: --allow 127.0.0.1:");
 }
 
 TEST_F(ServerNameFlow, StrictlyAServerThatSpeaksFirstIsReset) {

@@ -13,6 +13,7 @@
 #include "fake_sandbox.h"
 #include "fake_tcp_client.h"
 #include "host_server.h"
+#include "log_file.h"
 #include "notices.h"
 
 namespace mini::netstack {
@@ -63,6 +64,7 @@ class Inbound : public testing::TestWithParam<Family> {
     options.inbound.gateway_v6 = *IpAddress::Parse(kV6.gateway);
     options.inbound.on_notice = notices_.Taker();
     options.inbound.ports.push_back(std::move(port));
+    options.verdict_log = log_.Writer();
     sandbox_.emplace(std::move(options));
   }
 
@@ -110,6 +112,37 @@ class Inbound : public testing::TestWithParam<Family> {
             .flags = flags};
   }
 
+  // The one verdict of that client and the end of its flow, once the stack has ended.
+  void ExpectLogged(const Endpoint& client, std::string_view protocol, nlohmann::json end) {
+    sandbox_->Stop();
+    const auto verdicts = log_.Events("verdict"), ends = log_.Events("close");
+    ASSERT_EQ(verdicts.size(), 1u);
+    ASSERT_EQ(ends.size(), 1u);
+    nlohmann::json expected = {{"verdict", "allowed"},
+                               {"subject", "flow"},
+                               {"direction", "in"},
+                               {"flow", 1},
+                               {"protocol", protocol},
+                               {"address", client.address.ToString()},
+                               {"port", client.port},
+                               {"published", StrCat(published_.ToString(), ":", kInside)},
+                               {"reason", "the port is published (-p)"}};
+    for (const auto& [key, value] : expected.items()) EXPECT_EQ(verdicts[0][key], value) << key;
+    EXPECT_EQ(verdicts[0].size(), expected.size() + 3) << "time, pid, event";
+    for (const char* key : {"direction", "flow", "protocol", "address", "port"}) {
+      end[key] = expected[key];
+    }
+    for (const auto& [key, value] : end.items()) EXPECT_EQ(ends[0][key], value) << key;
+  }
+
+  static Endpoint LocalOf(int fd) {
+    sockaddr_storage address;
+    socklen_t length = sizeof address;
+    EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
+    return FromSockaddr(address).value_or(Endpoint());
+  }
+
+  LogFile log_;
   Endpoint published_;
   Notices notices_;
   std::optional<FakeSandbox> sandbox_;
@@ -394,6 +427,44 @@ TEST_P(InboundTcpFlows, TakeNoAnswerFromTheSandboxTwice) {
   EXPECT_EQ(ReadFrom(client.get(), 10), Pattern(10));
 }
 
+TEST_P(InboundTcpFlows, AreLoggedWithTheirClientAndWhatTheyCarried) {
+  Start();
+  UniqueFd client = Connect();
+  const Endpoint local = LocalOf(client.get());
+  const auto syn = Syn();
+  ASSERT_TRUE(syn);
+  FakeTcpClient server = ServerFor(*syn);
+  ASSERT_TRUE(server.Accept(*syn));
+  ASSERT_TRUE(WriteTo(client.get(), Pattern(30)));
+  EXPECT_EQ(server.ReadExactly(30), Pattern(30));
+  server.Write(Pattern(7));
+  EXPECT_EQ(ReadFrom(client.get(), 7), Pattern(7));
+  ExpectLogged(local, "tcp", {{"bytes_in", 30}, {"bytes_out", 7}});
+}
+
+TEST_P(InboundTcpFlows, ThatTheSandboxRefusesAreLoggedAsSuch) {
+  Start();
+  const UniqueFd client = Connect();
+  const auto syn = Syn();
+  ASSERT_TRUE(syn);
+  sandbox_->Send(MakeTcp(Answer(*syn, kRst | kAck)));
+  EXPECT_EQ(ReadEnd(client.get()), -ECONNRESET);
+  ExpectLogged(LocalOf(client.get()), "tcp",
+               {{"end", "connect-failed"}, {"error", "ECONNREFUSED"}});
+}
+
+TEST_P(InboundDatagrams, AreLoggedWithTheirClientAndWhatTheyCarried) {
+  Start(Protocol::kUdp);
+  const UniqueFd client = Connect(SOCK_DGRAM);
+  ASSERT_EQ(send(client.get(), "four", 4, 0), 4);
+  const auto in = sandbox_->ReceiveFor(kInside);
+  ASSERT_TRUE(in);
+  sandbox_->Send(MakeUdp(Server(), {in->source, in->source_port}, Pattern(9)));
+  EXPECT_EQ(ReadFrom(client.get(), 9), Pattern(9));
+  ExpectLogged(LocalOf(client.get()), "udp",
+               {{"bytes_in", 4}, {"bytes_out", 9}, {"end", "closed"}});
+}
+
 TEST_P(InboundDatagrams, CarriesAQuestionAndItsAnswer) {
   Start(Protocol::kUdp);
   const UniqueFd client = Connect(SOCK_DGRAM);
@@ -460,6 +531,16 @@ TEST_P(InboundDatagrams, DropsTheDatagramsOfNewClientsAboveTheCap) {
   const auto frame = sandbox_->ReceiveFor(kInside);
   ASSERT_TRUE(frame);
   EXPECT_EQ(frame->payload, Bytes{'3'});
+  sandbox_->Stop();
+  EXPECT_EQ(sandbox_->Summary(),
+            std::vector{StrCat("refused udp ", LocalOf(second.get()).ToString(),
+                               " to the published port ", published_.ToString(), ":", kInside,
+                               ": too many connections at once; to allow more: "
+                               "--max-connections 8")});
+  const auto verdicts = log_.Events("verdict");
+  ASSERT_EQ(verdicts.size(), 2u);
+  EXPECT_EQ(verdicts[1]["verdict"], "refused");
+  EXPECT_EQ(verdicts[1]["direction"], "in");
 }
 
 }  // namespace

@@ -3,12 +3,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include "fake_sandbox.h"
 #include "fake_tcp_client.h"
 #include "host_server.h"
+#include "log_file.h"
 #include "notices.h"
 
 namespace mini::netstack {
@@ -88,7 +90,7 @@ TEST(TcpLimitsOfStack, AFloodOfSynsStaysWithinTheCaps) {
   HostServer server;
   StackLimits limits;
   limits.max_flows = 32;
-  limits.max_pending_connects = 32;
+  limits.max_pending_connects = 33;
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
   size_t accepted = 0, refused = 0;
   for (int i = 0; i < 2000; ++i) {
@@ -115,7 +117,66 @@ TEST(TcpLimitsOfStack, SaysOnceThatConnectionsAreRefused) {
     ASSERT_TRUE(client.Connect());
   }
   ASSERT_EQ(notices.sentences().size(), 1u);
-  EXPECT_NE(notices.sentences()[0].find("further ones are refused"), std::string::npos);
+  EXPECT_EQ(notices.sentences()[0],
+            "too many TCP connections at once (1, 0 of them not answered yet), and none of them "
+            "idle: further ones are refused meanwhile; to allow more: --max-connections 2");
+}
+
+// Invariant 11: every verdict can be seen.
+TEST(TcpLimitsOfStack, RefusalsForWantOfRoomAreLoggedAndSummedUp) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_flows = 1;
+  LogFile log;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits, .verdict_log = log.Writer()});
+  for (uint16_t i = 0; i < 3; ++i) {
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(5000 + i)), server.endpoint());
+    ASSERT_TRUE(client.Connect());
+  }
+  FakeTcpClient forbidden(sandbox, Local(5009), {*IpAddress::Parse("203.0.113.9"), 80});
+  ASSERT_TRUE(forbidden.Connect()->Is(kRst | kAck));
+  sandbox.Stop();
+  EXPECT_EQ(sandbox.Summary(),
+            (std::vector{StrCat("refused 2 tcp flows, the first to ", server.endpoint().ToString(),
+                                ": too many connections at once; to allow more: "
+                                "--max-connections 2"),
+                         std::string("refused tcp 203.0.113.9:80: no rule names it; to allow it: "
+                                     "--allow 203.0.113.9:80")}));
+  std::vector<std::string> seen;
+  for (const auto& verdict : log.Events("verdict")) {
+    seen.push_back(StrCat(verdict["verdict"].get<std::string>(), " ",
+                          verdict["reason"].get<std::string>(), " ", verdict.value("repeated", 1),
+                          " ", verdict.value("option", "none")));
+  }
+  std::sort(seen.begin(), seen.end());
+  EXPECT_EQ(seen, (std::vector<std::string>{
+                      "allowed a rule decides 1 none", "refused no rule names it 1 none",
+                      "refused too many connections at once 1 --max-connections 2",
+                      "refused too many connections at once 1 --max-connections 2"}));
+  EXPECT_EQ(log.Events("close").size(), 1u) << "what is refused for want of room never began";
+}
+
+TEST(TcpLimitsOfStack, SynsThatAreHeldBackAreNoVerdict) {
+  HostServer closed;
+  const Endpoint nobody = closed.endpoint();
+  closed.Close();
+  StackLimits limits;
+  limits.failed_connects_per_second = 1e-9;
+  limits.failed_connects_burst = 1;
+  LogFile log;
+  FakeSandbox sandbox(
+      {.rules = {nobody.ToString()}, .limits = limits, .verdict_log = log.Writer()});
+  // One of all, one of its address.
+  FakeTcpClient first(sandbox, Local(5000), nobody), second(sandbox, Local(5001), nobody),
+      third(sandbox, Local(5002), nobody);
+  ASSERT_TRUE(first.Connect()->Is(kRst | kAck));
+  ASSERT_TRUE(second.Connect()->Is(kRst | kAck));
+  third.SendSyn();
+  EXPECT_TRUE(sandbox.Drain().empty());
+  sandbox.Stop();
+  EXPECT_EQ(log.Events("verdict").size(), 2u);
+  EXPECT_EQ(log.Events("close").size(), 2u);
+  EXPECT_TRUE(sandbox.Summary().empty());
 }
 
 TEST(TcpLimitsOfStack, ANewcomerTakesThePlaceOfTheFlowThatIsIdleForLongest) {

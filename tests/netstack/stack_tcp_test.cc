@@ -30,10 +30,26 @@ class TcpThroughStack : public testing::TestWithParam<Family> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Families, TcpThroughStack,
-                         testing::Values(Family{"V4", IpFamily::kV4, "198.18.0.1"},
-                                         Family{"V6", IpFamily::kV6, "fd6d:696e:6900::1"}),
-                         [](const auto& test) { return test.param.name; });
+// A flow that is open: a client inside, and the host's side of it.
+class OpenTcpFlow : public TcpThroughStack {
+ protected:
+  void SetUp() override {
+    client_.Connect();
+    host_ = server_.Accept();
+    ASSERT_TRUE(host_);
+  }
+
+  HostServer server_{GetParam().family};
+  FakeSandbox sandbox_{{.rules = {server_.rule()}}};
+  FakeTcpClient client_{sandbox_, Local(), server_.endpoint()};
+  UniqueFd host_;
+};
+
+constexpr Family kV4{"V4", IpFamily::kV4, "198.18.0.1"};
+constexpr Family kV6{"V6", IpFamily::kV6, "fd6d:696e:6900::1"};
+constexpr auto kName = [](const auto& test) { return test.param.name; };
+INSTANTIATE_TEST_SUITE_P(Families, TcpThroughStack, testing::Values(kV4, kV6), kName);
+INSTANTIATE_TEST_SUITE_P(Families, OpenTcpFlow, testing::Values(kV4, kV6), kName);
 
 TEST_P(TcpThroughStack, AnswersSynAckAfterTheHostAccepted) {
   HostServer server(GetParam().family);
@@ -72,127 +88,85 @@ TEST_P(TcpThroughStack, ResetsWhatTheHostRefuses) {
   EXPECT_EQ(answer->acknowledgment, 1001u);
 }
 
-TEST_P(TcpThroughStack, CarriesDataBothWays) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  const UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
+TEST_P(OpenTcpFlow, CarriesDataBothWays) {
   const Bytes question = Pattern(1000, 1), answer = Pattern(3000, 2);
-  client.Write(question);
-  EXPECT_EQ(ReadFrom(host.get(), question.size()), question);
-  EXPECT_TRUE(client.AwaitAcknowledged());
-  ASSERT_TRUE(WriteTo(host.get(), answer));
-  EXPECT_EQ(client.ReadExactly(answer.size()), answer);
+  client_.Write(question);
+  EXPECT_EQ(ReadFrom(host_.get(), question.size()), question);
+  EXPECT_TRUE(client_.AwaitAcknowledged());
+  ASSERT_TRUE(WriteTo(host_.get(), answer));
+  EXPECT_EQ(client_.ReadExactly(answer.size()), answer);
 }
 
-TEST_P(TcpThroughStack, TakesAndSendsOffloadedSegments) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  const UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
+TEST_P(OpenTcpFlow, TakesAndSendsOffloadedSegments) {
   const uint16_t segment = GetParam().family == IpFamily::kV4 ? 1460 : 1440;
   const Bytes up = Pattern(40000, 3), down = Pattern(400000, 4);
-  client.WriteOffloaded(up, segment);
-  EXPECT_EQ(ReadFrom(host.get(), up.size()), up);
-  std::thread writer([&] { EXPECT_TRUE(WriteTo(host.get(), down)); });
-  EXPECT_EQ(client.ReadExactly(down.size()), down);
+  client_.WriteOffloaded(up, segment);
+  EXPECT_EQ(ReadFrom(host_.get(), up.size()), up);
+  std::thread writer([&] { EXPECT_TRUE(WriteTo(host_.get(), down)); });
+  EXPECT_EQ(client_.ReadExactly(down.size()), down);
   writer.join();
   const uint8_t gso_type = GetParam().family == IpFamily::kV4 ? 1 : 4;
   const auto offloaded = std::ranges::find_if(
-      client.frames(), [&](const SeenFrame& f) { return f.vnet.gso_type == gso_type; });
-  ASSERT_NE(offloaded, client.frames().end());
+      client_.frames(), [&](const SeenFrame& f) { return f.vnet.gso_type == gso_type; });
+  ASSERT_NE(offloaded, client_.frames().end());
   EXPECT_EQ(offloaded->vnet.gso_size, segment);
   EXPECT_EQ(offloaded->vnet.flags, 1);
   EXPECT_EQ(offloaded->vnet.header_length, offloaded->vnet.checksum_start + 20);
 }
 
-TEST_P(TcpThroughStack, SandboxHalfClosesAndStillReads) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  const UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
-  client.Write(Pattern(10));
-  client.Finish();
-  EXPECT_EQ(ReadFrom(host.get(), 10), Pattern(10));
-  EXPECT_EQ(ReadEnd(host.get()), 0);
+TEST_P(OpenTcpFlow, SandboxHalfClosesAndStillReads) {
+  client_.Write(Pattern(10));
+  client_.Finish();
+  EXPECT_EQ(ReadFrom(host_.get(), 10), Pattern(10));
+  EXPECT_EQ(ReadEnd(host_.get()), 0);
   const Bytes answer = Pattern(100000, 5);
   std::thread writer([&] {
-    EXPECT_TRUE(WriteTo(host.get(), answer));
-    shutdown(host.get(), SHUT_WR);
+    EXPECT_TRUE(WriteTo(host_.get(), answer));
+    shutdown(host_.get(), SHUT_WR);
   });
-  EXPECT_EQ(client.ReadExactly(answer.size()), answer);
+  EXPECT_EQ(client_.ReadExactly(answer.size()), answer);
   writer.join();
-  EXPECT_TRUE(client.AwaitFlag(kFin));
+  EXPECT_TRUE(client_.AwaitFlag(kFin));
 }
 
-TEST_P(TcpThroughStack, HostHalfClosesAndStillReads) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  const UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
-  shutdown(host.get(), SHUT_WR);
-  EXPECT_TRUE(client.AwaitFlag(kFin));
-  client.Write(Pattern(500));
-  client.Finish();
-  EXPECT_EQ(ReadFrom(host.get(), 500), Pattern(500));
-  EXPECT_EQ(ReadEnd(host.get()), 0);
+TEST_P(OpenTcpFlow, HostHalfClosesAndStillReads) {
+  shutdown(host_.get(), SHUT_WR);
+  EXPECT_TRUE(client_.AwaitFlag(kFin));
+  client_.Write(Pattern(500));
+  client_.Finish();
+  EXPECT_EQ(ReadFrom(host_.get(), 500), Pattern(500));
+  EXPECT_EQ(ReadEnd(host_.get()), 0);
 }
 
-TEST_P(TcpThroughStack, PassesTheSandboxsResetToTheHost) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  const UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
-  client.Reset();
-  EXPECT_EQ(ReadEnd(host.get()), -ECONNRESET);
+TEST_P(OpenTcpFlow, PassesTheSandboxsResetToTheHost) {
+  client_.Reset();
+  EXPECT_EQ(ReadEnd(host_.get()), -ECONNRESET);
 }
 
-TEST_P(TcpThroughStack, PassesTheHostsResetToTheSandbox) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
+TEST_P(OpenTcpFlow, PassesTheHostsResetToTheSandbox) {
   const linger now{1, 0};
-  setsockopt(host.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  host.reset();
-  EXPECT_TRUE(client.AwaitFlag(kRst));
+  setsockopt(host_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  host_.reset();
+  EXPECT_TRUE(client_.AwaitFlag(kRst));
 }
 
-TEST_P(TcpThroughStack, StopsOfferingWindowWhenTheHostDoesNotRead) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  const UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
-  const uint32_t start = client.next_sequence();
+TEST_P(OpenTcpFlow, StopsOfferingWindowWhenTheHostDoesNotRead) {
+  const uint32_t start = client_.next_sequence();
   // As a kernel would: nothing beyond the offered window.
-  client.Write(Pattern(1));
-  ASSERT_TRUE(client.AwaitAcknowledged());
-  while (client.peer_window() >= 60000 && client.next_sequence() - start < (64u << 20)) {
-    client.WriteOffloaded(Pattern(60000), 1400);
-    ASSERT_TRUE(client.AwaitAcknowledged());
+  client_.Write(Pattern(1));
+  ASSERT_TRUE(client_.AwaitAcknowledged());
+  while (client_.peer_window() >= 60000 && client_.next_sequence() - start < (64u << 20)) {
+    client_.WriteOffloaded(Pattern(60000), 1400);
+    ASSERT_TRUE(client_.AwaitAcknowledged());
   }
-  const uint32_t sent = client.next_sequence() - start;
-  EXPECT_LT(client.peer_window(), 60000u);
+  const uint32_t sent = client_.next_sequence() - start;
+  EXPECT_LT(client_.peer_window(), 60000u);
   EXPECT_LT(sent, 32u << 20);
   // Once the host reads, everything arrives, and the window opens again.
-  EXPECT_EQ(ReadFrom(host.get(), sent).size(), sent);
-  EXPECT_TRUE(client.AwaitWindow(60000));
-  client.Write(Pattern(100, 9));
-  EXPECT_EQ(ReadFrom(host.get(), 100), Pattern(100, 9));
+  EXPECT_EQ(ReadFrom(host_.get(), sent).size(), sent);
+  EXPECT_TRUE(client_.AwaitWindow(60000));
+  client_.Write(Pattern(100, 9));
+  EXPECT_EQ(ReadFrom(host_.get(), 100), Pattern(100, 9));
 }
 
 TEST_P(TcpThroughStack, StopsReadingFromTheHostWhenTheSandboxDoesNotRead) {
@@ -221,48 +195,36 @@ TEST_P(TcpThroughStack, StopsReadingFromTheHostWhenTheSandboxDoesNotRead) {
   EXPECT_LT(taken, size_t{32} << 20);
 }
 
-TEST_P(TcpThroughStack, KeepsASmallWindowFilled) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  const UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
-  client.set_window(16);  // scaled by 7: 2048 bytes, less than a segment
-  client.SendAck();
+TEST_P(OpenTcpFlow, KeepsASmallWindowFilled) {
+  client_.set_window(16);  // scaled by 7: 2048 bytes, less than a segment
+  client_.SendAck();
   const Bytes data = Pattern(100000);
-  std::thread writer([&] { EXPECT_TRUE(WriteTo(host.get(), data)); });
+  std::thread writer([&] { EXPECT_TRUE(WriteTo(host_.get(), data)); });
   // lwIP's persist timer alone would take more than a minute for this.
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(client.ReadExactly(data.size()), data);
+  EXPECT_EQ(client_.ReadExactly(data.size()), data);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
   writer.join();
 }
 
 // lwIP 2.2.1, splitting a segment for a small window, leaves a FIN on its first part.
-TEST_P(TcpThroughStack, TheEndOfTheStreamComesAfterItsLastByteThroughASmallWindow) {
-  HostServer server(GetParam().family);
-  FakeSandbox sandbox({.rules = {server.rule()}});
-  FakeTcpClient client(sandbox, Local(), server.endpoint());
-  client.Connect();
-  UniqueFd host = server.Accept();
-  ASSERT_TRUE(host);
-  client.set_window(16);  // scaled by 7: 2048 bytes, so that every segment has to be split
+TEST_P(OpenTcpFlow, TheEndOfTheStreamComesAfterItsLastByteThroughASmallWindow) {
+  client_.set_window(16);  // scaled by 7: 2048 bytes, so that every segment has to be split
   // A window is taken from a segment that is newer than the last one it was taken from (RFC 9293,
   // 3.10.7.4), and the first byte is as old as the handshake's ACK.
-  client.Write({'x'});
-  client.Write({'y'});
-  EXPECT_EQ(ReadFrom(host.get(), 2), (Bytes{'x', 'y'}));  // the stack knows the window now
+  client_.Write({'x'});
+  client_.Write({'y'});
+  EXPECT_EQ(ReadFrom(host_.get(), 2), (Bytes{'x', 'y'}));  // the stack knows the window now
   const Bytes data = Pattern(9000);
-  ASSERT_TRUE(WriteTo(host.get(), data));
-  host.reset();
+  ASSERT_TRUE(WriteTo(host_.get(), data));
+  host_.reset();
   // Once another connection stands, the stack has seen the end of this one's stream.
   Endpoint elsewhere = Local();
   ++elsewhere.port;
-  FakeTcpClient other(sandbox, elsewhere, server.endpoint());
+  FakeTcpClient other(sandbox_, elsewhere, server_.endpoint());
   ASSERT_TRUE(other.Connect());
-  EXPECT_EQ(client.ReadExactly(data.size()), data) << "the FIN came too early";
-  EXPECT_TRUE(client.AwaitFlag(kFin));
+  EXPECT_EQ(client_.ReadExactly(data.size()), data) << "the FIN came too early";
+  EXPECT_TRUE(client_.AwaitFlag(kFin));
 }
 
 TEST_P(TcpThroughStack, AcceptsTheSameEndpointsAgainAfterAClose) {

@@ -165,12 +165,23 @@ TEST(Stack, RefusesUdpFlowsAboveTheCap) {
   HostServer server(IpFamily::kV4, SOCK_DGRAM);
   StackLimits limits;
   limits.max_flows = 16;  // a quarter of them for UDP
-  FakeSandbox sandbox({.rules = {"udp/" + server.rule()}, .limits = limits});
+  std::vector<std::string> notices;
+  FakeSandbox sandbox({.rules = {"udp/" + server.rule()},
+                       .limits = limits,
+                       .on_notice = [&](std::string_view text) { notices.emplace_back(text); }});
   for (uint16_t i = 0; i < 10; ++i) {
     sandbox.Send(MakeUdp({kSandboxV4.address, static_cast<uint16_t>(7000 + i)}, server.endpoint(),
                          Pattern(3)));
   }
   EXPECT_EQ(sandbox.Drain().size(), 6u);
+  sandbox.Stop();
+  EXPECT_EQ(notices, std::vector<std::string>{
+                         "too many udp flows at once, and none of them idle: further ones are "
+                         "refused meanwhile; to allow more: --max-connections 32"});
+  EXPECT_EQ(sandbox.Summary(),
+            std::vector{StrCat("refused 6 udp flows, the first to ", server.endpoint().ToString(),
+                               ": too many connections at once; to allow more: "
+                               "--max-connections 32")});
 }
 
 TEST(Stack, AnswersArpAndNeighbourSolicitations) {

@@ -83,8 +83,8 @@ TEST_F(VerdictLogTest, SaysOfARefusedFlowWhatItWasWhyAndWhatWouldAllowIt) {
   const auto lines = Lines();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0], json::parse(R"({"time":"2026-11-22T04:56:00.123Z","pid":77,
-      "event":"verdict","verdict":"refused","subject":"flow","protocol":"tcp",
-      "address":"203.0.113.5","port":80,"reason":"no rule names it","remedy":"203.0.113.5"})"));
+      "event":"verdict","verdict":"refused","subject":"flow","direction":"out","protocol":"tcp",
+      "address":"203.0.113.5","port":80,"reason":"no rule names it","remedy":"203.0.113.5:80"})"));
 }
 
 TEST_F(VerdictLogTest, NamesTheRuleThatDecidedAndWhereItStands) {
@@ -113,7 +113,7 @@ TEST_F(VerdictLogTest, TiesTheEndOfAFlowToItsVerdict) {
   EXPECT_EQ(lines[0]["flow"], 1);
   EXPECT_EQ(lines[2]["flow"], 2);
   EXPECT_EQ(lines[3], json::parse(R"({"time":"2026-11-22T04:56:00.123Z","pid":77,"event":"close",
-      "flow":2,"protocol":"tcp","address":"192.0.2.7","port":443,"bytes_out":1001,"bytes_in":20,
+      "direction":"out","flow":2,"protocol":"tcp","address":"192.0.2.7","port":443,"bytes_out":1001,"bytes_in":20,
       "duration_ms":1500,"end":"connect-failed","error":"ECONNREFUSED"})"));
 }
 
@@ -250,7 +250,8 @@ TEST(Summary, CountsEachDistinctRefusalInTheOrderOfTheFirst) {
   EXPECT_EQ(SummaryLines(filter.refusals(), std::nullopt),
             (std::vector<std::string>{
                 "refused name b.example, 3 times: no rule names it; to allow it: --allow b.example",
-                "refused udp 203.0.113.5:7: no rule names it; to allow it: --allow 203.0.113.5",
+                "refused udp 203.0.113.5:7: no rule names it; to allow it: --allow "
+                "udp/203.0.113.5:7",
                 "refused name a.example, 2 times: no rule names it; to allow it: --allow "
                 "a.example"}));
 }
@@ -271,6 +272,91 @@ TEST(Summary, ShowsTwentyAndSaysHowManyMore) {
   EXPECT_EQ(filter.refusals().unlisted, 100'000u - 1024);
   lines = SummaryLines(filter.refusals(), "net\n.log");
   EXPECT_EQ(lines.back(), "and more than 1004 more; net\\x0a.log lists all");
+}
+
+// A filter that counts, of a host with a search list.
+class SearchSummary : public testing::Test {
+ protected:
+  SearchSummary() {
+    FilterOptions options;
+    options.rules.emplace();
+    EXPECT_TRUE(
+        options.rules
+            ->AddText("list", "allowed.example\nintranet.lab.example\n!alias.corp.example\n")
+            .ok());
+    options.counts_refusals = true;
+    options.search_domains = {"corp.example", "lab.example"};
+    filter_.emplace(std::move(options));
+  }
+  void Ask(std::initializer_list<const char*> names) {
+    for (const char* name : names) filter_->CheckName(name);
+  }
+  std::vector<std::string> Lines() { return SummaryLines(filter_->refusals(), std::nullopt); }
+
+  std::optional<Filter> filter_;
+};
+
+TEST_F(SearchSummary, WhatAClientMadeOfANameIsToldWithThatName) {
+  // With a dot, the name itself is tried first; glibc asks for both families.
+  for (int i = 0; i < 2; ++i) {
+    Ask({"refused.example", "refused.example.corp.example", "refused.example.lab.example"});
+  }
+  Ask({"other.test", "other.test.corp.example"});
+  EXPECT_EQ(Lines(),
+            (std::vector<std::string>{
+                "refused name refused.example, 2 times (and 2 names by the search list): no rule "
+                "names it; to allow it: --allow refused.example",
+                "refused name other.test (and other.test.corp.example by the search list): no rule "
+                "names it; to allow it: --allow other.test"}));
+}
+
+TEST_F(SearchSummary, AShortNameIsAllowedByWhatItStandsFor) {
+  Ask({"host.corp.example", "host.lab.example", "host"});
+  Ask({"host.corp.example", "host.lab.example", "host"});
+  EXPECT_EQ(Lines(), std::vector<std::string>{
+                         "refused name host, 2 times (and 2 names by the search list): no rule "
+                         "names it; to allow it: --allow host.corp.example"});
+}
+
+TEST_F(SearchSummary, OnTheWayToAnAllowedNameNothingIsRefused) {
+  Ask({"allowed.example.corp.example", "allowed.example"});  // a high ndots
+  Ask({"allowed.example", "allowed.example.lab.example"});   // it has no such record
+  Ask({"intranet.corp.example", "intranet.lab.example"});    // found by the second domain
+  EXPECT_EQ(Lines(), std::vector<std::string>());
+}
+
+TEST_F(SearchSummary, ANameBelowADomainThatWasAskedForItselfIsTold) {
+  Ask({"ci.corp.example", "corp.example", "xcorp.example"});
+  EXPECT_EQ(Lines().size(), 3u);
+  EXPECT_EQ(Lines()[0],
+            "refused name ci.corp.example: no rule names it; to allow it: --allow ci.corp.example");
+}
+
+TEST_F(SearchSummary, WhatIsRefusedForAnotherReasonIsTold) {
+  Ask({"intranet.lab.example"});
+  filter_->ReportRefusedName("intranet.lab.example", Reason::kWildcardLimit);
+  Ask({"alias", "intranet.lab.example"});
+  EXPECT_FALSE(filter_->CheckAlias("alias.corp.example").allowed) << "an alias of what is allowed";
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0],
+            "refused name intranet.lab.example: a wildcard allows no names as long or as many; to "
+            "allow it: --allow intranet.lab.example");
+  EXPECT_EQ(
+      lines[2],
+      "refused name alias.corp.example: the rule \"!alias.corp.example\" (list:3) refuses it");
+}
+
+TEST_F(SearchSummary, IsBoundedWhateverIsAsked) {
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string name = StrCat("n", i, ".test");
+    filter_->CheckName(name);
+    filter_->CheckName(StrCat(name, ".corp.example"));
+  }
+  const RefusalSummary summary = filter_->refusals();
+  EXPECT_EQ(summary.entries.size(), 1024u);
+  EXPECT_EQ(summary.unlisted, 20'000u - 1024) << "those of the search list are not counted again";
+  EXPECT_EQ(summary.entries[7].event.searched, std::vector<std::string>{"n7.test.corp.example"});
 }
 
 TEST(Summary, IsNotKeptUnlessItIsAskedFor) {

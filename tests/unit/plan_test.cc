@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/strings.h"
 #include "plan/host_layout.h"
 #include "plan/name_files.h"
 #include "tests/unit/plan_fixtures.h"
@@ -38,6 +39,43 @@ TEST(GoldenPlan, TapboxWithResolvConfInRun) {
   Policy policy = DefaultPolicy();
   policy.network = Network::kStack;
   ExpectGolden("tapbox", MustPlan(policy, Desktop()));
+}
+
+TEST(PlanText, ShowsEveryRuleWithItsPlaceAndWhatElseBindsTheNetwork) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetNetwork(Network::kStack).ok());
+  ASSERT_TRUE(builder.AddRule("Example.com:443").ok());
+  ASSERT_TRUE(builder.AddRulesText("my list", "# nothing\n!udp/192.0.2.0/24\n").ok());
+  ASSERT_TRUE(builder.AddRule("[2001:db8::7]:80-90").ok());
+  builder.SetServerNames(ServerNames::kRequired);
+  ASSERT_TRUE(builder.SetMaxConnections(9).ok());
+  const Policy policy = std::move(*builder.Build());
+  EXPECT_NE(MustPlan(policy, Desktop())
+                .ToString()
+                .find("resolver 198.18.0.53\n"
+                      "rules 3\n"
+                      "rule example.com:443 (--allow:1)\n"
+                      "rule !udp/192.0.2.0/24 (\"my list\":2)\n"
+                      "rule [2001:db8::7]:80-90 (--allow:2)\n"
+                      "strict-names\n"
+                      "max-connections 9\n"
+                      "sysctl "),
+            std::string::npos)
+      << MustPlan(policy, Desktop()).ToString();
+}
+
+TEST(PlanText, ShowsThousandsOfRulesAndAListWithoutAny) {
+  PolicyBuilder builder;
+  ASSERT_TRUE(builder.SetNetwork(Network::kStack).ok());
+  ASSERT_TRUE(builder.AddRulesText("empty", "").ok());
+  Policy policy = std::move(*builder.Build());
+  EXPECT_NE(MustPlan(policy, Desktop()).ToString().find("\nrules 0\nsysctl "), std::string::npos);
+  std::string lines;
+  for (int i = 0; i < 3000; ++i) lines += StrCat("n", i, ".example\n");
+  ASSERT_TRUE(policy.rules->AddText("many", lines).ok());
+  EXPECT_NE(
+      MustPlan(policy, Desktop()).ToString().find("\nrule n2999.example (many:3000)\nsysctl "),
+      std::string::npos);
 }
 
 TEST(GoldenPlan, BindsOfTheUser) {

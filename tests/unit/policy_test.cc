@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/strings.h"
+
 namespace mini {
 namespace {
 
@@ -105,6 +107,24 @@ TEST(PolicyBuilder, RulesWithoutTheStackAreAMistake) {
   ASSERT_TRUE(builder.SetDefaultMode().ok());
   ASSERT_TRUE(builder.AddRule("example.com").ok());
   EXPECT_FALSE(builder.Build().ok());
+}
+
+TEST(PolicyBuilder, NumbersRulesOfTheCommandLineAndCountsAnewForTheNextPolicy) {
+  PolicyBuilder builder;
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(builder.SetNetwork(Network::kStack).ok());
+    ASSERT_TRUE(builder.AddRule("a.example").ok());
+    ASSERT_TRUE(builder.AddRulesText("file", "\nb.example").ok());
+    EXPECT_EQ(builder.AddRule("c d").ToString(),
+              "--allow:2:2: expected one rule a line without blanks inside it, found \" d\"");
+    ASSERT_TRUE(builder.AddRule("c.example").ok());
+    const auto policy = builder.Build();
+    std::string places;
+    for (const netstack::Rule& rule : policy->rules->rules()) {
+      places += StrCat(rule.source, ":", rule.line, " ");
+    }
+    EXPECT_EQ(places, "--allow:1 file:2 --allow:2 ");
+  }
 }
 
 TEST(PolicyBuilder, StrictNamesWithoutAnAllowListAreAMistake) {

@@ -1,5 +1,6 @@
 // The supervisor against a stand-in for the sandbox: an ordinary child that speaks the control
 // protocol. What needs namespaces is tested in tests/integration.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -9,9 +10,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <functional>
 
 #include "supervise/child_process.h"
+#include "supervise/notice_queue.h"
 #include "supervise/outcome.h"
 #include "supervise/report_text.h"
 #include "supervise/signals.h"
@@ -242,9 +245,122 @@ TEST(Supervisor, EndsTheRunWhenTheStackFails) {
   const UniqueFd failed(eventfd(1, EFD_CLOEXEC));
   const Plan plan;
   Supervisor supervisor(plan, stand_in.process, [](std::string_view) {});
-  supervisor.WatchStack(failed.get());
+  supervisor.WatchStack({.pidfd = failed.get()});
   EXPECT_FALSE(supervisor.Run(signals).ok());
   EXPECT_TRUE(supervisor.stack_failed());
+}
+
+// A pipe that nobody reads until it is told to.
+class UnreadPipe {
+ public:
+  UnreadPipe() {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    read_.reset(ends[0]);
+    write_.reset(ends[1]);
+    const std::string page(4096, 'x');
+    while (write(write_.get(), page.data(), page.size()) > 0) ++pages_;
+  }
+  int writer() const { return write_.get(); }
+  void Empty() {
+    std::string page(4096, '\0');
+    for (; pages_ > 0; --pages_) EXPECT_GT(read(read_.get(), page.data(), page.size()), 0);
+  }
+  void CloseReader() { read_.reset(); }
+
+ private:
+  UniqueFd read_;
+  UniqueFd write_;
+  int pages_ = 0;
+};
+
+TEST(NoticeQueue, KeepsInOrderWhatItsReaderDoesNotTakeYet) {
+  UnreadPipe pipe;
+  std::vector<std::string> told;
+  const NoticeQueue::Tell tell = [&](std::string_view sentence) { told.emplace_back(sentence); };
+  NoticeQueue queue(pipe.writer());
+  queue.Add(tell, "one");
+  queue.Add(tell, "two");
+  queue.Deliver();
+  EXPECT_TRUE(told.empty());
+  EXPECT_FALSE(queue.empty());
+  pipe.Empty();
+  queue.Add(tell, "three");
+  EXPECT_EQ(told, (std::vector<std::string>{"one", "two", "three"}));
+  EXPECT_TRUE(queue.TakeRest().empty());
+}
+
+TEST(NoticeQueue, IsBoundedAndTellsHowManyWereLost) {
+  UnreadPipe pipe;
+  const NoticeQueue::Tell tell = [](std::string_view) { FAIL() << "nobody takes it"; };
+  NoticeQueue queue(pipe.writer());
+  for (size_t i = 0; i < NoticeQueue::kMost + 3; ++i) queue.Add(tell, "sentence");
+  queue.CountLost(2);
+  const std::vector<std::string> rest = queue.TakeRest();
+  ASSERT_EQ(rest.size(), NoticeQueue::kMost + 1);
+  EXPECT_EQ(rest.back(), "5 more notices were lost, since nobody took them");
+  EXPECT_TRUE(queue.empty());
+  EXPECT_TRUE(queue.TakeRest().empty());
+}
+
+TEST(NoticeQueue, DoesNotWaitForAReaderThatHasGone) {
+  UnreadPipe pipe;
+  int told = 0;
+  const NoticeQueue::Tell tell = [&](std::string_view) { ++told; };
+  NoticeQueue queue(pipe.writer());
+  queue.Add(tell, "sentence");
+  pipe.CloseReader();
+  queue.Deliver();
+  EXPECT_EQ(told, 1);
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(Supervisor, TellsWhatTheStackSaysAsSoonAsItIsTaken) {
+  const SupervisorSignals signals;
+  UnreadPipe pipe;
+  NoticeQueue queue(pipe.writer());
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd channel(ends[0]);
+  UniqueFd stack(ends[1]);
+  const UniqueFd alive(eventfd(0, EFD_CLOEXEC));
+  std::vector<std::string> told;
+  int go[2];
+  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
+  StandIn stand_in = StartStandIn([&](int control) {
+    char byte;
+    if (read(go[0], &byte, 1) != 1) return 99;
+    SendExit(control, W_EXITCODE(7, 0));
+    return 0;
+  });
+  // What is told lets the command end: so it is told while the command runs.
+  const NoticeQueue::Tell tell = [&](std::string_view sentence) {
+    told.emplace_back(sentence);
+    if (told.size() == 2) {
+      EXPECT_EQ(write(go[1], "x", 1), 1);
+    }
+  };
+  const Plan plan;
+  Supervisor supervisor(plan, stand_in.process, [](std::string_view) {});
+  const auto read_channel = [&] {
+    char text[16];
+    ssize_t size;
+    while ((size = recv(channel.get(), text, sizeof text, MSG_DONTWAIT)) > 0) {
+      queue.Add(tell, std::string(text, static_cast<size_t>(size)));
+    }
+    pipe.Empty();  // its reader wakes up
+  };
+  for (const char* text : {"first", "last"}) {
+    ASSERT_GT(send(stack.get(), text, strlen(text), 0), 0);
+  }
+  stack.reset();  // and its end is no reason to go round in circles
+  supervisor.WatchStack({alive.get(), channel.get(), read_channel, &queue});
+  const auto outcome = supervisor.Run(signals);
+  close(go[0]);
+  close(go[1]);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(ExitCodeFor(*outcome), 7);
+  EXPECT_EQ(told, (std::vector<std::string>{"first", "last"}));
 }
 
 TEST(ChildProcess, IsKilledAndReapedWithItsHandle) {

@@ -1,0 +1,156 @@
+// In the stack's process: from the fork to its end.
+#include "sandbox/stack_service.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/descriptor_passing.h"
+#include "base/strings.h"
+
+namespace mini {
+namespace {
+
+// Whether it was sent. A supervisor that has gone needs no report.
+bool SendReport(int channel, const StackReport& report, std::string_view text, int flags = 0) {
+  const iovec pieces[] = {{const_cast<StackReport*>(&report), sizeof report},
+                          {const_cast<char*>(text.data()), text.size()}};  // sendmsg(2) only reads
+  msghdr message = {};
+  message.msg_iov = const_cast<iovec*>(pieces);
+  message.msg_iovlen = std::size(pieces);
+  ssize_t sent;
+  while ((sent = sendmsg(channel, &message, MSG_NOSIGNAL | flags)) < 0 && errno == EINTR) {
+  }
+  return sent >= 0;
+}
+
+void SendFailure(int channel, const Status& failure) {
+  (void)SendReport(
+      channel, {StackReportKind::kFailed, failure.code(), failure.stage(), failure.error_number()},
+      StrCat(failure.message(), "\n", failure.hint()));
+}
+
+// Nothing when the supervisor's end is closed: the run ended before it had a network.
+Result<std::optional<Tap>> ReceiveTap(int channel) {
+  TapMessage content;
+  int received[kMostPassedDescriptors];
+  const ReceivedMessage message =
+      ReceiveWithDescriptors(channel, &content, sizeof content, received);
+  if (message.size == 0) return std::optional<Tap>();
+  if (message.size != sizeof content || message.descriptor_count != 1) {
+    return StackError(message.size < 0 ? errno : EPROTO, "receive the TAP device");
+  }
+  Tap tap;
+  tap.fd.reset(received[0]);
+  tap.mac = content.mac;
+  tap.mtu = content.mtu;
+  tap.udp_segmentation = content.udp_segmentation;
+  return std::optional<Tap>(std::move(tap));
+}
+
+// What the environment says (credentials, often) is the user's and the command's business.
+void ForgetEnvironment() {
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    explicit_bzero(*variable, std::strlen(*variable));
+  }
+  environ = nullptr;
+}
+
+// A terminal is open for reading as well, and what the user types is none of the stack's business.
+// Where it cannot be opened anew (another user's, after su(1)) it stays as it is.
+void CloseTerminalForReading() {
+  if (isatty(STDERR_FILENO) == 0) return;
+  const UniqueFd terminal(open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC));
+  if (terminal) (void)dup2(terminal.get(), STDERR_FILENO);
+}
+
+// Standard input and output become /dev/null, so that no socket takes their numbers.
+Status KeepOnly(std::vector<int> kept) {
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null || dup2(null.get(), STDIN_FILENO) < 0 || dup2(null.get(), STDOUT_FILENO) < 0) {
+    return StackError(errno, "close the network stack's standard input and output");
+  }
+  kept.push_back(STDERR_FILENO);
+  std::sort(kept.begin(), kept.end());
+  unsigned next = STDERR_FILENO;
+  for (const int descriptor : kept) {
+    const auto number = static_cast<unsigned>(descriptor);
+    if (number > next && close_range(next, number - 1, 0) != 0) {
+      return StackError(errno, "close the network stack's other descriptors");
+    }
+    next = number + 1;
+  }
+  if (close_range(next, ~0u, 0) == 0) return OkStatus();
+  return StackError(errno, "close the network stack's other descriptors");
+}
+
+Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+    return StackError(errno, "tie the network stack to its supervisor");
+  }
+  if (getppid() != supervisor) _exit(0);  // it died before the line above
+  (void)prctl(PR_SET_NAME, "network-stack", 0, 0, 0);
+  ForgetEnvironment();
+  CloseTerminalForReading();
+  MINI_RETURN_IF_ERROR(KeepOnly(std::move(kept)));
+  if (chdir("/") != 0) return StackError(errno, "change to the root directory");
+  return OkStatus();
+}
+
+Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t supervisor) {
+  std::vector<int> kept = options.kept_descriptors;
+  kept.push_back(channel);
+  MINI_RETURN_IF_ERROR(LeaveSupervisor(supervisor, std::move(kept)));
+  StackVoice voice(channel);
+  MINI_ASSIGN_OR_RETURN(netstack::StackOptions stack_options, options.make_options(voice));
+  MINI_ASSIGN_OR_RETURN(std::optional<Tap> tap, ReceiveTap(channel));
+  if (!tap) return OkStatus();
+  stack_options.link.fd = std::move(tap->fd);
+  stack_options.link.sandbox_mac = tap->mac;
+  stack_options.link.mtu = tap->mtu;
+  stack_options.link.udp_segmentation = tap->udp_segmentation;
+  stack_options.stop_descriptor = channel;
+  MINI_ASSIGN_OR_RETURN(const auto stack, netstack::Stack::Create(std::move(stack_options)));
+  MINI_ASSIGN_OR_RETURN(
+      const Confinement confinement,
+      ConfineThisProcess({.readable_files = options.readable_files, .report_descriptor = channel}));
+  (void)SendReport(
+      channel,
+      {StackReportKind::kServing, StatusCode::kOk, Stage::kNetwork, confinement.landlock_abi}, "");
+  Status served = stack->Run();
+  std::string summary;
+  for (const std::string& line : netstack::SummaryLines(stack->refusals(), options.log_file)) {
+    summary += StrCat(line, "\n");
+  }
+  (void)SendReport(channel,
+                   {StackReportKind::kSummary, StatusCode::kOk, Stage::kNetwork, voice.unsent()},
+                   summary);
+  return served;
+}
+
+}  // namespace
+
+void StackVoice::Say(StackReportKind kind, std::string_view sentence) {
+  const StackReport report{kind, StatusCode::kOk, Stage::kNetwork, 0};
+  if (!SendReport(channel_, report, sentence, MSG_DONTWAIT)) ++unsent_;
+}
+
+void RunStackProcess(const StackProcessOptions& options, int channel, pid_t supervisor) {
+  const Status end = ServeSandbox(options, channel, supervisor);
+  if (end.ok()) _exit(0);
+  SendFailure(channel, end);
+  _exit(1);
+}
+
+}  // namespace mini
