@@ -42,7 +42,7 @@ constexpr int kMaxFramesPerBatch = 32;
 // Before host sockets have their turn. What the sandbox sends waits in a queue that loses what
 // finds no room; what its servers send waits in the host's kernel.
 constexpr int kMaxBatchesPerEvent = 16;
-constexpr size_t kWorthReturning = size_t{1} << 20;
+constexpr size_t kWorthReturning = size_t{1} << 18;
 constexpr size_t kBytesPerFlow = 1024;  // about, besides its buffers
 constexpr double kAnswersPerSecond = 1000;
 constexpr double kAnswerBurst = 200;
