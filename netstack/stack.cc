@@ -1,5 +1,6 @@
 #include "netstack/stack.h"
 
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -36,7 +37,13 @@ namespace {
 
 constexpr uint16_t kDnsPort = 53;
 constexpr uint16_t kMinMtu = 1280;  // RFC 8200, 5
-constexpr int kMaxFramesPerBatch = 64;
+// Of the sandbox's frames: each holds a buffer until its flow has passed it on.
+constexpr int kMaxFramesPerBatch = 32;
+// Before host sockets have their turn. What the sandbox sends waits in a queue that loses what
+// finds no room; what its servers send waits in the host's kernel.
+constexpr int kMaxBatchesPerEvent = 16;
+constexpr size_t kWorthReturning = size_t{1} << 18;
+constexpr size_t kBytesPerFlow = 1024;  // about, besides its buffers
 constexpr double kAnswersPerSecond = 1000;
 constexpr double kAnswerBurst = 200;
 // Besides one for each flow: epoll, the link, the resolver's, and what the process has itself.
@@ -73,6 +80,14 @@ std::unique_ptr<VerdictLog> MakeLog(StackOptions& options, const EventLoop& loop
   return std::make_unique<VerdictLog>(
       std::move(options.verdict_log), options.log_pid,
       VerdictLog::Clocks{[&loop] { return loop.Now(); }, std::chrono::system_clock::now});
+}
+
+// mallopt(3). Buffers of a segment get pages of their own: between them small things that live for
+// long would keep a page each when the buffers are gone. And free(3) does not shrink the heap at
+// once, since in a stream all is soon needed again: ReturnMemory() does.
+void SetUpAllocator() {
+  (void)mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+  (void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
 }
 
 class RunningStack final : public Stack {
@@ -137,7 +152,7 @@ class RunningStack final : public Stack {
     Verdict verdict;
     Room room = Room::kThere;
     const auto find_room = [&] {
-      return room = table.FindRoom(TcpFlow::ActivityClass::kConnecting);
+      return room = table.FindRoom(TcpFlow::ActivityClass::kConnecting, key.remote);
     };
     std::optional<FlowRecord> record = Admit(Protocol::kTcp, key.remote, find_room, &verdict);
     if (!record) return {.asks_again = room == Room::kLater};
@@ -149,7 +164,7 @@ class RunningStack final : public Stack {
   }
 
   TcpFlowTable::Admission AdmitDnsTcp(TcpFlowTable& table, const FlowKey& key) {
-    const Room room = table.FindRoom(TcpFlow::ActivityClass::kDns);
+    const Room room = table.FindRoom(TcpFlow::ActivityClass::kDns, key.remote);
     if (room == Room::kThere) return {std::make_unique<DnsTcpFlow>(table, key, *dns_)};
     filter_.RefuseWithoutRoom(Protocol::kTcp, key.remote, room);
     return {};
@@ -218,7 +233,22 @@ class RunningStack final : public Stack {
     filter_.ExpirePins(loop_->Now());
     fragments_.Expire(loop_->Now());
     if (log_) log_->TellRepeated();
+    ReturnMemory();
     loop_->AddTimer(std::chrono::seconds(1), [this] { EverySecond(); });
+  }
+
+  // What a burst took goes back to the host when it is over. Buffers that are kept for later have
+  // pages of their own (SetUpAllocator()), and are gone at once; of the heap, the allocator itself
+  // would keep all that lies below something that is still in use.
+  void ReturnMemory() {
+    rx_buffers_.Trim();
+    tcp_->tx_blocks().Trim();
+    const size_t flows = tcp_->flow_count() + udp_->flow_count();
+    most_flows_ = std::max(most_flows_, flows);
+    if (budget_.Decline() + (most_flows_ - flows) * kBytesPerFlow < kWorthReturning) return;
+    most_flows_ = flows;
+    budget_.ForgetPeak();
+    malloc_trim(0);
   }
 
   void OnLink(uint32_t events) {
@@ -226,16 +256,24 @@ class RunningStack final : public Stack {
       loop_->SetEvents(link_.fd(), EPOLLIN);
       tcp_->RetryOutput();
     }
+    for (int batches = 1; ReadFrames() && batches < kMaxBatchesPerEvent; ++batches) {
+      ServiceFlows();
+    }
+  }
+
+  // Whether there may be more.
+  bool ReadFrames() {
     for (int i = 0; i < kMaxFramesPerBatch; ++i) {
       RxBuffer* buffer = rx_buffers_.Get();
       auto length = link_.Read(buffer->bytes());
       if (!length.ok() || *length == 0) {
         RxBufferPool::Put(buffer);
         if (!length.ok()) loop_->Fail(std::move(length).status());
-        return;
+        return false;
       }
       OnFrame(buffer, *length);
     }
+    return true;
   }
 
   void OnFrame(RxBuffer* buffer, size_t length) {
@@ -294,9 +332,13 @@ class RunningStack final : public Stack {
 
   void Send(size_t length) { link_.Write(std::span(scratch_).first(length)); }
 
-  void OnBatchEnd() {
+  void ServiceFlows() {
     udp_->Flush();
     tcp_->ServiceFlows();
+  }
+
+  void OnBatchEnd() {
+    ServiceFlows();
     inbound_tcp_->OnBatchEnd();
     if (ending_ && tcp_->Delivered()) loop_->Stop();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
@@ -328,6 +370,7 @@ class RunningStack final : public Stack {
   std::unique_ptr<EchoFlowTable> echo_;
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
+  size_t most_flows_ = 0;      // since memory was returned
   uint8_t no_room_noted_ = 0;  // of which protocols
   SmallFrame scratch_;
   bool ending_ = false;
@@ -340,6 +383,7 @@ Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
     return InvalidArgument(Stage::kNetwork, StrCat("an MTU of ", options.link.mtu, " is below ",
                                                    kMinMtu, ", which IPv6 needs"));
   }
+  SetUpAllocator();
   auto claim = ClaimOfTheOnlyStack::Make();
   if (claim == nullptr) {
     return Status(StatusCode::kUnsupported, Stage::kNetwork,

@@ -23,7 +23,7 @@ namespace mini::netstack {
 
 // Bounds on what the sandbox can make the host hold.
 struct StackLimits : TcpLimits {
-  size_t max_buffered_bytes = size_t{64} << 20;  // over all flows, both directions
+  size_t max_buffered_bytes = size_t{6} << 20;  // over all flows, both directions
 };
 
 inline constexpr std::chrono::milliseconds kDeliveryTime{800};

@@ -63,7 +63,6 @@ constexpr seconds kLocalTtl{60};
 constexpr double kQuestionsPerSecond = 200;
 constexpr double kQuestionsBurst = 1000;
 constexpr seconds kRereadInterval{2};
-constexpr size_t kMaxConnections = 128;
 
 bool IsAddressType(uint16_t type) { return type == rrtype::kA || type == rrtype::kAaaa; }
 
@@ -347,14 +346,6 @@ void PolicyDnsServer::Finish(const Asker& asker, const Answer& answer) {
 }
 
 }  // namespace
-
-bool DnsServer::AdmitConnection() {
-  if (connections_ == kMaxConnections) return false;
-  ++connections_;
-  return true;
-}
-
-void DnsServer::EndConnection() { --connections_; }
 
 Result<std::unique_ptr<DnsServer>> DnsServer::Create(ResolverConfig config, Filter* filter,
                                                      EventLoop* loop) {

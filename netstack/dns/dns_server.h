@@ -68,14 +68,6 @@ class DnsServer {
   // One message without TCP's length prefix. A reply for kUdp fits the client's advertised size
   // (EDNS0, else 512 bytes) or has TC set.
   virtual void HandleQuery(std::span<const uint8_t> query, DnsTransport transport, Reply reply) = 0;
-
-  // Each TCP connection from inside holds memory, so there are few of them (RFC 7766, section
-  // 6.2.2). False: that is one too many. EndConnection for each that was admitted.
-  bool AdmitConnection();
-  void EndConnection();
-
- private:
-  size_t connections_ = 0;
 };
 
 }  // namespace mini::netstack

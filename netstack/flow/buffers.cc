@@ -14,12 +14,17 @@ void FreePbuf(pbuf* p) { RxBufferPool::Put(RxBufferPool::FromPbuf(p)); }
 RxBufferPool* RxBufferPool::instance_ = nullptr;
 
 RxBufferPool::~RxBufferPool() {
+  Trim();
+  if (instance_ == this) instance_ = nullptr;
+}
+
+void RxBufferPool::Trim() {
   while (free_ != nullptr) {
     RxBuffer* next = free_->next;
     std::free(free_);
     free_ = next;
   }
-  if (instance_ == this) instance_ = nullptr;
+  free_count_ = 0;
 }
 
 RxBuffer* RxBufferPool::Get() {
@@ -29,6 +34,7 @@ RxBuffer* RxBufferPool::Get() {
   free_ = buffer->next;
   --free_count_;
   buffer->next = nullptr;
+  buffer->charged = false;
   return buffer;
 }
 
@@ -62,15 +68,19 @@ RxBuffer* RxBufferPool::New(uint32_t capacity) {
   buffer->capacity = capacity;
   buffer->begin = 0;
   buffer->length = 0;
+  buffer->charged = false;
   return buffer;
 }
 
-TxBlockPool::~TxBlockPool() {
+TxBlockPool::~TxBlockPool() { Trim(); }
+
+void TxBlockPool::Trim() {
   while (free_ != nullptr) {
     TxBlock* next = free_->next;
     delete free_;
     free_ = next;
   }
+  free_count_ = 0;
 }
 
 TxBlock* TxBlockPool::Get() {

@@ -20,6 +20,7 @@ struct RxBuffer {
   uint32_t capacity;
   uint32_t begin;  // what is left to deliver
   uint32_t length;
+  bool charged;  // to the memory budget
 
   std::span<uint8_t> bytes() { return {reinterpret_cast<uint8_t*>(this + 1), capacity}; }
   size_t charge() const { return sizeof(RxBuffer) + capacity; }
@@ -43,9 +44,11 @@ class RxBufferPool {
   static RxBuffer* FromPbuf(pbuf* p);
   // An empty buffer of another size; Put() frees it.
   static RxBuffer* New(uint32_t capacity);
+  // Frees what is kept for later.
+  void Trim();
 
  private:
-  static constexpr size_t kMaxFree = 32;
+  static constexpr size_t kMaxFree = 32;  // a batch of frames
   RxBuffer* free_ = nullptr;
   size_t free_count_ = 0;
   static RxBufferPool* instance_;  // for pbuf_free(), which knows no pool; one Stack a process
@@ -69,9 +72,11 @@ class TxBlockPool {
 
   TxBlock* Get();
   void Put(TxBlock* block);
+  // Frees what is kept for later.
+  void Trim();
 
  private:
-  static constexpr size_t kMaxFree = 32;
+  static constexpr size_t kMaxFree = 32;  // as many as one flow may hold
   TxBlock* free_ = nullptr;
   size_t free_count_ = 0;
 };

@@ -25,26 +25,16 @@ constexpr size_t kMaxReplyBytes = 65536;
 DnsTcpFlow::DnsTcpFlow(TcpFlowTable& table, const FlowKey& key, DnsServer& server)
     : TcpFlow(table, key),
       server_(server),
-      has_place_(server.AdmitConnection()),
-      one_too_many_(!has_place_),
       self_(std::make_shared<DnsTcpFlow*>(this)),
       last_activity_(table.loop().Now()) {}
-
-DnsTcpFlow::~DnsTcpFlow() { GiveUpPlace(); }
-
-// What is left in lwIP to close in order, or in TIME-WAIT, holds no query and no answer.
-void DnsTcpFlow::GiveUpPlace() {
-  if (std::exchange(has_place_, false)) server_.EndConnection();
-}
 
 void DnsTcpFlow::Service() {
   if (phase() == Phase::kWaiting) {
     InjectKeptSyn();
     return;
   }
-  if (phase() == Phase::kClosed || phase() == Phase::kReset) GiveUpPlace();
   if (phase() != Phase::kOpen) return;
-  if (give_up_ || one_too_many_) {
+  if (give_up_) {
     Reset();
     return;
   }
@@ -55,7 +45,6 @@ void DnsTcpFlow::Service() {
   const bool answered = outstanding_ == 0 && replies_.empty() && !has_received();
   if (!answered || !(sandbox_finished() || idle_)) return;
   FinishSending();
-  if (sandbox_finished()) GiveUpPlace();
 }
 
 void DnsTcpFlow::TakeInput() {

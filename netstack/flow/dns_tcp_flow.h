@@ -4,8 +4,8 @@
 // several on one connection, answers in any order. What is received stays in lwIP's buffers, and
 // the window closed, while kMaxOutstanding queries wait for their answers or 64 KB of them are not
 // taken; so one connection holds one incomplete query and no more answers than that. A message too
-// long for a query resets the connection, and one on which nothing happens is closed. The server
-// says how many connections there may be; one too many is reset.
+// long for a query resets the connection, and one on which nothing happens is closed. How many
+// connections there may be is the table's business (TcpLimits::max_dns_flows).
 #ifndef MINI_SANDBOX_NETSTACK_FLOW_DNS_TCP_FLOW_H_
 #define MINI_SANDBOX_NETSTACK_FLOW_DNS_TCP_FLOW_H_
 
@@ -21,7 +21,6 @@ namespace mini::netstack {
 class DnsTcpFlow final : public TcpFlow {
  public:
   DnsTcpFlow(TcpFlowTable& table, const FlowKey& key, DnsServer& server);
-  ~DnsTcpFlow() override;
 
   void Service() override;
   void OnTick(TimePoint now) override;
@@ -34,15 +33,12 @@ class DnsTcpFlow final : public TcpFlow {
  private:
   static constexpr size_t kMaxOutstanding = 16;
 
-  void GiveUpPlace();
   void TakeInput();
   void AskQueries();
   void SendReplies();
   void OnReply(std::vector<uint8_t> message);
 
   DnsServer& server_;
-  bool has_place_;
-  const bool one_too_many_;
   // Replies may come when the flow is gone; they then find no one here.
   std::shared_ptr<DnsTcpFlow*> self_;
   std::vector<uint8_t> input_;

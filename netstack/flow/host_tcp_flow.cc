@@ -259,9 +259,7 @@ void HostTcpFlow::FlushToHost() {
     }
   }
   if (!socket_) return;
-  if (has_received()) {
-    CompactReceived();
-  } else if (sandbox_finished() && !write_shut_) {
+  if (!has_received() && sandbox_finished() && !write_shut_) {
     write_shut_ = true;
     SetResetAtClose(socket_.get(), false);
     shutdown(socket_.get(), SHUT_WR);

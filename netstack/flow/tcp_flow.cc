@@ -13,8 +13,14 @@ namespace {
 constexpr size_t kInitialWindow = 256 * 1024;
 // What is worth cutting a segment for; a smaller window is about to grow.
 constexpr uint32_t kMinPiece = 512;
-constexpr uint32_t kGatherCapacity = 16 * 1024;
-constexpr size_t kMinWindow = 128 * 1024;
+// Buffers that short segments are gathered in: as large as what the flow holds, within these.
+constexpr size_t kMinGathered = 1024;
+constexpr size_t kMaxGathered = 16 * 1024;
+// What is offered however little the budget grants: some segments, so that the sandbox's kernel
+// learns of a loss by the ones behind it. At first what a kernel sends before it has heard more
+// than the SYN-ACK: ten segments (RFC 6928).
+constexpr size_t kMinWindow = 8 * 1024;
+constexpr size_t kMinInitialWindow = 16 * 1024;
 // Segments that lwIP queues for one connection; it refuses more than TCP_SND_QUEUELEN pbufs.
 constexpr uint16_t kMaxQueuedPbufs = 512;
 constexpr size_t kPbufsPerSegment = 2;
@@ -83,10 +89,14 @@ void TcpFlow::OnOpen(tcp_pcb* pcb) {
   tcp_err(pcb, ErrorCallback);
   tcp_nagle_disable(pcb);
   pcb->mss = std::max<u16_t>(pcb->mss, kMinSegment);
+  pcb->keep_idle = static_cast<u32_t>(table_.limits().probe_after.count());
+  ip_set_option(pcb, SOF_KEEPALIVE);
   if ((pcb->flags & TF_WND_SCALE) != 0) {
     // The SYN or SYN-ACK offered 65535 bytes, being unscaled; lwIP would offer all of TCP_WND next.
-    pcb->rcv_wnd = pcb->rcv_ann_wnd = kInitialWindow;
-    pcb->rcv_ann_right_edge = pcb->rcv_nxt + 0xffff;
+    // When memory is short it is less than was offered: the first acknowledgment says so.
+    pcb->rcv_wnd = pcb->rcv_ann_wnd = static_cast<tcpwnd_size_t>(
+        std::clamp(table_.budget().FlowLimit(), kMinInitialWindow, kInitialWindow));
+    pcb->rcv_ann_right_edge = pcb->rcv_nxt + std::min<u32_t>(pcb->rcv_wnd, 0xffff);
     // Segments of any size: the kernel inside cuts them, if it has to (segmentation offload). Not
     // for a peer that wants smaller segments than its device takes.
     if (pcb->mss >= table_.SegmentSize(key_.remote.address)) pcb->mss = TCP_MSS;
@@ -151,6 +161,13 @@ void TcpFlow::ErrorCallback(void* flow, err_t error) {
   self.MarkDirty();
 }
 
+// A program's own keep-alive is told from it by its sequence number, the one before the next
+// (RFC 9293, 3.8.4).
+bool TcpFlow::IsProbeAnswer(const Packet& segment) const {
+  return pcb_ != nullptr && pcb_->keep_cnt_sent > 0 && segment.tcp_flags == kTcpAck &&
+         segment.payload_length == 0 && segment.tcp_sequence == pcb_->rcv_nxt;
+}
+
 void TcpFlow::NoteUrgent(uint32_t sequence) {
   if (pcb_ == nullptr) return;
   const auto ahead = static_cast<int32_t>(sequence - pcb_->rcv_nxt);
@@ -185,54 +202,61 @@ void TcpFlow::ConsumeReceived(size_t bytes) {
     if (buffer->length > 0) break;
     received_head_ = buffer->next;
     if (received_head_ == nullptr) received_tail_ = nullptr;
-    received_charge_ -= buffer->charge();
-    table_.budget().Release(buffer->charge());
-    RxBufferPool::Put(buffer);
+    FreeReceived(buffer);
   }
   OpenWindow();
 }
 
-// A short segment holds a whole frame's buffer: gather short ones in a buffer of fitting size.
 void TcpFlow::CompactReceived() {
   RxBuffer* buffer = std::exchange(received_head_, nullptr);
   received_tail_ = nullptr;
-  table_.budget().Release(std::exchange(received_charge_, 0));
   while (buffer != nullptr) {
     RxBuffer* next = buffer->next;
-    if (buffer->length < RxBufferPool::kFrameCapacity / 2) {
-      RxBuffer* tail = received_tail_;
-      if (tail == nullptr || tail->capacity - tail->begin - tail->length < buffer->length) {
-        tail = RxBufferPool::New(std::max(buffer->length, kGatherCapacity));
-        AppendReceived(tail);
-      }
-      std::memcpy(tail->bytes().data() + tail->begin + tail->length, buffer->left().data(),
-                  buffer->length);
-      tail->length += buffer->length;
-      RxBufferPool::Put(buffer);
+    if (buffer->capacity == RxBufferPool::kFrameCapacity &&
+        buffer->length < RxBufferPool::kFrameCapacity / 2) {
+      Gather(buffer);
     } else {
       AppendReceived(buffer);
     }
+    RxBuffer* kept = received_tail_;
+    if (!std::exchange(kept->charged, true)) table_.budget().Charge(kept->charge());
     buffer = next;
   }
+}
+
+// A short segment holds a whole frame's buffer: short ones share one of fitting size.
+void TcpFlow::Gather(RxBuffer* segment) {
+  RxBuffer* tail = received_tail_;
+  if (tail == nullptr || tail->capacity - tail->begin - tail->length < segment->length) {
+    const size_t fitting = std::clamp(received_bytes_, kMinGathered, kMaxGathered);
+    tail = RxBufferPool::New(std::max(segment->length, static_cast<uint32_t>(fitting)));
+    AppendReceived(tail);
+  }
+  std::memcpy(tail->bytes().data() + tail->begin + tail->length, segment->left().data(),
+              segment->length);
+  tail->length += segment->length;
+  FreeReceived(segment);
 }
 
 void TcpFlow::AppendReceived(RxBuffer* buffer) {
   buffer->next = nullptr;
   (received_tail_ != nullptr ? received_tail_->next : received_head_) = buffer;
   received_tail_ = buffer;
-  received_charge_ += buffer->charge();
-  table_.budget().Charge(buffer->charge());
+}
+
+void TcpFlow::FreeReceived(RxBuffer* buffer) {
+  if (buffer->charged) table_.budget().Release(buffer->charge());
+  RxBufferPool::Put(buffer);
 }
 
 void TcpFlow::DropReceived() {
   while (received_head_ != nullptr) {
     RxBuffer* next = received_head_->next;
-    RxBufferPool::Put(received_head_);
+    FreeReceived(received_head_);
     received_head_ = next;
   }
   received_tail_ = nullptr;
   received_bytes_ = 0;
-  table_.budget().Release(std::exchange(received_charge_, 0));
 }
 
 void TcpFlow::OpenWindow() {

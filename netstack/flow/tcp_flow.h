@@ -34,6 +34,7 @@
 #include "netstack/flow/flow_key.h"
 #include "netstack/flow/lwip_scope.h"
 #include "netstack/flow/memory_budget.h"
+#include "netstack/flow/rate_limit.h"
 
 namespace mini::netstack {
 
@@ -81,6 +82,9 @@ class TcpFlow {
   // A segment says that the byte with this sequence number is urgent. Before lwIP takes the
   // segment.
   void NoteUrgent(uint32_t sequence);
+  // Whether the segment says no more than that the sandbox's kernel knows the connection, which
+  // lwIP has asked it. Before lwIP takes the segment.
+  bool IsProbeAnswer(const Packet& segment) const;
   // After each call into lwIP: takes note of what lwIP does not call back for.
   void NoteState();
   bool has_unsent_ack() const {
@@ -121,7 +125,8 @@ class TcpFlow {
   // How many bytes come before the urgent one, if one is known to come.
   std::optional<uint64_t> ReceivedBeforeUrgent() const;
   bool sandbox_finished() const { return sandbox_finished_; }
-  // The far side stalls: hold what is received in as little memory as possible.
+  // What is left of what was received outlives the batch: it is held in little memory, and charged
+  // from here on. After Service() the table does it.
   void CompactReceived();
 
   // Towards the sandbox. SendRoom() bytes are taken.
@@ -150,6 +155,8 @@ class TcpFlow {
 
   void OnOpen(tcp_pcb* pcb);
   void AppendReceived(RxBuffer* buffer);
+  void Gather(RxBuffer* segment);
+  void FreeReceived(RxBuffer* buffer);
   void OpenWindow();
   void ReleaseBlocks(uint64_t up_to);
   void DropReceived();
@@ -167,12 +174,12 @@ class TcpFlow {
   bool dirty_ = false;
   bool output_blocked_ = false;
   bool counted_time_wait_ = false;
+  RateLimit* paid_from_ = nullptr;  // of the table, until the far side answers
   size_t ack_index_ = SIZE_MAX;
 
   RxBuffer* received_head_ = nullptr;
   RxBuffer* received_tail_ = nullptr;
   size_t received_bytes_ = 0;
-  size_t received_charge_ = 0;
   size_t window_ = 0;
   uint64_t received_total_ = 0;              // bytes of the stream that lwIP has handed over
   std::optional<uint64_t> urgent_position_;  // of the urgent byte in that stream

@@ -12,6 +12,15 @@ namespace {
 
 constexpr auto kTickInterval = std::chrono::milliseconds(TCP_TMR_INTERVAL);
 constexpr auto kAckDelay = std::chrono::milliseconds(1);
+
+// lwIP 2.2.1 leaves it running when the sandbox, its window closed, acknowledges what was about to
+// be sent again (tcp_receive() in tcp_in.c), and then aborts in tcp_slowtmr().
+void StopNeedlessPersistTimer(tcp_pcb& pcb) {
+  if (pcb.state != TIME_WAIT && (pcb.unsent == nullptr || pcb.unacked != nullptr)) {
+    pcb.persist_backoff = 0;
+  }
+}
+
 }  // namespace
 
 TcpFlowTable::TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget, TcpLimits limits,
@@ -23,7 +32,7 @@ TcpFlowTable::TcpFlowTable(EpollLoop& loop, TapLink& link, MemoryBudget& budget,
       admit_(std::move(admit)),
       notify_(std::move(notify)),
       device_(link, TcpFlow::AcceptCallback, *this),
-      failed_connects_(limits.failed_connects_per_second, limits.failed_connects_burst) {}
+      connect_rates_(limits) {}
 
 TcpFlowTable::~TcpFlowTable() {
   loop_.CancelTimer(tick_timer_);
@@ -84,6 +93,7 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
     RxBufferPool::Put(buffer);
     return;
   }
+  if (!flow.IsProbeAnswer(packet)) NoteActivity(flow);
   if (packet.tcp_urgent != 0) flow.NoteUrgent(packet.tcp_sequence + packet.tcp_urgent - 1);
   const size_t segment_length =
       packet.payload_offset + packet.payload_length - packet.transport_offset;
@@ -102,12 +112,14 @@ void TcpFlowTable::Detach(TcpFlow& flow) {
 }
 
 void TcpFlowTable::OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key) {
+  paid_from_ = nullptr;
   auto [created, asks_again] = admit_(*this, key);
   if (created == nullptr) {
     if (!asks_again) ReplyReset(packet);
     return;
   }
   TcpFlow& flow = *created;
+  flow.paid_from_ = std::exchange(paid_from_, nullptr);
   const auto ip = buffer->bytes().subspan(packet.ip_offset, packet.ip_length);
   flow.KeepSyn(ip.first(packet.payload_offset - packet.ip_offset),
                packet.transport_offset - packet.ip_offset);
@@ -131,10 +143,10 @@ void TcpFlowTable::AddInbound(std::unique_ptr<TcpFlow> created) {
   StartTimers();
 }
 
-ActivityList& TcpFlowTable::ListOf(TcpFlow::ActivityClass activity_class) {
-  switch (activity_class) {
+ActivityList& TcpFlowTable::ListOf(const TcpFlow& flow) {
+  switch (flow.activity_class()) {
     case TcpFlow::ActivityClass::kConnecting:
-      return connecting_;
+      return pending_.ShareOf(flow.key().remote.address);
     case TcpFlow::ActivityClass::kDns:
       return dns_;
     case TcpFlow::ActivityClass::kCarrying:
@@ -146,52 +158,73 @@ ActivityList& TcpFlowTable::ListOf(TcpFlow::ActivityClass activity_class) {
 void TcpFlowTable::NoteActivity(TcpFlow& flow) {
   // What is over, or on its way out, is not in the lists any more.
   if (flow.evicted_ || flow.counted_time_wait_) return;
-  ListOf(flow.activity_class()).Touch(flow.activity_, loop_.Now());
+  ListOf(flow).Touch(flow.activity_, loop_.Now());
 }
 
 void TcpFlowTable::NoteConnected(TcpFlow& flow) {
-  failed_connects_.GiveBack();
+  PayBack(flow.paid_from_);
+  connect_rates_.NoteAnswered(flow.key().remote);
   NoteActivity(flow);
 }
 
-Room TcpFlowTable::FindRoom(TcpFlow::ActivityClass activity_class) {
-  const bool connects = activity_class == TcpFlow::ActivityClass::kConnecting;
-  if (connects && !failed_connects_.Take(loop_.Now())) {
-    NoteOnce(Notice::kSynsHeldBack);
-    return Room::kLater;
+Room TcpFlowTable::FindRoom(TcpFlow::ActivityClass activity_class, const Endpoint& destination) {
+  if (activity_class == TcpFlow::ActivityClass::kConnecting) {
+    paid_from_ = connect_rates_.Take(destination, loop_.Now());
+    if (paid_from_ == nullptr || !MakeRoomForConnect(destination.address)) {
+      PayBack(paid_from_);
+      NoteOnce(Notice::kSynsHeldBack);
+      return Room::kLater;
+    }
   }
   const Room room = MakeRoom(activity_class);
   if (room == Room::kThere) return room;
   NoteOnce(Notice::kRefused);
-  if (connects) failed_connects_.GiveBack();
+  PayBack(paid_from_);
   return room;
+}
+
+void TcpFlowTable::PayBack(RateLimit*& paid_from) {
+  if (RateLimit* paid = std::exchange(paid_from, nullptr)) paid->GiveBack();
 }
 
 // None when nothing has been idle for long enough.
 Room TcpFlowTable::MakeRoom(TcpFlow::ActivityClass activity_class) {
-  if (connecting_.size() >= limits_.max_pending_connects &&
-      activity_class == TcpFlow::ActivityClass::kConnecting && !EvictOldest(connecting_)) {
-    return Room::kOwnBound;
-  }
   if (dns_.size() >= limits_.max_dns_flows && activity_class == TcpFlow::ActivityClass::kDns &&
-      !EvictOldest(dns_)) {
+      !EvictIfIdle(dns_.oldest())) {
     return Room::kOwnBound;
   }
   return flow_count() < limits_.max_flows || EvictIdle() ? Room::kThere : Room::kAllTaken;
 }
 
-bool TcpFlowTable::EvictIdle() { return EvictOldest(carrying_) || EvictOldest(connecting_); }
+bool TcpFlowTable::MakeRoomForConnect(const IpAddress& destination) {
+  if (pending_.size() < limits_.max_pending_connects) return true;
+  if (EvictIfIdle(pending_.oldest())) return true;
+  ActivityLink* gives_way = pending_.GivesWayTo(pending_.ShareOf(destination));
+  if (gives_way == nullptr) return false;
+  NoteOnce(Notice::kSynsHeldBack);
+  TcpFlow& flow = *TcpFlow::FromActivity(gives_way);
+  TakePlaceOf(flow);
+  flow.Abandon();  // without an answer
+  return true;
+}
 
-bool TcpFlowTable::EvictOldest(ActivityList& list) {
-  if (list.oldest() == nullptr) return false;
-  if (loop_.Now() - list.oldest()->last_activity() < limits_.min_idle) return false;
-  TcpFlow& flow = *TcpFlow::FromActivity(list.oldest());
+bool TcpFlowTable::EvictIdle() {
+  return EvictIfIdle(carrying_.oldest()) || EvictIfIdle(pending_.oldest());
+}
+
+bool TcpFlowTable::EvictIfIdle(ActivityLink* link) {
+  if (link == nullptr || loop_.Now() - link->last_activity() < limits_.min_idle) return false;
   NoteOnce(Notice::kEvicted);
+  TcpFlow& flow = *TcpFlow::FromActivity(link);
+  TakePlaceOf(flow);
+  flow.Evict();
+  return true;
+}
+
+void TcpFlowTable::TakePlaceOf(TcpFlow& flow) {
   flow.activity_.Leave();
   flow.evicted_ = true;
-  flow.Evict();
   MarkDirty(flow);
-  return true;
 }
 
 void TcpFlowTable::NoteOnce(Notice notice) {
@@ -203,13 +236,13 @@ void TcpFlowTable::NoteOnce(Notice notice) {
   if (!more.empty()) more = StrCat("; to allow more: ", more);
   switch (notice) {
     case Notice::kEvicted:
-      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
+      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
                      " of them not answered yet): those that are idle for longest are reset from "
                      "now on",
                      more));
       break;
     case Notice::kRefused:
-      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", connecting_.size(),
+      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
                      " of them not answered yet), and none of them idle: further ones are refused "
                      "meanwhile",
                      more));
@@ -222,7 +255,6 @@ void TcpFlowTable::NoteOnce(Notice notice) {
 }
 
 void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
-  NoteActivity(flow);
   {
     LwipScope scope(flow.lists());
     current_ = &flow;
@@ -260,6 +292,7 @@ void TcpFlowTable::ServiceFlows() {
         }
         current_ = nullptr;
       }
+      flow->CompactReceived();
       flow->NoteState();
       if (flow->has_unsent_ack()) ScheduleAck(*flow);
       if (flow->dirty_) continue;
@@ -321,6 +354,7 @@ void TcpFlowTable::Tick() {
         *mine = pcb->next;
         pcb->next = *all;
         *all = pcb;
+        StopNeedlessPersistTimer(*pcb);
       }
     }
   }

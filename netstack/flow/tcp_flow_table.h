@@ -13,7 +13,10 @@
 //
 // When there are too many flows, a newcomer takes the place of the one that has been idle for
 // longest (activity_list.h), which is reset on both sides: so connections that are merely held
-// open, or connects that nobody answers, shut nobody out for longer than TcpLimits::min_idle.
+// open shut nobody out for longer than TcpLimits::min_idle. When there are too many connects that
+// nobody has answered, one to the destination with most of them gives way at once
+// (connect_limits.h): its SYN is forgotten, and the sandbox's kernel sends it again. So is a SYN
+// whose own destination has most.
 //
 // A finished flow stays, without its far side, until lwIP has forgotten it; TIME-WAIT lasts a
 // second and is cut short when there are many, or when the sandbox uses the same endpoints again.
@@ -30,8 +33,8 @@
 #include "netstack/epoll_loop.h"
 #include "netstack/filter/filter.h"
 #include "netstack/flow/activity_list.h"
+#include "netstack/flow/connect_limits.h"
 #include "netstack/flow/lwip_device.h"
-#include "netstack/flow/rate_limit.h"
 #include "netstack/flow/source_ports.h"
 #include "netstack/flow/tcp_flow.h"
 #include "netstack/flow/tcp_limits.h"
@@ -74,8 +77,8 @@ class TcpFlowTable final : private LwipDevice::Owner {
   // A flow that opens its lwIP side itself (InboundTcp). There has to be room, and its key must not
   // be in use.
   void AddInbound(std::unique_ptr<TcpFlow> flow);
-  // Room for one flow of that class, which is made if it has to be.
-  Room FindRoom(TcpFlow::ActivityClass activity_class);
+  // Room for one flow of that class to there, which is made if it has to be.
+  Room FindRoom(TcpFlow::ActivityClass activity_class, const Endpoint& destination);
   bool Contains(const FlowKey& key) const { return flows_.contains(key); }
   bool MakeRoomForInbound() { return MakeRoom(TcpFlow::ActivityClass::kCarrying) == Room::kThere; }
 
@@ -83,7 +86,7 @@ class TcpFlowTable final : private LwipDevice::Owner {
   bool Delivered() const;
 
   // Those in TIME-WAIT, and those that are being evicted, do not count.
-  size_t flow_count() const { return connecting_.size() + carrying_.size() + dns_.size(); }
+  size_t flow_count() const { return pending_.size() + carrying_.size() + dns_.size(); }
 
   // For flows.
   EpollLoop& loop() { return loop_; }
@@ -110,9 +113,12 @@ class TcpFlowTable final : private LwipDevice::Owner {
   enum class Notice : uint8_t { kEvicted, kRefused, kSynsHeldBack };
 
   void OpenFlow(RxBuffer* buffer, const Packet& packet, const FlowKey& key);
-  ActivityList& ListOf(TcpFlow::ActivityClass activity_class);
+  ActivityList& ListOf(const TcpFlow& flow);
   Room MakeRoom(TcpFlow::ActivityClass activity_class);
-  bool EvictOldest(ActivityList& list);
+  bool MakeRoomForConnect(const IpAddress& destination);
+  static void PayBack(RateLimit*& paid_from);
+  bool EvictIfIdle(ActivityLink* link);
+  void TakePlaceOf(TcpFlow& flow);
   void NoteOnce(Notice notice);
   void Detach(TcpFlow& flow);
   void Inject(TcpFlow& flow, pbuf* segment);
@@ -136,9 +142,11 @@ class TcpFlowTable final : private LwipDevice::Owner {
   SourcePorts source_ports_{SourcePorts::OfThisHost()};
 
   // Flows leave them when they are destroyed, so the lists come first.
-  ActivityList connecting_, carrying_, dns_;
-  RateLimit failed_connects_;
-  uint8_t noted_ = 0;  // which notices have been given
+  PendingConnects pending_;
+  ActivityList carrying_, dns_;
+  ConnectRates connect_rates_;
+  RateLimit* paid_from_ = nullptr;  // for the flow that is being admitted
+  uint8_t noted_ = 0;               // which notices have been given
   std::unordered_map<FlowKey, std::unique_ptr<TcpFlow>, FlowKeyHash> flows_;
   // Whose endpoints are in use again while their far side still takes data.
   std::unordered_map<TcpFlow*, std::unique_ptr<TcpFlow>> detached_;

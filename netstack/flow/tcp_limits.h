@@ -11,8 +11,12 @@ struct TcpLimits {
   // Beyond these a newcomer takes the place of the flow that has been idle for longest, if one has
   // been idle for `min_idle`; else it is refused.
   size_t max_flows = 8192;
-  size_t max_pending_connects = 1024;  // of these, whose host has not answered yet
-  size_t max_dns_flows = 256;          // of these, to our DNS server
+  // Of these, whose host has not answered yet. Beyond it, who has most of them to one destination
+  // gives way (connect_limits.h).
+  size_t max_pending_connects = 2048;
+  // Of these, to our DNS server: each holds up to 68 KB of queries and answers (RFC 7766, 6.2.2,
+  // has few of them).
+  size_t max_dns_flows = 128;
   std::chrono::milliseconds min_idle{10'000};
   size_t max_time_wait = 1024;  // besides
 
@@ -26,6 +30,9 @@ struct TcpLimits {
   std::chrono::seconds idle_timeout = std::chrono::hours(24);
   // When one direction has ended. RFC 5382, REQ-5, wants four minutes at least.
   std::chrono::seconds half_closed_timeout = std::chrono::minutes(30);
+  // After that long without a segment from the sandbox, its kernel is asked whether it still knows
+  // the connection: its RST may have been lost. The answer is no activity.
+  std::chrono::milliseconds probe_after = std::chrono::minutes(1);
 };
 
 }  // namespace mini::netstack

@@ -17,7 +17,9 @@ struct TapOptions {
   // 1500 as everywhere: with segmentation offload a larger one gains nothing, and programs that
   // send datagrams see what they see on the host.
   uint16_t mtu = 1500;
-  uint32_t transmit_queue_length = 1000;  // frames; ip-link(8)'s txqueuelen
+  // Frames; ip-link(8)'s txqueuelen. What finds no room is lost, so it has to hold what two
+  // thousand connections send before the stack has its turn on a busy machine.
+  uint32_t transmit_queue_length = 4096;
   IpAddress address_v4 = IpAddress::V4(198, 18, 0, 1);
   IpAddress address_v6 = *IpAddress::Parse("fd6d:696e:6900::1");
   // The next hop of the default routes. Nothing answers there, and nothing needs to: the link has

@@ -71,9 +71,11 @@ class TcpScript {
     return limits;
   }
 
-  std::unique_ptr<TcpFlow> Admit(TcpFlowTable& table, const FlowKey& key) {
+  TcpFlowTable::Admission Admit(TcpFlowTable& table, const FlowKey& key) {
+    const Room room = table.FindRoom(TcpFlow::ActivityClass::kConnecting, key.remote);
+    if (room != Room::kThere) return {.asks_again = room == Room::kLater};
     const size_t index = key.sandbox.port - size_t{kFirstPort};
-    return std::make_unique<FarSide>(table, key, index < kFlows ? far_[index] : elsewhere_);
+    return {std::make_unique<FarSide>(table, key, index < kFlows ? far_[index] : elsewhere_)};
   }
 
   static FlowKey KeyOf(size_t index) {

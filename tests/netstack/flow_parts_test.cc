@@ -6,6 +6,7 @@
 
 #include "base/sip_hash.h"
 #include "netstack/flow/activity_list.h"
+#include "netstack/flow/connect_limits.h"
 #include "netstack/flow/datagram_activity.h"
 #include "netstack/flow/memory_budget.h"
 #include "netstack/flow/rate_limit.h"
@@ -24,12 +25,12 @@ TEST(SipHash, MatchesThePublishedVector) {
 
 TEST(SipHash, KeysAreRandom) { EXPECT_NE(RandomSipHashKey(), RandomSipHashKey()); }
 
-TEST(MemoryBudget, GrantsAFlowAnEighthOfWhatIsFree) {
-  MemoryBudget budget(size_t{8} << 20);
+TEST(MemoryBudget, GrantsAFlowHalfOfWhatIsFree) {
+  MemoryBudget budget(size_t{2} << 20);
   EXPECT_EQ(budget.FlowLimit(), size_t{1} << 20);
-  budget.Charge(size_t{4} << 20);
+  budget.Charge(size_t{1} << 20);
   EXPECT_EQ(budget.FlowLimit(), size_t{1} << 19);
-  budget.Release(size_t{4} << 20);
+  budget.Release(size_t{1} << 20);
   EXPECT_EQ(budget.FlowLimit(), size_t{1} << 20);
 }
 
@@ -40,6 +41,93 @@ TEST(MemoryBudget, NeverGrantsLessThanTheMinimumNorMoreThanTheMaximum) {
   EXPECT_TRUE(small.exhausted());
   EXPECT_EQ(small.FlowLimit(), MemoryBudget::kMinPerFlow);
   EXPECT_EQ(MemoryBudget(size_t{1} << 40).FlowLimit(), MemoryBudget::kMaxPerFlow);
+}
+
+TEST(MemoryBudget, KnowsHowMuchOfTheMostIsFreeAgain) {
+  MemoryBudget budget(1000);
+  budget.Charge(700);
+  EXPECT_EQ(budget.Decline(), 0u);
+  budget.Release(500);
+  budget.Charge(100);
+  EXPECT_EQ(budget.Decline(), 400u);
+  budget.ForgetPeak();
+  EXPECT_EQ(budget.Decline(), 0u);
+  budget.Release(300);
+  EXPECT_EQ(budget.Decline(), 300u);
+}
+
+// Two addresses of different shares.
+std::pair<IpAddress, IpAddress> OfTwoShares(PendingConnects& pending) {
+  const IpAddress one = IpAddress::V4(192, 0, 2, 1);
+  uint8_t host = 2;
+  while (&pending.ShareOf(IpAddress::V4(192, 0, 2, host)) == &pending.ShareOf(one)) ++host;
+  return {one, IpAddress::V4(192, 0, 2, host)};
+}
+
+TEST(PendingConnects, TheOldestOfTheLargestShareGivesWay) {
+  PendingConnects pending;
+  const auto [many, few] = OfTwoShares(pending);
+  std::array<ActivityLink, 3> to_many;
+  ActivityLink to_few;
+  TimePoint now{std::chrono::hours(1)};
+  pending.ShareOf(few).Touch(to_few, now);
+  for (ActivityLink& link : to_many) {
+    pending.ShareOf(many).Touch(link, now += std::chrono::seconds(1));
+  }
+  EXPECT_EQ(pending.size(), 4u);
+  EXPECT_EQ(pending.oldest(), &to_few);
+  EXPECT_EQ(pending.GivesWayTo(pending.ShareOf(few)), to_many.data());
+  EXPECT_EQ(pending.GivesWayTo(pending.ShareOf(many)), nullptr);
+}
+
+TEST(PendingConnects, NobodyGivesWayToAShareThatWouldThenBeTheLarger) {
+  PendingConnects pending;
+  const auto [one, other] = OfTwoShares(pending);
+  std::array<ActivityLink, 3> links;
+  pending.ShareOf(one).Touch(links[0], TimePoint());
+  pending.ShareOf(one).Touch(links[1], TimePoint());
+  pending.ShareOf(other).Touch(links[2], TimePoint());
+  EXPECT_EQ(pending.GivesWayTo(pending.ShareOf(other)), nullptr);
+}
+
+class ConnectRatesOfThree : public testing::Test {
+ protected:
+  static TcpLimits Limits() {
+    TcpLimits limits;
+    limits.failed_connects_per_second = 1;
+    limits.failed_connects_burst = 3;
+    return limits;
+  }
+  // Until nothing is left for that destination.
+  int TakeAll(const Endpoint& destination) {
+    int taken = 0;
+    while (rates_.Take(destination, now_) != nullptr) ++taken;
+    return taken;
+  }
+
+  const TimePoint now_{std::chrono::hours(1)};
+  ConnectRates rates_{Limits()};
+};
+
+TEST_F(ConnectRatesOfThree, ADestinationHasAShareThatOthersDoNotTake) {
+  // Three that all share, and three of its own.
+  EXPECT_EQ(TakeAll({IpAddress::V4(192, 0, 2, 1), 80}), 6);
+  int served = 0;
+  for (uint8_t host = 2; host < 6; ++host) {
+    served += rates_.Take({IpAddress::V4(192, 0, 2, host), 80}, now_) != nullptr;
+  }
+  EXPECT_GE(served, 2);  // who has the flood's share has nothing
+}
+
+TEST_F(ConnectRatesOfThree, AnEndpointThatHasAnsweredIsNotPaidForByStrangers) {
+  const Endpoint known{IpAddress::V4(192, 0, 2, 1), 443};
+  rates_.NoteAnswered(known);
+  EXPECT_EQ(TakeAll({known.address, 80}), 6);
+  RateLimit* paid = rates_.Take(known, now_);
+  ASSERT_NE(paid, nullptr);
+  EXPECT_EQ(TakeAll(known), 2);
+  paid->GiveBack();
+  EXPECT_EQ(TakeAll(known), 1);
 }
 
 TEST(RateLimit, AllowsABurstAndThenTheRate) {

@@ -20,6 +20,26 @@ constexpr uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
 
 Endpoint Local(uint16_t port) { return {*IpAddress::Parse("198.18.0.1"), port}; }
 
+// A listening socket on another address of loopback.
+class ServerAt {
+ public:
+  explicit ServerAt(const IpAddress& address)
+      : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_storage bound;
+    socklen_t length = ToSockaddr({address, 0}, bound);
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&bound), length), 0);
+    EXPECT_EQ(listen(fd_.get(), 8), 0);
+    EXPECT_EQ(getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&bound), &length), 0);
+    endpoint_ = *FromSockaddr(bound);
+  }
+  Endpoint endpoint() const { return endpoint_; }
+  std::string rule() const { return endpoint_.ToString(); }
+
+ private:
+  UniqueFd fd_;
+  Endpoint endpoint_;
+};
+
 // A server whose queue of connections is full: the kernel leaves further SYNs unanswered.
 class DeafServer {
  public:
@@ -70,7 +90,7 @@ TEST(TcpLimitsOfStack, AFloodOfSynsStaysWithinTheCaps) {
   HostServer server;
   StackLimits limits;
   limits.max_flows = 32;
-  limits.max_pending_connects = 8;
+  limits.max_pending_connects = 33;
   FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
   size_t accepted = 0, refused = 0;
   for (int i = 0; i < 2000; ++i) {
@@ -146,13 +166,16 @@ TEST(TcpLimitsOfStack, SynsThatAreHeldBackAreNoVerdict) {
   LogFile log;
   FakeSandbox sandbox(
       {.rules = {nobody.ToString()}, .limits = limits, .verdict_log = log.Writer()});
-  FakeTcpClient first(sandbox, Local(5000), nobody), second(sandbox, Local(5001), nobody);
+  // One of all, one of its address.
+  FakeTcpClient first(sandbox, Local(5000), nobody), second(sandbox, Local(5001), nobody),
+      third(sandbox, Local(5002), nobody);
   ASSERT_TRUE(first.Connect()->Is(kRst | kAck));
-  second.SendSyn();
+  ASSERT_TRUE(second.Connect()->Is(kRst | kAck));
+  third.SendSyn();
   EXPECT_TRUE(sandbox.Drain().empty());
   sandbox.Stop();
-  EXPECT_EQ(log.Events("verdict").size(), 1u);
-  EXPECT_EQ(log.Events("close").size(), 1u);
+  EXPECT_EQ(log.Events("verdict").size(), 2u);
+  EXPECT_EQ(log.Events("close").size(), 2u);
   EXPECT_TRUE(sandbox.Summary().empty());
 }
 
@@ -219,6 +242,35 @@ TEST(TcpLimitsOfStack, AConnectThatNobodyAnswersGivesWay) {
   EXPECT_EQ(second->destination_port, 5001);
 }
 
+TEST(TcpLimitsOfStack, ConnectsThatOneDestinationDoesNotAnswerShutNoOtherOut) {
+  DeafServer deaf;
+  // Which shares they have is chance; that three of them have the deaf one's is none.
+  const std::array servers = {
+      ServerAt(IpAddress::V4(127, 0, 0, 2)), ServerAt(IpAddress::V4(127, 0, 0, 3)),
+      ServerAt(IpAddress::V4(127, 0, 0, 4)), ServerAt(IpAddress::V4(127, 0, 0, 5))};
+  StackLimits limits;
+  limits.max_pending_connects = 8;
+  std::vector<std::string> rules = {deaf.rule()};
+  for (const ServerAt& server : servers) rules.push_back(server.rule());
+  FakeSandbox sandbox({.rules = rules, .limits = limits});
+  for (uint16_t i = 0; i < 100; ++i) {
+    FakeTcpClient(sandbox, Local(static_cast<uint16_t>(5000 + i)), deaf.endpoint()).SendSyn();
+  }
+  // Those beyond its share are not answered either: the kernel sends them again.
+  EXPECT_TRUE(sandbox.Drain().empty());
+  for (uint16_t i = 0; i < servers.size(); ++i) {
+    FakeTcpClient(sandbox, Local(static_cast<uint16_t>(6000 + i)), servers[i].endpoint()).SendSyn();
+  }
+  int answered = 0;
+  while (answered < 2) {
+    const auto frame = sandbox.Receive();
+    ASSERT_TRUE(frame);
+    ASSERT_TRUE(frame->Is(kSyn | kAck));
+    EXPECT_GE(frame->destination_port, 6000);  // who gave way was told nothing
+    ++answered;
+  }
+}
+
 TEST(TcpLimitsOfStack, ConnectsThatFailAreSlowedDownAndThoseThatSucceedAreNot) {
   HostServer server;
   HostServer closed;
@@ -237,15 +289,18 @@ TEST(TcpLimitsOfStack, ConnectsThatFailAreSlowedDownAndThoseThatSucceedAreNot) {
     ASSERT_TRUE(server.Accept());
   }
   EXPECT_TRUE(notices.sentences().empty());
-  for (uint16_t i = 0; i < 3; ++i) {
+  for (uint16_t i = 0; i < 6; ++i) {  // three of all, and three of its address
     FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(5000 + i)), nobody);
     ASSERT_TRUE(client.Connect()->Is(kRst | kAck)) << i;
   }
-  FakeTcpClient client(sandbox, Local(5003), nobody);
+  FakeTcpClient client(sandbox, Local(5006), nobody);
   client.SendSyn();
   EXPECT_TRUE(sandbox.Drain().empty());  // a kernel sends it again later
   ASSERT_EQ(notices.sentences().size(), 1u);
   EXPECT_NE(notices.sentences()[0].find("slowed down"), std::string::npos);
+  // The same address, but a server that has answered before.
+  FakeTcpClient known(sandbox, Local(5007), server.endpoint());
+  EXPECT_TRUE(known.Connect()->Is(kSyn | kAck));
 }
 
 TEST(TcpLimitsOfStack, FlowsToTheDnsServerHaveACapOfTheirOwn) {
@@ -284,6 +339,76 @@ TEST(TcpLimitsOfStack, AQueryThatIsLongerThanAnyHasToBeEndsItsConnection) {
   rest[2] = 0;  // a query
   longest.Write(rest);
   EXPECT_EQ(longest.ReadExactly(2 + 4)[2 + 3] & 0x0f, 1);
+}
+
+TEST(TcpLimitsOfStack, ASmallWindowIsOfferedWhenMemoryIsShort) {
+  HostServer server;
+  StackLimits limits;
+  limits.max_buffered_bytes = 1;
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  FakeTcpClient client(sandbox, Local(5000), server.endpoint());
+  ASSERT_TRUE(client.Connect()->Is(kSyn | kAck));
+  const UniqueFd host = server.Accept();
+  for (uint32_t i = 0; i < 40; ++i) {
+    client.Write(Pattern(4000, i));
+    ASSERT_TRUE(client.AwaitAcknowledged());
+    EXPECT_LE(client.peer_window(), 16u * 1024);
+    EXPECT_GE(client.peer_window(), 4u * 1024);
+    ASSERT_EQ(ReadFrom(host.get(), 4000), Pattern(4000, i));
+  }
+}
+
+TEST(TcpLimitsOfStack, OnlyOneLimitCountsFlowsToTheDnsServer) {
+  StackLimits limits;
+  FakeSandbox sandbox({.limits = limits});
+  const Endpoint dns{*IpAddress::Parse("198.18.0.53"), 53};
+  const auto count = static_cast<uint16_t>(limits.max_dns_flows);
+  for (uint16_t i = 0; i <= count; ++i) {
+    FakeTcpClient client(sandbox, Local(static_cast<uint16_t>(5000 + i)), dns);
+    const auto answer = client.Connect();
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(answer->Is(i < count ? kSyn | kAck : kRst | kAck)) << i;
+  }
+}
+
+// What the stack sends when nothing else comes: a segment that begins before what was acknowledged.
+bool IsProbe(const SeenFrame& frame, const FakeTcpClient& client) {
+  return frame.Is(kAck) && frame.payload.empty() &&
+         frame.sequence + 1 == client.Fields(kAck).acknowledgment;
+}
+
+TEST(TcpLimitsOfStack, AFlowThatTheSandboxHasForgottenEnds) {
+  HostServer server;
+  StackLimits limits;
+  limits.probe_after = std::chrono::milliseconds(0);
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  FakeTcpClient client(sandbox, Local(5000), server.endpoint());
+  ASSERT_TRUE(client.Connect()->Is(kSyn | kAck));
+  const UniqueFd host = server.Accept();
+  const auto probe = sandbox.ReceiveFor(5000);
+  ASSERT_TRUE(probe);
+  EXPECT_TRUE(IsProbe(*probe, client));
+  client.Reset();
+  EXPECT_EQ(ReadEnd(host.get()), -ECONNRESET);
+}
+
+TEST(TcpLimitsOfStack, TheAnswerToAProbeIsNoActivity) {
+  HostServer server;
+  StackLimits limits;
+  limits.probe_after = std::chrono::milliseconds(0);
+  limits.idle_timeout = std::chrono::seconds(1);
+  FakeSandbox sandbox({.rules = {server.rule()}, .limits = limits});
+  FakeTcpClient client(sandbox, Local(5000), server.endpoint());
+  ASSERT_TRUE(client.Connect()->Is(kSyn | kAck));
+  int answered = 0;
+  auto frame = sandbox.ReceiveFor(5000);
+  for (; frame && IsProbe(*frame, client) && answered < 10; ++answered) {
+    client.SendAck();
+    frame = sandbox.ReceiveFor(5000);
+  }
+  EXPECT_GE(answered, 1);
+  ASSERT_TRUE(frame);
+  EXPECT_NE(frame->flags & kRst, 0);
 }
 
 TEST(TcpLimitsOfStack, AFlowWithoutActivityIsResetOnBothSides) {

@@ -30,7 +30,9 @@ import world_programs
 import world_tcp
 
 MEGABYTE = 1 << 20
-GROWTH = 4 * MEGABYTE  # that much more resident memory than after the warm-up is none
+GROWTH = 4 * MEGABYTE  # that much more resident memory than before anything was done is none
+OPEN = 6 * MEGABYTE  # and that much with thousands of flows that wait for their time-out
+PEAK = 14 * MEGABYTE  # and no more than that while it lasts
 SETTLE = 60  # seconds after which descriptors of TCP, and of datagrams without answer, are gone
 REST = 300  # and those of datagrams that were answered
 
@@ -143,6 +145,13 @@ class Sandbox:
         return Usage(len(pids), sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids), threads,
                      sum(harness.resident_memory(pid) for pid in pids))
 
+    def rested(self, resident):
+        """When no more than that is resident, or after so long that it will not be."""
+        begun = time.monotonic()
+        while (usage := self.usage()).resident > resident and time.monotonic() < begun + 5:
+            time.sleep(0.1)
+        return usage
+
     def forget_peak(self):
         for pid in self.outside():
             with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:
@@ -207,11 +216,10 @@ def refused(sandbox, scale):
 
 def mixed(sandbox, scale):
     figures, line = sandbox.load("mixed", max(3, int(30 * scale)), 2000, SERVERS, limit=200)
-    # Two thousand at once overrun the queue of the sandbox's kernel for its device. Datagrams are
-    # lost then, and a segment that is lost again and again is sent again ever later.
-    expect(figures["failed"] == figures.get("timeout", 0) <= figures["done"] / 100, line)
-    expect(figures["done"] >= 2000, line)
-    expect(figures["lost_datagrams"] <= figures["datagrams"] / 5, line)
+    expect(figures["failed"] == 0 and figures["done"] >= 2000, line)
+    # On a busy machine two thousand at once overrun the queue of the sandbox's kernel for its
+    # device. Segments are then sent again; datagrams are lost.
+    expect(figures["lost_datagrams"] <= figures["datagrams"] / 20, line)
     return f"{figures['bytes'] / figures['seconds'] / MEGABYTE:.0f} MB/s; {line}"
 
 
@@ -233,11 +241,11 @@ def datagrams(sandbox, scale):
 
 
 def connects(sandbox, scale):
-    """So many connects that are not answered yet take every place there is for them. A newcomer may
-    be refused then, but no longer than it takes the first of them to be idle (TcpLimits::min_idle)."""
+    """So many connects that are not answered yet take every place there is for them, and more of
+    them fail than may. Those to elsewhere, and to who has answered before, are served all the same."""
     meanwhile, said = _flood(sandbox, "connects", max(2, int(20 * scale)),
                              f"{SERVERS},{REFUSED},{world.BLACKHOLE_V4}")
-    expect(meanwhile["done"] + meanwhile.get("ECONNREFUSED", 0) == 200, f"{meanwhile}")
+    expect(meanwhile["done"] == 200, f"{meanwhile}")
     begun = time.monotonic()
     while sandbox.load("short", 1, 1, FIRST, limit=30)[0]["done"] != 1:
         expect(time.monotonic() < begun + 15, "nothing can be connected after the flood")
@@ -345,11 +353,20 @@ def warm_up(sandbox, quick):
     short(sandbox, 0.1)
     refused(sandbox, 0.1)
     streams, line = sandbox.load("streams", 2 if quick else 8, 2000, SERVERS, limit=200)
-    expect(streams["failed"] == streams.get("timeout", 0), line)
+    expect(streams["failed"] == 0, line)
     datagrams(sandbox, 0.1)
 
 
-def measured(sandbox, name, scale, baseline):
+def memory_problems(idle, resident, peak, most=GROWTH):
+    problems = []
+    if resident > idle.resident + most:
+        problems.append(f"{(resident - idle.resident) / MEGABYTE:.1f} MB more memory")
+    if peak > idle.resident + PEAK:
+        problems.append(f"{(peak - idle.resident) / MEGABYTE:.1f} MB more memory meanwhile")
+    return problems
+
+
+def measured(sandbox, name, scale, baseline, idle):
     sandbox.forget_peak()
     begun = time.monotonic()
     problems = []
@@ -363,14 +380,14 @@ def measured(sandbox, name, scale, baseline):
     settled = 0.0
     if PHASES[name] not in LEAVE_OPEN:
         settled = sandbox.settled(baseline.descriptors)
-    usage = sandbox.usage()
+    most = OPEN if PHASES[name] in LEAVE_OPEN else GROWTH
+    usage = sandbox.rested(idle.resident + most)
     if usage.descriptors != baseline.descriptors and PHASES[name] not in LEAVE_OPEN:
         problems.append(f"{usage.descriptors} descriptors, not {baseline.descriptors}")
     if usage.threads != baseline.threads or usage.processes != baseline.processes:
         problems.append(f"{usage.processes} processes with {usage.threads} threads, not "
                         f"{baseline.processes} with {baseline.threads}")
-    if usage.resident > baseline.resident + GROWTH:
-        problems.append(f"{(usage.resident - baseline.resident) / MEGABYTE:.1f} MB more memory")
+    problems += memory_problems(idle, usage.resident, peak, most)
     return Row(name, seconds, usage, peak, settled, said, problems)
 
 
@@ -401,18 +418,23 @@ def run(phases, quick, load):
     try:
         idle = sandbox.usage()
         sandbox.idle = idle.descriptors
+        sandbox.forget_peak()
         warm_up(sandbox, quick)
+        peak = sandbox.peak()
         settled = sandbox.settled(idle.descriptors)
-        baseline = sandbox.usage()
+        baseline = sandbox.rested(idle.resident + GROWTH)
         print(f"{'phase':<10} {'seconds':>7} {'settled':>8} {'fds':>5} {'threads':>8} "
               f"{'RSS MB':>8} {'peak':>8}  of {baseline.processes} processes outside")
-        for name, usage in (("start", idle), ("warm-up", baseline)):
-            show(Row(name, time.monotonic() - begun, usage, usage.resident, settled, "", []))
+        seconds = time.monotonic() - begun
+        show(Row("start", 0, idle, idle.resident, 0, "", []))
+        rows.append(Row("warm-up", seconds, baseline, peak, settled, "",
+                        memory_problems(idle, baseline.resident, peak)))
+        show(rows[0])
         if baseline.descriptors > idle.descriptors:
             print(f"FAILED: {baseline.descriptors} descriptors after the warm-up")
             return False
         for name in phases:
-            rows.append(measured(sandbox, name, scale, baseline))
+            rows.append(measured(sandbox, name, scale, baseline, idle))
             show(rows[-1])
         sandbox.end()
     except Failure as failure:
