@@ -203,6 +203,8 @@ void RunInitProgram(const char* const* argv) {
   (void)prctl(PR_SET_NAME, kInitName, 0, 0, 0);
   (void)fcntl(kInitsControl, F_SETFD, FD_CLOEXEC);
   const Control control(kInitsControl);
+  // This exec has cleared it where the caller's real and effective ids differ (prctl(2)).
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || control.SupervisorIsGone()) _exit(1);
   control.ReportReady();
   close_range(0, 2, 0);
   FrozenPlan plan = {};
