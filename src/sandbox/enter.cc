@@ -109,10 +109,18 @@ Status WriteError(int error) {
   return std::move(status).WithHint("the limit on file sizes (ulimit -f) is below a megabyte");
 }
 
+// Not among the standard streams, which the caller may have closed: they are the payload's.
+Status KeepAwayFromStreams(UniqueFd& descriptor) {
+  if (descriptor.get() > STDERR_FILENO) return OkStatus();
+  descriptor = UniqueFd(fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
+}
+
 // A file without a name, so that nothing on disk has to be found, trusted or kept.
 Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
-  int file = memfd_create("mini-sandbox", MFD_CLOEXEC | MFD_EXEC);
-  if (file < 0 && errno == EINVAL) file = memfd_create("mini-sandbox", MFD_CLOEXEC);
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  int file = memfd_create("mini-sandbox", kFlags | MFD_EXEC);
+  if (file < 0 && errno == EINVAL) file = memfd_create("mini-sandbox", kFlags);
   UniqueFd program(file);
   if (!program) {
     const int error = errno;
@@ -130,14 +138,13 @@ Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
     if (count <= 0) return WriteError(errno);
     image = image.subspan(static_cast<size_t>(count));
   }
+  // For whoever may look into /proc/PID/fd while it is here, and for good.
+  if (fcntl(program.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) !=
+      0) {
+    return SystemError(Stage::kProbe, errno, "seal the file of the supervisor");
+  }
+  MINI_RETURN_IF_ERROR(KeepAwayFromStreams(program));
   return program;
-}
-
-// Not among the standard streams, which the caller may have closed: they are the payload's.
-Status KeepAwayFromStreams(UniqueFd& descriptor) {
-  if (descriptor.get() > STDERR_FILENO) return OkStatus();
-  descriptor = UniqueFd(fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
 }
 
 Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
@@ -160,10 +167,10 @@ Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Prepara
   }
   made.frozen.emplace(Freeze(plan, CommandFilter(), signal_mask));
   if (!plan.scratch_directory.empty()) {
-    // Its cleaner is another fork(3), and removes directories: glibc lets it allocate.
-    MINI_ASSIGN_OR_RETURN(
-        ScratchDirectory scratch,
-        ScratchDirectory::Create(plan.scratch_directory, made.facts.scratch_name));
+    // Its cleaner stays outside: as a program of ours, so that none of the caller's code does.
+    MINI_ASSIGN_OR_RETURN(ScratchDirectory scratch,
+                          ScratchDirectory::Create(plan.scratch_directory, made.facts.scratch_name,
+                                                   made.program.get()));
     made.scratch.emplace(std::move(scratch));
   }
   MINI_ASSIGN_OR_RETURN(made.control, MakeControlSockets());
@@ -258,7 +265,7 @@ Handover HandoverOf(const Preparation& made, const ChildProcess& child) {
 Status BecomeSupervisor(const Preparation& made, Handover handover) {
   std::vector<UniqueFd> copies;
   for (int* descriptor : handover.Descriptors()) {
-    copies.emplace_back(fcntl(*descriptor, F_DUPFD, STDERR_FILENO + 1));
+    copies.emplace_back(fcntl(*descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     if (!copies.back()) return SystemError(Stage::kExec, errno, "duplicate a descriptor");
     *descriptor = copies.back().get();
   }
@@ -269,6 +276,8 @@ Status BecomeSupervisor(const Preparation& made, Handover handover) {
   argv.push_back(nullptr);
   // Nothing of the caller's environment: whoever looks at the supervisor has no business with it.
   char* const no_environment[] = {nullptr};
+  // Last, as what another thread starts meanwhile inherits them.
+  for (const UniqueFd& copy : copies) (void)fcntl(copy.get(), F_SETFD, 0);
   fexecve(made.program.get(), argv.data(), no_environment);
   return SystemError(Stage::kSupervise, errno, "become the supervisor");
 }

@@ -1,11 +1,11 @@
 // Theory of operation
 //
 // Nothing that a supervisor does at its end happens when it is killed. So a second process, the
-// cleaner, is forked before the sandbox exists. It has a session of its own and holds three
-// descriptors only: one end of a socket, the parent directory and the directory. The other end of
-// the socket is the supervisor's: when it closes, the supervisor has ended, or asks for the end.
-// Then the cleaner waits for the sandbox's first process, whose pidfd it was sent, removes the
-// directory and exits; the supervisor, if it is there, waits for that.
+// cleaner (scratch_cleaner.cc), is started before the sandbox exists. It holds three descriptors
+// only: one end of a socket, the parent directory and the directory. The other end of the socket is
+// the supervisor's: when it closes, the supervisor has ended, or asks for the end. Then the cleaner
+// waits for the sandbox's first process, whose pidfd it was sent, removes the directory and exits;
+// the supervisor, if it is there, waits for that.
 //
 // The directory is locked (flock(2)) through an open file description that both share. Where both
 // are killed, the lock is free, and the next run with the same parent removes what it finds
@@ -16,10 +16,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -39,6 +36,7 @@
 #include "base/strings.h"
 #include "plan/host_facts.h"
 #include "sys/remove_tree.h"
+#include "sys/scratch_cleaner.h"
 
 namespace mini {
 namespace {
@@ -97,44 +95,6 @@ Result<UniqueFd> MakeLocked(int parent, const std::string& name, const std::stri
                 StrCat("a directory just made in ", path, " vanishes again and again"));
 }
 
-struct CleanerDescriptors {
-  int socket;
-  int parent;
-  int directory;
-};
-
-// The pidfd, if one comes before the other end closes.
-int ReceivePidfd(int socket) {
-  int pidfd = -1;
-  for (;;) {
-    char byte;
-    int received[kMostPassedDescriptors];
-    const ReceivedMessage message = ReceiveWithDescriptors(socket, &byte, 1, received);
-    if (message.size <= 0) return pidfd;
-    if (message.descriptor_count == 1) pidfd = received[0];
-  }
-}
-
-// After the fork: no allocation, nothing of the supervisor's is held open.
-[[noreturn]] void RunCleaner(CleanerDescriptors descriptors, const char* name) {
-  sigset_t all;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
-  setsid();
-  (void)prctl(PR_SET_NAME, "scratch-cleaner", 0, 0, 0);
-  if (chdir("/") != 0) _exit(1);  // the supervisor removes the directory then
-  // In the places of the standard streams, so that one call closes all others.
-  const int kept[] = {fcntl(descriptors.socket, F_DUPFD_CLOEXEC, 3),
-                      fcntl(descriptors.parent, F_DUPFD_CLOEXEC, 3),
-                      fcntl(descriptors.directory, F_DUPFD_CLOEXEC, 3)};
-  for (int place = 0; place < 3; ++place) dup2(kept[place], place);
-  close_range(3, ~0u, 0);
-  pollfd sandbox = {ReceivePidfd(0), POLLIN, 0};
-  while (sandbox.fd >= 0 && poll(&sandbox, 1, -1) < 0 && errno == EINTR) {
-  }
-  _exit(RemoveTree(1, name) == 0 ? 0 : 1);
-}
-
 }  // namespace
 
 Result<std::string> NewScratchDirectoryName() {
@@ -151,7 +111,7 @@ Result<std::string> NewScratchDirectoryName() {
 }
 
 Result<ScratchDirectory> ScratchDirectory::Create(const std::string& parent,
-                                                  const std::string& name) {
+                                                  const std::string& name, int cleaner_program) {
   const std::string shown = EscapeForTerminal(parent);
   open_how how = {};
   how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -162,7 +122,7 @@ Result<ScratchDirectory> ScratchDirectory::Create(const std::string& parent,
   RemoveAbandoned(parent_fd.get());
   MINI_ASSIGN_OR_RETURN(UniqueFd directory, MakeLocked(parent_fd.get(), name, shown));
   ScratchDirectory scratch(JoinPath(shown, name), name, std::move(parent_fd), std::move(directory));
-  MINI_RETURN_IF_ERROR(scratch.StartCleaner());
+  MINI_RETURN_IF_ERROR(scratch.StartCleaner(cleaner_program));
   return scratch;
 }
 
@@ -192,20 +152,16 @@ ScratchDirectory::ScratchDirectory(ScratchDirectory&& other) noexcept
 
 ScratchDirectory::~ScratchDirectory() { (void)Remove(); }
 
-Status ScratchDirectory::StartCleaner() {
+Status ScratchDirectory::StartCleaner(int program) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return SystemError(Stage::kProbe, errno, "make a socket for the cleaner");
   }
   cleaner_socket_.reset(ends[0]);
   const UniqueFd others_end(ends[1]);
-  cleaner_ = fork();
-  if (cleaner_ == 0) {
-    RunCleaner({others_end.get(), parent_.get(), directory_.get()}, name_.c_str());
-  }
-  if (cleaner_ < 0) {
-    return SystemError(Stage::kProbe, errno, "start a process that removes the scratch directory");
-  }
+  const CleanerDescriptors descriptors = {others_end.get(), parent_.get(), directory_.get()};
+  MINI_ASSIGN_OR_RETURN(cleaner_, program < 0 ? ForkCleaner(descriptors, name_)
+                                              : SpawnCleaner(program, descriptors, name_));
   return OkStatus();
 }
 

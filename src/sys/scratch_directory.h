@@ -24,9 +24,10 @@ struct ScratchDescriptors {
 class ScratchDirectory {
  public:
   // Makes the directory `name` in `parent`, a canonical path, for this user alone, after
-  // removing those that earlier runs had no chance to remove. Starts the cleaner, a fork(3) that
-  // allocates: with other threads in this process that is glibc's promise, not POSIX's.
-  static Result<ScratchDirectory> Create(const std::string& parent, const std::string& name);
+  // removing those that earlier runs had no chance to remove. Starts the cleaner: a copy of this
+  // process, or `cleaner_program` (SpawnCleaner() in scratch_cleaner.h).
+  static Result<ScratchDirectory> Create(const std::string& parent, const std::string& name,
+                                         int cleaner_program = -1);
 
   // One that another program of this process has made and left to this one, by exec: with the
   // cleaner, its child.
@@ -54,7 +55,7 @@ class ScratchDirectory {
 
  private:
   ScratchDirectory(std::string path, std::string name, UniqueFd parent, UniqueFd directory);
-  Status StartCleaner();
+  Status StartCleaner(int program);
 
   std::string path_;
   std::string name_;

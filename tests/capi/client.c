@@ -348,6 +348,31 @@ static void wait_for_end(const char* unused) {
   pause();
 }
 
+static void* sleep_for_ever(void* unused) {
+  for (;;) pause();
+  return unused;
+}
+
+static void start_a_thread(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, sleep_for_ever, NULL) != 0) _exit(97);
+}
+
+/* What the sandbox is about does not matter here: the directory has to be there. A library's thread
+ * starts in every fork. */
+static void wait_with_overlays(const char* overlay_dir) {
+  char here[4096];
+  if (pthread_atfork(NULL, NULL, start_a_thread) != 0 || getcwd(here, sizeof here) == NULL ||
+      mini_sandbox_setup_custom(overlay_dir, here) != 0 ||
+      mini_sandbox_mount_overlay("/usr") != 0) {
+    exit(98);
+  }
+  start_or_exit();
+  printf("ready\n");
+  fflush(stdout);
+  pause();
+}
+
 static void print_init(const char* unused) {
   (void)unused;
   enter_default();
@@ -480,6 +505,7 @@ static const struct scenario {
     {"threads", threads},
     {"twice", twice},
     {"wait_for_end", wait_for_end},
+    {"wait_with_overlays", wait_with_overlays},
     {"working_directory", working_directory},
 };
 

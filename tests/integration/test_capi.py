@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import harness
+import linux
 
 MORE_THAN_ONE_MODE, ROOT_TWICE, NOT_A_DIRECTORY, NO_OVERLAYS, NO_SUCH_PATH = -1, -2, -3, -4, -5
 NOT_ABSOLUTE, LOG_TWICE, OVERLAY_IN_WRITABLE, READ_AND_WRITE = -6, -7, -8, -9
@@ -43,6 +44,11 @@ class ClientTest(harness.SandboxTest):
 
 def stage():
     return harness.stage
+
+
+def proc_text(pid, name):
+    with open(f"/proc/{pid}/{name}", encoding="utf-8") as file:
+        return file.read()
 
 
 @harness.as_root_too
@@ -184,6 +190,21 @@ class TheSupervisor(ClientTest):
         with open(f"/proc/{process.pid}/maps", encoding="utf-8") as maps:
             self.assertNotIn(self.client, maps.read())
         self.assertEqual(os.readlink(f"/proc/{process.pid}/cwd"), "/")
+
+    def test_has_a_cleaner_that_holds_nothing_of_the_callers_either(self):
+        overlays = self.make_directory(self.scratch / "overlays", 0o700)
+        process = self.start_scenario("wait_with_overlays", overlays)
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        self.assertEqual(len(os.listdir(overlays)), 1)
+        cleaners = [child for child in linux.children_of(process.pid)
+                    if proc_text(child, "comm") == "scratch-cleaner\n"]
+        self.assertEqual(len(cleaners), 1)
+        self.assertEqual(proc_text(cleaners[0], "environ"), "")
+        self.assertNotIn(self.client, proc_text(cleaners[0], "maps"))
+        self.assertEqual(len(os.listdir(f"/proc/{cleaners[0]}/task")), 1)
+        process.kill()
+        self.assertEqual(process.wait(harness.TIMEOUT), -signal.SIGKILL)
+        harness.wait_until(lambda: not os.listdir(overlays), harness.TIMEOUT, "the removal")
 
     def test_has_an_init_that_is_a_program_of_its_own_and_closed_to_the_caller(self):
         said, outcome = self.scenario("print_init")
