@@ -12,6 +12,7 @@
 #include "child/mounts.h"
 #include "child/network.h"
 #include "child/privileges.h"
+#include "child/program_file.h"
 #include "child/streams.h"
 #include "child/terminal.h"
 
@@ -110,12 +111,15 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
   MINI_STEP(network.Start(plan, control));
   if (!has_terminal) MINI_STEP(ProtectStreams());
   const DescriptorLimit limit;
+  ProgramFile program;
+  if (payload == Payload::kCaller) MINI_STEP(program.Open());
   MINI_STEP(ApplyMounts(plan, control));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
   if (has_terminal) MINI_STEP(SetUpTerminal(control));
   MINI_STEP(network.Finish());
   if (payload == Payload::kCaller) {
     CloseSlots(plan);
+    MINI_STEP(program.Replace());
     limit.Restore();
     MINI_STEP(DropPrivileges(plan));
     started = StartCaller(control, file_mode_mask);

@@ -30,7 +30,8 @@ enum class ChildStage : uint32_t {
   kNetlink,
   kSysctl,   // index: which
   kStreams,  // index: which
-  kMounts,   // index: which
+  kProgram,
+  kMounts,  // index: which
   kWorkingDirectory,
   kTerminal,
   kPrivileges,

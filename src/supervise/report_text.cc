@@ -69,6 +69,14 @@ std::string HintForMount(const MountOp& op, int error_number) {
   return "";
 }
 
+std::string HintForProgram(int error) {
+  if (error == ESTALE || error == ENOENT) {
+    return "it has been replaced or renamed since the program was started; start it again";
+  }
+  return "the sandbox could change it, since it is yours: run one that belongs to another user "
+         "(the kernel lets it be protected where it has CONFIG_CHECKPOINT_RESTORE)";
+}
+
 std::string NotFoundHint(std::string_view command) {
   return StrCat(
       command.find('/') == std::string_view::npos
@@ -111,6 +119,9 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
       return SystemError(Stage::kMounts, error,
                          StrCat("protect the file behind descriptor ", report.index))
           .WithHint("the command could change it: use a pipe instead, cat FILE | ...");
+    case ChildStage::kProgram:
+      return SystemError(Stage::kMounts, error, "keep the file of this program from being changed")
+          .WithHint(HintForProgram(error));
     case ChildStage::kMounts: {
       const MountOp& op = plan.mounts.at(report.index);
       const std::string step =

@@ -414,6 +414,38 @@ static void custom(const char* overlay_dir) {
   attempt("elsewhere", "/etc/passwd", O_RDONLY);
 }
 
+/* Not on the stack, so that it lies in what is mapped from the program's file. */
+static int changed_variable = 1;
+static const char* constant_text = "as it was"; /* relocated in a program of any address */
+
+static const char* outcome_of(int result) { return result == 0 ? "allowed" : strerror(errno); }
+
+/* Nothing has been executed inside, so this is the very file that the caller runs. */
+static void change_its_program(const char* mode) {
+  changed_variable = 2;
+  if (strcmp(mode, "read-only") == 0) {
+    start_or_exit();
+  } else {
+    enter_default();
+  }
+  char name[4096] = "";
+  const int fd = open("/proc/self/exe", O_RDONLY);
+  if (fd < 0 || readlink("/proc/self/exe", name, sizeof name - 1) < 0) exit(97);
+  printf("name: %s\n", name);
+  printf("mode: %s\n", outcome_of(fchmod(fd, 0777)));
+  printf("times: %s\n", outcome_of(futimens(fd, NULL)));
+  printf("memory: %d, %s\n", changed_variable, constant_text);
+  fflush(stdout);
+  execl("/proc/self/exe", "client", "plain", (char*)NULL);
+}
+
+/* It has another name that nobody knows of. */
+static void fail_without_a_name(const char* program) {
+  if (link(program, "another") != 0 || unlink(program) != 0) exit(97);
+  if (mini_sandbox_setup_default() != 0) exit(98);
+  fail_and_go_on("name");
+}
+
 static void parents(const char* unused) {
   (void)unused;
   if (mini_sandbox_setup_default() != 0) exit(98);
@@ -475,6 +507,7 @@ static const struct scenario {
   void (*run)(const char* argument);
 } kScenarios[] = {
     {"attributes", attributes},
+    {"change_its_program", change_its_program},
     {"close_pipe", close_pipe},
     {"closed_streams", closed_streams},
     {"codes", codes},
@@ -488,6 +521,7 @@ static const struct scenario {
     {"fail_in_the_child", fail_in_the_child},
     {"fail_in_the_plan", fail_in_the_plan},
     {"fail_then_succeed", fail_then_succeed},
+    {"fail_without_a_name", fail_without_a_name},
     {"from_a_thread", from_a_thread},
     {"handlers", handlers},
     {"ignore_children", ignore_children},

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 
@@ -24,8 +25,17 @@ class ClientTest(harness.SandboxTest):
         super().setUp()
         self.require(self.client)
 
+    # Where it is that test's own.
+    program = None
+
     def command(self, scenario, *arguments):
-        return [stage().bin_dir / self.client, scenario, *map(str, arguments)]
+        return [self.program or stage().bin_dir / self.client, scenario, *map(str, arguments)]
+
+    def own_program(self, path):
+        shutil.copy(stage().bin_dir / self.client, path)
+        path.chmod(0o755)
+        self.give(path)
+        self.program = path
 
     def scenario(self, name, *arguments, code=0, **more):
         """What it said as {what: answer}; lines without an answer are in outcome.out."""
@@ -129,6 +139,35 @@ class TheRestOfTheProgram(ClientTest):
         self.assertEqual(said, {"running before": "0", "second start": str(ALREADY_STARTED),
                                 "setting": str(ALREADY_STARTED), "running": "1",
                                 "last error": str(ALREADY_STARTED)})
+
+
+@harness.as_root_too
+class TheFileOfTheProgram(ClientTest):
+    def changes(self, path, mode="default"):
+        self.own_program(path)
+        before = path.stat()
+        said, outcome = self.scenario("change_its_program", mode)
+        self.assertEqual(said.pop("memory"), "2, as it was", outcome)
+        self.assertEqual(said.pop("start"), str(INSIDE_ALREADY), outcome)
+        return said, path.stat() == before
+
+    def test_cannot_be_changed_where_it_shows_read_only(self):
+        path = self.make_directory(self.scratch / "bin") / "program"
+        said, unchanged = self.changes(path, "read-only")
+        self.assertEqual(said, {"name": str(path), "mode": "Read-only file system",
+                                "times": "Read-only file system"})
+        self.assertTrue(unchanged)
+
+    def test_cannot_be_changed_where_it_does_not_show(self):
+        said, unchanged = self.changes(self.in_home("program"))
+        self.assertEqual((said["mode"], said["times"]), ("Read-only file system",) * 2)
+        self.assertTrue(unchanged)
+
+    def test_can_be_changed_in_the_working_directory_like_every_file_there(self):
+        path = self.work / "program"
+        said, unchanged = self.changes(path)
+        self.assertEqual(said, {"name": str(path), "mode": "allowed", "times": "allowed"})
+        self.assertFalse(unchanged)
 
 
 class ParentsOfTheWorkingDirectory(ClientTest):
@@ -263,6 +302,12 @@ class AFailedStart(ClientTest):
         self.assertEqual(said["exec"], str(SYSTEM_ERROR))
         self.assertIn("become the supervisor", message)
 
+    def test_that_cannot_keep_the_programs_file_from_being_changed(self):
+        self.own_program(self.work / "program")
+        said, message = self.fails("fail_without_a_name", self.program)
+        self.assertEqual(said["name"], str(SYSTEM_ERROR))
+        self.assertIn("keep the file of this program from being changed", message)
+
     def test_may_be_made_again(self):
         said, outcome = self.scenario("fail_then_succeed")
         self.assertEqual(said, {"first": str(SYSTEM_ERROR), "second": "0", "limit": "20"}, outcome)
@@ -324,6 +369,18 @@ class InASandboxAlready(ClientTest):
     def test_one_of_the_librarys_says_so_too(self):
         said, outcome = self.scenario("nested")
         self.assertEqual(said, {"start": str(INSIDE_ALREADY)}, outcome)
+
+
+class TheFileOfAProgramWithTheSharedLibrary(TheFileOfTheProgram):
+    client = "capi-client-shared"
+
+    def own_program(self, path):
+        self.require("libmini-sandbox.so.1")
+        super().own_program(path)
+        library = path.parent / "libmini-sandbox.so.1"  # $ORIGIN
+        shutil.copy(stage().bin_dir / library.name, library)
+        library.chmod(0o755)
+        self.addCleanup(library.unlink)
 
 
 class SharedLibrary(ClientTest):
