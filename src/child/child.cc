@@ -99,6 +99,7 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
   // It may have died before the line above; its end of the socket tells.
   if (control.SupervisorIsGone()) _exit(1);
   const mode_t file_mode_mask = umask(0);
+  const bool is_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
   // Not only for the command: a terminal's signal that is pending here would swallow the same one
   // from the supervisor (signal(7): standard signals do not queue).
   const bool has_terminal = plan.session == FrozenSession::kOwnWithTerminal;
@@ -122,7 +123,7 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
     MINI_STEP(program.Replace());
     limit.Restore();
     MINI_STEP(DropPrivileges(plan));
-    started = StartCaller(control, file_mode_mask);
+    started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
   MINI_STEP(CloseDescriptors(control));

@@ -155,7 +155,7 @@ constexpr const char* kInitWord = "--init";
 
 }  // namespace
 
-StartedProcess StartCaller(const Control& control, mode_t file_mode_mask) {
+StartedProcess StartCaller(const Control& control, const CallerAttributes& attributes) {
   // Not fork(3): its handlers have run once, for the copy that this process is of the caller. Not
   // the bare system call either, as the C library has to learn the new process's id.
   const pid_t pid = _Fork();
@@ -167,9 +167,9 @@ StartedProcess StartCaller(const Control& control, mode_t file_mode_mask) {
     (void)sigaction(SIGCHLD, &action, nullptr);
     return {{}, pid};
   }
-  umask(file_mode_mask);
-  // An exec would have done that: without it this process's own /proc/self is closed to it.
-  (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  umask(attributes.file_mode_mask);
+  // DropPrivileges() has made it 0: this process's own /proc/self would be closed to it.
+  if (attributes.is_dumpable) (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   // Nothing of the caller's may run here while some of it still runs outside.
   if (!control.WaitForGo()) _exit(1);
   close(control.fd());

@@ -24,11 +24,17 @@ int ExecuteFirstCandidate(const FrozenPlan& plan);
 // then is the errno a shell would report.
 StartedProcess StartCommand(const FrozenPlan& plan, mode_t file_mode_mask);
 
+// What the caller's copy gets back.
+struct CallerAttributes {
+  mode_t file_mode_mask;
+  bool is_dumpable;  // PR_SET_DUMPABLE was 1
+};
+
 // Forks the process that goes on as the caller. Returns twice: there with pid 0, once the
-// supervisor says so, with `file_mode_mask` as its umask and the control socket closed. This
+// supervisor says so, with these attributes and the control socket closed. This
 // process has turned into init then: it has a name of its own, and the caller's way to ignore
 // children is undone.
-StartedProcess StartCaller(const Control& control, mode_t file_mode_mask);
+StartedProcess StartCaller(const Control& control, const CallerAttributes& attributes);
 
 // The descriptor that a process 1 has its control socket as.
 inline constexpr int kInitsControl = 3;

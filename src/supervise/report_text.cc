@@ -1,5 +1,7 @@
 #include "supervise/report_text.h"
 
+#include <sys/prctl.h>
+
 #include <cerrno>
 
 #include "base/strings.h"
@@ -69,7 +71,18 @@ std::string HintForMount(const MountOp& op, int error_number) {
   return "";
 }
 
+// /proc/PID belongs to root where PID is not dumpable (proc(5)), and the child is a copy of this
+// process.
+std::string HintForIdMaps(int error) {
+  if (error == EACCES && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1) {
+    return "this process is not dumpable, as after a change of its user id; as a program of the "
+           "library, call prctl(PR_SET_DUMPABLE, 1) before mini_sandbox_start()";
+  }
+  return error == EPERM || error == EACCES ? kRestricted : "";
+}
+
 std::string HintForProgram(int error) {
+  if (error == EACCES) return "the sandbox could change it, since it is yours: make it readable";
   if (error == ESTALE || error == ENOENT) {
     return "it has been replaced or renamed since the program was started; start it again";
   }
@@ -99,7 +112,7 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
             .WithHint(kNestedOnce);
       }
       return SystemError(Stage::kIdMaps, error, "map your user and group id into the sandbox")
-          .WithHint(error == EPERM || error == EACCES ? kRestricted : "");
+          .WithHint(HintForIdMaps(error));
     case ChildStage::kHostName:
       return SystemError(Stage::kClone, error, "set the host name inside");
     case ChildStage::kNetworkNamespace:

@@ -446,6 +446,14 @@ static void fail_without_a_name(const char* program) {
   fail_and_go_on("name");
 }
 
+static void start_undumpable(const char* unused) {
+  (void)unused;
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || mini_sandbox_setup_default() != 0) exit(98);
+  printf("start: %d\n", mini_sandbox_start());
+  printf("dumpable: %d\nmessage: %s\n", prctl(PR_GET_DUMPABLE, 0, 0, 0, 0),
+         mini_sandbox_get_last_error_msg());
+}
+
 static void parents(const char* unused) {
   (void)unused;
   if (mini_sandbox_setup_default() != 0) exit(98);
@@ -536,6 +544,7 @@ static const struct scenario {
     {"reap_children", reap_children},
     {"shared_network", shared_network},
     {"signals", signals},
+    {"start_undumpable", start_undumpable},
     {"threads", threads},
     {"twice", twice},
     {"wait_for_end", wait_for_end},

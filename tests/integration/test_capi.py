@@ -107,6 +107,15 @@ class TheRestOfTheProgram(ClientTest):
         self.assertEqual(said, {"blocked": "SIGUSR1", "umask": "027", "environment": "kept",
                                 "dumpable": "1", "no new privileges": "1"}, outcome)
 
+    def test_stays_undumpable_or_is_told_why_it_cannot_start(self):
+        said, outcome = self.scenario("start_undumpable")
+        self.assertEqual(said["dumpable"], "0", outcome)
+        if self.identity.uid == 0:  # whose /proc/self is root's either way
+            self.assertEqual(said["start"], "0", outcome)
+        else:
+            self.assertEqual(said["start"], str(SYSTEM_ERROR), outcome)
+            self.assertIn("this process is not dumpable", said["message"], outcome)
+
     def test_shows_the_mounts_that_were_asked_for(self):
         overlays = self.make_directory(self.scratch / "overlays", 0o700)
         for overlay_dir in ("", overlays):
