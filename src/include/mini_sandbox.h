@@ -126,9 +126,14 @@ MINI_SANDBOX_API int mini_sandbox_enable_log(const char* path);
  * fork() makes it. That means:
  * - the calling thread is its only one; memory, open descriptors (those above 2 included), signal
  *   actions and mask, environment, umask, and what stdio holds in its buffers are as they were;
- *   handlers of pthread_atfork() have run. A lock that another thread held stays locked. Close
- *   before what confined code should not have: a descriptor of a directory leads out, that of a
- *   socket to its peer.
+ *   handlers of pthread_atfork() have run. A lock that another thread held stays locked.
+ * - what it has open, it can use. Close before what confined code should not have, above all: a
+ *   descriptor of a directory leads out; a socket can be disconnected and connected to something
+ *   else, the host's loopback included, by the host's network; a file above descriptor 2 can be
+ *   changed through a descriptor for reading (fchmod(), or opened anew for writing by
+ *   /proc/self/fd) as far as its mode and owner allow that; memory that is shared stays shared.
+ * - /proc/self/exe is the program's file as it shows inside. Where it does not, it is the same file
+ *   without a name ("/"), read-only.
  * - it has a new process id; timers, file locks of fcntl() and other things that fork() does not
  *   pass on are gone. Children that the caller has started before stay where they are, outside.
  * - what it, or what it starts, has left running when it ends is ended with it.
@@ -144,7 +149,9 @@ MINI_SANDBOX_API int mini_sandbox_enable_log(const char* path);
  * threads included, with nothing left of a sandbox; the settings stay, and the call may be made
  * again. Handlers of pthread_atfork() may have run, and SIGCHLD may have come for a process that is
  * not there any more. MINI_SANDBOX_SYSTEM_ERROR is what it returns for all that it finds amiss; the
- * message tells what.
+ * message tells what. Reasons that lie with the caller: it is not dumpable (PR_SET_DUMPABLE is 0,
+ * as after a change of its user id) and not root; the file that it runs from, if the user owns it,
+ * cannot be read or has lost its name.
  *
  * A second call, and every setting after a successful one, returns MINI_SANDBOX_ALREADY_STARTED;
  * the sandbox goes on. In a program that runs in another of our sandboxes it returns
