@@ -348,6 +348,12 @@ static void wait_for_end(const char* unused) {
   pause();
 }
 
+/* As of a set-user-ID program that ARGUMENT has started: exec forgets more then. */
+static void wait_as_started_by(const char* user) {
+  if (setresuid(atoi(user), -1, -1) != 0) exit(97);
+  wait_for_end(user);
+}
+
 static void* sleep_for_ever(void* unused) {
   for (;;) pause();
   return unused;
@@ -547,6 +553,7 @@ static const struct scenario {
     {"start_undumpable", start_undumpable},
     {"threads", threads},
     {"twice", twice},
+    {"wait_as_started_by", wait_as_started_by},
     {"wait_for_end", wait_for_end},
     {"wait_with_overlays", wait_with_overlays},
     {"working_directory", working_directory},

@@ -260,11 +260,21 @@ class TheSupervisor(ClientTest):
                                 "its program": "Permission denied"}, outcome)
 
     def test_takes_the_sandbox_with_it_when_it_is_killed(self):
-        process = self.start_scenario("wait_for_end")
+        self.kill_and_wait(self.start_scenario("wait_for_end"))
+
+    def test_takes_the_sandbox_of_a_set_user_id_program_with_it(self):
+        # An ordinary user has no other real id to give.
+        user = 65534 if self.identity.uid == 0 else self.identity.uid
+        self.kill_and_wait(self.start_scenario("wait_as_started_by", user))
+
+    def kill_and_wait(self, process):
         self.assertEqual(process.stdout.readline(), b"ready\n")
         process.kill()
         self.assertEqual(process.wait(harness.TIMEOUT), -signal.SIGKILL)
-        self.assertEqual(process.stdout.read(), b"")  # ends when the process inside has ended
+        # It ends when the process inside has ended.
+        readable, _, _ = select.select([process.stdout], [], [], harness.TIMEOUT)
+        self.assertTrue(readable, "the sandbox goes on")
+        self.assertEqual(process.stdout.read(), b"")
 
     def test_ends_what_was_left_running_inside(self):
         self.scenario("leave_a_child")
