@@ -43,9 +43,10 @@ enum class Room : uint8_t {
   kLater,     // not now; who asks will ask again
 };
 
-// The option that makes more room than for `max_connections`; empty where none does.
+// The option that makes more room than `max_connections` gives flows of that protocol; empty where
+// none does.
 inline constexpr size_t kMostConnections = 1'000'000;
-std::string MoreConnectionsOption(size_t max_connections);
+std::string MoreConnectionsOption(Protocol protocol, size_t max_connections);
 
 struct Verdict {
   bool allowed = false;

@@ -94,9 +94,12 @@ std::string_view ReasonText(Reason reason) {
   return "unknown";
 }
 
-std::string MoreConnectionsOption(size_t max_connections) {
+std::string MoreConnectionsOption(Protocol protocol, size_t max_connections) {
   if (max_connections == 0 || max_connections >= kMostConnections) return "";
-  return StrCat("--max-connections ", std::min(2 * max_connections, kMostConnections));
+  // Datagrams have a quarter of it: less than eight would give them no second flow.
+  const size_t least = protocol == Protocol::kUdp ? 8 : 0;
+  return StrCat("--max-connections ",
+                std::min(std::max(2 * max_connections, least), kMostConnections));
 }
 
 namespace {
@@ -203,7 +206,7 @@ RefusalEvent Explain(const VerdictEvent& event) {
     refusal.destination = event.destination;
   }
   if (event.reason == Reason::kNoRoom) {
-    refusal.option = MoreConnectionsOption(event.max_connections);
+    refusal.option = MoreConnectionsOption(event.protocol, event.max_connections);
     refusal.published = std::string(event.published);
     return refusal;
   }
