@@ -91,11 +91,14 @@ struct RefusalSummary {
     uint64_t times = 1;
   };
   std::vector<Entry> entries;
+  // What a search list made of a name that was allowed, itself or below another domain.
+  std::vector<std::string> on_the_way;
   uint64_t unlisted = 0;
 };
 
-// The lines of the summary without the program's name: the first `most` refusals, and how many more
-// there were. `log_file` is the log that has them all, if one was kept.
+// The lines of the summary without the program's name: the first `most` refusals, how many names of
+// a search list were refused on the way, and how many more there were. `log_file` is the log that
+// has them all, if one was kept.
 std::vector<std::string> SummaryLines(const RefusalSummary& summary,
                                       const std::optional<std::string>& log_file, size_t most = 20);
 
