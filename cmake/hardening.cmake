@@ -52,6 +52,10 @@ if(MINI_SANITIZERS)
   add_compile_options(-fsanitize=${MINI_SANITIZERS} -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${MINI_SANITIZERS})
+  # GCC and clang 14 say this by macros of different names.
+  if(MINI_SANITIZERS MATCHES "address")
+    add_compile_definitions(MINI_ADDRESS_SANITIZER)
+  endif()
 endif()
 
 if(MINI_HARDENING)

@@ -8,7 +8,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 option(MINI_WARNINGS_AS_ERRORS "Fail on compiler warnings" OFF)
 
 # What all of our own code is compiled with; third-party code is not. -Wno-maybe-uninitialized: with
-# -ftrivial-auto-var-init=zero or sanitizers, GCC 12 takes std::string's inline buffer for
+# -ftrivial-auto-var-init=zero or -fsanitize, GCC 12 takes std::string's inline buffer for
 # uninitialized (gcc(1) says so of -fsanitize). -Wuninitialized stays, as do clang's own checks.
 add_library(mini_compile_options INTERFACE)
 target_compile_options(mini_compile_options INTERFACE

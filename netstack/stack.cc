@@ -190,7 +190,7 @@ class RunningStack final : public Stack {
     if ((no_room_noted_ & bit) != 0 || !on_notice_) return;
     no_room_noted_ |= bit;
     const std::string more =
-        protocol == Protocol::kUdp ? MoreConnectionsOption(limits_.max_flows) : "";
+        protocol == Protocol::kUdp ? MoreConnectionsOption(protocol, limits_.max_flows) : "";
     on_notice_(StrCat("too many ", ProtocolName(protocol),
                       " flows at once, and none of them idle: further ones are refused meanwhile",
                       more.empty() ? "" : "; to allow more: ", more));

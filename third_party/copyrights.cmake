@@ -39,7 +39,6 @@ endfunction()
 
 # Debian's packages, which the static archives and headers of the system come from.
 mini_copyright(nlohmann-json /usr/share/doc/nlohmann-json3-dev/copyright)
-if(MINI_STATIC)
-  mini_copyright(glibc /usr/share/doc/libc6-dev/copyright)
-  mini_copyright(libstdc++ /usr/share/doc/libstdc++-*-dev/copyright)
-endif()
+# In the programs only of a static build, but in the libraries, which carry a static program, always.
+mini_copyright(glibc /usr/share/doc/libc6-dev/copyright)
+mini_copyright(libstdc++ /usr/share/doc/libstdc++-*-dev/copyright)

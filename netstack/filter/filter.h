@@ -43,9 +43,10 @@ enum class Room : uint8_t {
   kLater,     // not now; who asks will ask again
 };
 
-// The option that makes more room than for `max_connections`; empty where none does.
+// The option that makes more room than `max_connections` gives flows of that protocol; empty where
+// none does.
 inline constexpr size_t kMostConnections = 1'000'000;
-std::string MoreConnectionsOption(size_t max_connections);
+std::string MoreConnectionsOption(Protocol protocol, size_t max_connections);
 
 struct Verdict {
   bool allowed = false;
@@ -90,11 +91,14 @@ struct RefusalSummary {
     uint64_t times = 1;
   };
   std::vector<Entry> entries;
+  // What a search list made of a name that was allowed, itself or below another domain.
+  std::vector<std::string> on_the_way;
   uint64_t unlisted = 0;
 };
 
-// The lines of the summary without the program's name: the first `most` refusals, and how many more
-// there were. `log_file` is the log that has them all, if one was kept.
+// The lines of the summary without the program's name: the first `most` refusals, how many names of
+// a search list were refused on the way, and how many more there were. `log_file` is the log that
+// has them all, if one was kept.
 std::vector<std::string> SummaryLines(const RefusalSummary& summary,
                                       const std::optional<std::string>& log_file, size_t most = 20);
 

@@ -7,9 +7,6 @@
 namespace mini::netstack {
 namespace {
 
-// More domains than resolv.conf(5) takes by the C library.
-constexpr size_t kMaxSearched = 8;
-
 std::string NameKey(std::string_view name) {
   VerdictEvent event;
   event.subject = VerdictEvent::Subject::kName;
@@ -48,31 +45,24 @@ void RefusalCounter::NoteAsked(std::string_view name, bool allowed) {
   for (const std::string_view stem : found) {
     Remember(stem);
     const auto [first, last] = unclaimed_.equal_range(stem);
-    for (auto next = first; next != last; ++next) entries_[next->second].is_folded = true;
+    for (auto next = first; next != last; ++next) {
+      Entry& entry = entries_[next->second];
+      if (entry.place == Entry::Place::kItsOwn) entry.place = Entry::Place::kOnTheWay;
+    }
   }
 }
 
-void RefusalCounter::Attach(std::string_view stem, const std::string& name) {
+bool RefusalCounter::Attach(std::string_view stem, const std::string& name) {
   const auto known = counted_.find(NameKey(stem));
-  if (known == counted_.end()) return;
+  if (known == counted_.end()) return false;
+  // At most one for each domain of the list.
   std::vector<std::string>& searched = entries_[known->second].shown.event.searched;
-  const bool is_known = std::find(searched.begin(), searched.end(), name) != searched.end();
-  if (!is_known && searched.size() < kMaxSearched) searched.push_back(name);
+  if (std::find(searched.begin(), searched.end(), name) == searched.end()) searched.push_back(name);
+  return true;
 }
 
-void RefusalCounter::Count(const std::string& key, const VerdictEvent& event) {
-  const bool is_name = event.subject == VerdictEvent::Subject::kName;
-  // Not an alias, and not a name that is allowed but has too many like it.
-  const bool is_query = is_name && !refused_query_.empty() && event.name == refused_query_;
-  const auto stems = is_query ? StemsOf(event.name) : std::vector<std::string_view>();
-  if (const auto known = counted_.find(key); known != counted_.end()) {
-    ++entries_[known->second].shown.times;
-    return;
-  }
-  for (const std::string_view stem : stems) {
-    if (!WasAsked(stem)) continue;
-    return Attach(stem, std::string(event.name));
-  }
+void RefusalCounter::Add(const std::string& key, const VerdictEvent& event,
+                         const std::vector<std::string_view>& stems) {
   if (entries_.size() == kMaxEntries) {
     ++unlisted_;
     return;
@@ -80,12 +70,32 @@ void RefusalCounter::Count(const std::string& key, const VerdictEvent& event) {
   const size_t index = entries_.size();
   counted_.emplace(key, index);
   entries_.push_back({{Explain(event)}});
+  const bool was_asked = std::any_of(stems.begin(), stems.end(),
+                                     [&](std::string_view stem) { return WasAsked(stem); });
+  if (was_asked) entries_.back().place = Entry::Place::kOnTheWay;
   for (const std::string_view stem : stems) unclaimed_.emplace(stem, index);
+}
+
+void RefusalCounter::Count(const std::string& key, const VerdictEvent& event) {
+  const bool is_name = event.subject == VerdictEvent::Subject::kName;
+  if (const auto known = counted_.find(key); known != counted_.end()) {
+    ++entries_[known->second].shown.times;
+  } else {
+    // Not an alias, and not a name that is allowed but has too many like it.
+    const bool is_query = is_name && !refused_query_.empty() && event.name == refused_query_;
+    const bool may_be_made = is_query && event.rule == nullptr;
+    const auto stems = may_be_made ? StemsOf(event.name) : std::vector<std::string_view>();
+    for (const std::string_view stem : stems) {
+      if (WasAsked(stem) && Attach(stem, std::string(event.name))) return;
+    }
+    Add(key, event, stems);
+  }
   if (!is_name) return;
   // Those that were refused on its behalf before.
   const auto [first, last] = unclaimed_.equal_range(event.name);
   for (auto next = first; next != last; ++next) {
-    Attach(event.name, entries_[next->second].shown.event.name);
+    Entry& entry = entries_[next->second];
+    if (Attach(event.name, entry.shown.event.name)) entry.place = Entry::Place::kWithAnother;
   }
 }
 
@@ -93,7 +103,15 @@ RefusalSummary RefusalCounter::Summary() const {
   RefusalSummary summary;
   summary.unlisted = unlisted_;
   for (const Entry& entry : entries_) {
-    if (!entry.is_folded) summary.entries.push_back(entry.shown);
+    const RefusalEvent& event = entry.shown.event;
+    if (entry.place == Entry::Place::kItsOwn) {
+      summary.entries.push_back(entry.shown);
+      continue;
+    }
+    if (entry.place == Entry::Place::kOnTheWay) summary.on_the_way.push_back(event.name);
+    // And what was made of that in turn, which no client does by itself.
+    summary.on_the_way.insert(summary.on_the_way.end(), event.searched.begin(),
+                              event.searched.end());
   }
   return summary;
 }

@@ -19,10 +19,12 @@ namespace mini::netstack {
 //
 // Who looks up "host" with a search list asks for host.corp.example, host.lab.example and host, in
 // an order that differs between clients (resolv.conf(5)). Nobody has written the first two. So a
-// refused name below a domain of the list is no entry of its own where what stands before the
-// domain was asked for, too: it belongs to that name's entry, or, when that name was allowed, to
-// none; nor is it where that led to an allowed name below another domain. What was asked for is
-// remembered for the last kMaxAsked names, and it comes within moments.
+// name below a domain of the list that no rule names is told with another one where what stands
+// before the domain was asked for, too: with that name, if it was refused; or else, and where that
+// led to an allowed name below another domain, as one of RefusalSummary::on_the_way. Each is told
+// somewhere, since a sandbox may ask for a name just to hide another. One that a rule refuses is
+// an entry always: somebody has written it. What was asked for is remembered for the last kMaxAsked
+// names, and it comes within moments.
 class RefusalCounter {
  public:
   static constexpr size_t kMaxEntries = 1024;
@@ -40,15 +42,22 @@ class RefusalCounter {
  private:
   struct Entry {
     RefusalSummary::Entry shown;
-    bool is_folded = false;  // into that of a shorter name, if it has one
+    enum class Place : uint8_t {
+      kItsOwn,
+      kOnTheWay,     // to an allowed name
+      kWithAnother,  // told with what stands before the domain
+    } place = Place::kItsOwn;
   };
 
   // What stands before each search domain that the name lies below.
   std::vector<std::string_view> StemsOf(std::string_view name) const;
   bool WasAsked(std::string_view name) const { return asked_.contains(name); }
   void Remember(std::string_view name);
-  // Says of `stem` that `name` was asked for on its behalf.
-  void Attach(std::string_view stem, const std::string& name);
+  // Says of `stem`, if it has an entry, that `name` was asked for on its behalf.
+  bool Attach(std::string_view stem, const std::string& name);
+  // Makes one of `event`, if there is room, of a name that was made of one of `stems`, if of any.
+  void Add(const std::string& key, const VerdictEvent& event,
+           const std::vector<std::string_view>& stems);
 
   const std::vector<std::string> search_domains_;
   std::vector<Entry> entries_;

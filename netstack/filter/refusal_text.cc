@@ -94,12 +94,30 @@ std::string_view ReasonText(Reason reason) {
   return "unknown";
 }
 
-std::string MoreConnectionsOption(size_t max_connections) {
+std::string MoreConnectionsOption(Protocol protocol, size_t max_connections) {
   if (max_connections == 0 || max_connections >= kMostConnections) return "";
-  return StrCat("--max-connections ", std::min(2 * max_connections, kMostConnections));
+  // Datagrams have a quarter of it: less than eight would give them no second flow.
+  const size_t least = protocol == Protocol::kUdp ? 8 : 0;
+  return StrCat("--max-connections ",
+                std::min(std::max(2 * max_connections, least), kMostConnections));
 }
 
 namespace {
+
+// "host.corp.example by the search list", "2 names by the search list".
+std::string BySearchList(const std::vector<std::string>& names) {
+  if (names.empty()) return "";
+  return names.size() == 1 ? StrCat(names[0], " by the search list")
+                           : StrCat(names.size(), " names by the search list");
+}
+
+// Nobody has written them, so no line to allow them.
+std::string OnTheWayText(const std::vector<std::string>& names, std::string_view all) {
+  const std::string text =
+      StrCat("refused ", names.size() == 1 ? "name " : "", BySearchList(names));
+  if (names.size() == 1) return StrCat(text, ": no rule names it");
+  return StrCat(text, ", the first ", names[0], ": no rule names them; ", all);
+}
 
 // Many flows to many places, and one reason.
 std::string NoRoomText(const RefusalEvent& refusal, uint64_t times) {
@@ -136,9 +154,12 @@ std::string RefusalEvent::ToString(uint64_t times) const {
     }
   }
   if (times > 1) text += StrCat(", ", times, " times");
-  if (searched.size() == 1) text += StrCat(" (and ", searched[0], " by the search list)");
-  if (searched.size() > 1) text += StrCat(" (and ", searched.size(), " names by the search list)");
-  if (!refused_by.empty()) return StrCat(text, ": the rule ", refused_by, " refuses it");
+  const std::string more = BySearchList(searched);
+  if (!refused_by.empty()) {
+    text += StrCat(": the rule ", refused_by, " refuses it");
+    return more.empty() ? text : StrCat(text, "; and ", more, ", which no rule names");
+  }
+  if (!more.empty()) text += StrCat(" (and ", more, ")");
   text += StrCat(": ", ReasonText(reason));
   // A name of one label is nobody's; what it stands for is below a domain.
   const bool is_short = !searched.empty() && name.find('.') == std::string::npos;
@@ -159,10 +180,12 @@ std::vector<std::string> SummaryLines(const RefusalSummary& summary,
     lines.push_back(entry.event.ToString(entry.times));
   }
   const size_t more = summary.entries.size() - lines.size();
+  const std::string all =
+      StrCat(log_file ? EscapeForTerminal(*log_file) : "--log FILE", " lists all");
+  if (!summary.on_the_way.empty()) lines.push_back(OnTheWayText(summary.on_the_way, all));
   if (more == 0 && summary.unlisted == 0) return lines;
   // What found no room may have been any number of different ones.
-  lines.push_back(StrCat("and ", summary.unlisted > 0 ? "more than " : "", more, " more; ",
-                         log_file ? EscapeForTerminal(*log_file) : "--log FILE", " lists all"));
+  lines.push_back(StrCat("and ", summary.unlisted > 0 ? "more than " : "", more, " more; ", all));
   return lines;
 }
 
@@ -203,7 +226,7 @@ RefusalEvent Explain(const VerdictEvent& event) {
     refusal.destination = event.destination;
   }
   if (event.reason == Reason::kNoRoom) {
-    refusal.option = MoreConnectionsOption(event.max_connections);
+    refusal.option = MoreConnectionsOption(event.protocol, event.max_connections);
     refusal.published = std::string(event.published);
     return refusal;
   }

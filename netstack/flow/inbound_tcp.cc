@@ -42,6 +42,7 @@ class InboundTcpFlow final : public HostTcpFlow {
       owner_.OnRefused(listener_);
     }
     HostTcpFlow::Service();
+    if (was_open()) listener_.hint_given = true;  // somebody listens: the hint would be wrong
     if (phase() != Phase::kHandshake) EndHandshake();
   }
 

@@ -44,7 +44,6 @@ class InboundUdp {
   Status Publish(PublishedPort port, const IpAddress& server, const IpAddress& gateway);
   // Takes `packet` (kUdp, in `frame`) if it is a reply to a client.
   bool Input(std::span<const uint8_t> frame, const Packet& packet);
-  size_t client_count() const { return clients_.size(); }
 
  private:
   struct Service {

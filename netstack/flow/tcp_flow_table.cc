@@ -231,21 +231,19 @@ void TcpFlowTable::NoteOnce(Notice notice) {
   const auto bit = static_cast<uint8_t>(1u << static_cast<unsigned>(notice));
   if ((noted_ & bit) != 0 || !notify_) return;
   noted_ |= bit;
-  std::string more =
-      flow_count() < limits_.max_flows ? "" : MoreConnectionsOption(limits_.max_flows);
+  std::string more = flow_count() < limits_.max_flows
+                         ? ""
+                         : MoreConnectionsOption(Protocol::kTcp, limits_.max_flows);
   if (!more.empty()) more = StrCat("; to allow more: ", more);
+  std::string many = StrCat("too many TCP connections at once (", flow_count());
+  if (pending_.size() != 0) many += StrCat("; of these ", pending_.size(), " not answered yet");
+  many += ")";
   switch (notice) {
     case Notice::kEvicted:
-      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
-                     " of them not answered yet): those that are idle for longest are reset from "
-                     "now on",
-                     more));
+      notify_(StrCat(many, ": those that are idle for longest are reset from now on", more));
       break;
     case Notice::kRefused:
-      notify_(StrCat("too many TCP connections at once (", flow_count(), ", ", pending_.size(),
-                     " of them not answered yet), and none of them idle: further ones are refused "
-                     "meanwhile",
-                     more));
+      notify_(StrCat(many, ", and none of them idle: further ones are refused meanwhile", more));
       break;
     case Notice::kSynsHeldBack:
       notify_(

@@ -1,5 +1,5 @@
 // A link carries Ethernet frames between the sandbox's kernel and the stack. TapLink is the real
-// one; FakeLink (tests) is a socketpair that speaks the same bytes.
+// one; in tests it is a socket pair that carries the same bytes.
 #ifndef MINI_SANDBOX_NETSTACK_LINK_LINK_H_
 #define MINI_SANDBOX_NETSTACK_LINK_LINK_H_
 

@@ -42,6 +42,15 @@ Settings::PlaceOrError Settings::Look(const char* path, bool directory) {
   }
   Result<PathFact> fact = ReadPathFact(text);
   if (!fact.ok()) return {{}, SystemErrorOf(fact.status())};
+  // As on the command line. Before all else: MountEmptyOutputFile() makes what is missing.
+  const Result<std::string> symlink = SymlinkBeforeDotDot(text);
+  if (!symlink.ok()) return {{}, SystemErrorOf(symlink.status())};
+  if (!symlink->empty()) {
+    std::string why =
+        StrCat("\"..\" goes up from ", Shown(*symlink), ", a symlink that a command may have made");
+    if (!fact->canonical.empty()) why += StrCat("; if it is meant: ", Shown(fact->canonical));
+    return {{}, Refuse(MINI_SANDBOX_SYSTEM_ERROR, text, why)};
+  }
   if (fact->kind == PathKind::kMissing) {
     return {{}, Refuse(MINI_SANDBOX_NO_SUCH_PATH, text, "no such file or directory")};
   }
@@ -51,10 +60,7 @@ Settings::PlaceOrError Settings::Look(const char* path, bool directory) {
   if (directory && fact->kind != PathKind::kDirectory) {
     return {{}, Refuse(MINI_SANDBOX_NOT_A_DIRECTORY, text, "not a directory")};
   }
-  // As on the command line: without ".." the name that was given shows inside, too.
-  std::string normalized = NormalizePath(text);
-  const bool has_dot_dot = StrCat(text, "/").find("/../") != std::string::npos;
-  return {{has_dot_dot ? fact->canonical : std::move(normalized), std::move(fact->canonical)}};
+  return {{NormalizePath(text), std::move(fact->canonical)}};
 }
 
 Error Settings::CheckMode(Mode mode) const {

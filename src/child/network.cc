@@ -144,12 +144,21 @@ Step NetworkStage::StartMaker(const Control& control) {
   return Done();
 }
 
+Step NetworkStage::MakerFailed() const {
+  int status = 0;
+  while (waitpid(maker_, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status)) _exit(1);  // it has reported why
+  errno = ESRCH;                    // killed, and told nobody
+  return FailedAt(ChildStage::kNetworkNamespace);
+}
+
 Step NetworkStage::Finish() {
   if (receiver_ < 0) return Done();
   char byte;
   int received[kMostPassedDescriptors];
   const ReceivedMessage message = ReceiveWithDescriptors(receiver_, &byte, 1, received);
-  if (message.size == 0) _exit(1);
+  if (message.size == 0) return MakerFailed();
   if (message.size < 0 || message.descriptor_count != 1) {
     return FailedAt(ChildStage::kNetworkNamespace);
   }

@@ -19,11 +19,12 @@ class NetworkStage {
   Step Start(const FrozenPlan& plan, const Control& control);
 
   // Enters the namespace that the other process made, if it was started. Does not return when that
-  // process failed: it has told the supervisor why.
+  // process has failed and told the supervisor why.
   Step Finish();
 
  private:
   Step StartMaker(const Control& control);
+  Step MakerFailed() const;
 
   bool needs_loopback_ = false;
   pid_t maker_ = -1;   // the other process

@@ -50,13 +50,18 @@ Status Mistake(std::string message) {
 Result<std::string> PathResolver::Existing(std::string_view option, std::string_view path) {
   MINI_ASSIGN_OR_RETURN(std::string absolute, Absolute(option, path));
   if (!HasDotDot(absolute)) return absolute;
-  MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(absolute));
+  MINI_ASSIGN_OR_RETURN(const PathFact fact, ReadPathFact(absolute));
   // As for a path without "..", which is looked for when the run is planned.
   if (fact.canonical.empty()) {
     return Status(StatusCode::kNotFound, Stage::kPlan,
                   StrCat(option, " ", EscapeForTerminal(path), ": there is no such path"));
   }
-  return fact.canonical;
+  MINI_ASSIGN_OR_RETURN(const std::string symlink, SymlinkBeforeDotDot(absolute));
+  if (symlink.empty()) return NormalizePath(absolute);
+  return Status(StatusCode::kInvalidArgument, Stage::kPlan,
+                StrCat(option, " ", EscapeForTerminal(path), ": \"..\" goes up from ",
+                       EscapeForTerminal(symlink), ", a symlink that a command may have made"))
+      .WithHint(StrCat("if it is meant: ", option, " ", ShellWord(fact.canonical)));
 }
 
 Result<std::string> PathResolver::Absolute(std::string_view option, std::string_view path) {

@@ -19,7 +19,8 @@ Status Mistake(std::string message);
 // Paths on the command line count from the working directory, which is read at most once.
 class PathResolver {
  public:
-  // For what has to exist. ".." is followed as the kernel follows it, through symlinks.
+  // For what has to exist. An error where ".." goes up from a symlink: the path that is left would
+  // hide the symlink from CheckPlantedLinks() (plan/planted_links.h).
   Result<std::string> Existing(std::string_view option, std::string_view path);
   // For a place inside, which the host need not have. ".." removes the component before it.
   Result<std::string> Absolute(std::string_view option, std::string_view path);

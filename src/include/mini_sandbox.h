@@ -13,9 +13,9 @@
  * Conventions. A function returns MINI_SANDBOX_OK, which is 0, or one of the negative codes below,
  * unless its comment says otherwise. One that fails changes nothing. A string is UTF-8 and ends
  * with NUL; it is read during the call and stays the caller's. A path is absolute, and is looked up
- * when it is given and again by mini_sandbox_start(); a symlink stands for what it leads to. NULL
- * and "" count as a path that is not absolute. No function writes to standard output or standard
- * error, exits, or lets a C++ exception out.
+ * when it is given and again by mini_sandbox_start(); a symlink stands for what it leads to, but
+ * ".." after one is refused. NULL and "" count as a path that is not absolute. No function writes
+ * to standard output or standard error, exits, or lets a C++ exception out.
  *
  * Threads. Every function may be called from every thread; settings are those of the process, and a
  * call waits for one that another thread has not finished. The last error is the calling thread's.

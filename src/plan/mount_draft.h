@@ -90,7 +90,6 @@ class MountDraft {
   int NewSlot() { return plan.slot_count++; }
   // "private-0", "private-1": an entry of the scratch file system that nobody else uses.
   std::string NewScratchName(const std::string& kind);
-  int scratch_slot() const { return scratch_slot_; }
   MountOp ScratchDirectory(std::string name, mode_t mode) const;
   MountOp ScratchFile(std::string name, std::string text, mode_t mode) const;
   void MakeScratch();

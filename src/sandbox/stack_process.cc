@@ -52,8 +52,10 @@ constexpr size_t kMaxSummaryLines = 64;
 // What is not a sentence of the stack's own is cut: so it is one write(2) to a pipe (pipe(7),
 // PIPE_BUF) even when every byte of it is escaped.
 constexpr size_t kMaxSentence = 900;
-// More sentences than the stack has; each is said once.
+// How many sentences wait at once, and how many there are in a run: whoever has taken the stack
+// over shall not fill a terminal or a disk with them.
 constexpr size_t kMaxNotices = 64;
+constexpr uint64_t kMaxNoticesOfRun = 1024;
 // How long a stack may take to end. It has nothing to do then but to write the end of its logs; on
 // a busy machine that takes its time.
 constexpr std::chrono::milliseconds kOrderlyEnd{5000};
@@ -194,7 +196,7 @@ bool StackProcess::TakeNote(std::string_view message) {
   switch (report->kind) {
     case StackReportKind::kNotice:
     case StackReportKind::kProblem:
-      if (notices_.size() == kMaxNotices) {
+      if (notices_.size() == kMaxNotices || ++notice_count_ > kMaxNoticesOfRun) {
         ++lost_notices_;
       } else {
         notices_.push_back(
@@ -204,7 +206,8 @@ bool StackProcess::TakeNote(std::string_view message) {
     case StackReportKind::kSummary:
       lost_notices_ += static_cast<uint64_t>(std::max(report->number, 0));
       for (const std::string_view line : StrSplit(text, '\n')) {
-        if (!line.empty() && summary_.size() < kMaxSummaryLines) summary_.emplace_back(line);
+        if (line.empty() || summary_.size() == kMaxSummaryLines) continue;
+        summary_.emplace_back(line.substr(0, kMaxSentence));
       }
       return true;
     case StackReportKind::kServing:

@@ -94,6 +94,7 @@ class StackProcess {
   UniqueFd channel_;
   std::vector<std::string> summary_;
   std::vector<StackNotice> notices_;
+  uint64_t notice_count_ = 0;
   uint64_t lost_notices_ = 0;
   std::string last_words_;  // read already, and neither of these
 };

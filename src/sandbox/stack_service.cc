@@ -67,14 +67,6 @@ void ForgetEnvironment() {
   environ = nullptr;
 }
 
-// A terminal is open for reading as well, and what the user types is none of the stack's business.
-// Where it cannot be opened anew (another user's, after su(1)) it stays as it is.
-void CloseTerminalForReading() {
-  if (isatty(STDERR_FILENO) == 0) return;
-  const UniqueFd terminal(open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC));
-  if (terminal) (void)dup2(terminal.get(), STDERR_FILENO);
-}
-
 Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
     return StackError(errno, "tie the network stack to its supervisor");
@@ -82,9 +74,9 @@ Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   if (getppid() != supervisor) _exit(0);  // it died before the line above
   (void)prctl(PR_SET_NAME, "network-stack", 0, 0, 0);
   ForgetEnvironment();
-  CloseTerminalForReading();
-  kept.push_back(STDERR_FILENO);
-  if (!KeepOnlyDescriptors({STDIN_FILENO, STDOUT_FILENO}, std::move(kept))) {
+  // Not even standard error: what is to be said goes to the supervisor, and a terminal would be
+  // open for reading as well.
+  if (!KeepOnlyDescriptors({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, std::move(kept))) {
     return StackError(errno, "close the network stack's other descriptors");
   }
   if (chdir("/") != 0) return StackError(errno, "change to the root directory");

@@ -28,6 +28,8 @@ std::string HintForNetworkNamespace(int error_number) {
     case ENOSPC:
     case EUSERS:
       return "the limit on network namespaces is reached (sysctl user.max_net_namespaces)";
+    case ESRCH:
+      return "the process that makes it was killed: was there too little memory?";
     case EINVAL:
       return "this kernel has no network namespaces (CONFIG_NET_NS)";
     default:

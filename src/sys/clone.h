@@ -1,4 +1,4 @@
-// One clone3(2) into all the namespaces of a sandbox.
+// One clone3(2) into the namespaces of a sandbox.
 #ifndef MINI_SANDBOX_SYS_CLONE_H_
 #define MINI_SANDBOX_SYS_CLONE_H_
 
@@ -14,7 +14,7 @@ struct ClonedProcess {
   UniqueFd pidfd;
 };
 
-// kUnchanged: the host's, until the process makes one itself.
+// kUnchanged: the host's, until the process enters another (child/network.h).
 enum class NetworkNamespace { kNew, kUnchanged };
 
 // Starts `entry(argument)`, which does not return, as process 1 of new user, mount, pid, ipc, uts,

@@ -237,6 +237,28 @@ Result<PathFact> ReadPathFact(const std::string& path) {
   return fact;
 }
 
+Result<std::string> SymlinkBeforeDotDot(std::string_view path) {
+  // Without ".." as far as it was walked, and so far it leads where the kernel is: no symlink's
+  // directory entry was taken for the directory that it leads to.
+  std::string walked = "/";
+  for (const std::string_view component : StrSplit(path, '/')) {
+    if (component != "..") {
+      walked = JoinPath(walked, component);
+      continue;
+    }
+    walked = NormalizePath(walked);
+    struct stat status;
+    if (lstat(walked.c_str(), &status) != 0) {
+      // Nothing is above what is not there.
+      if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return std::string();
+      return SystemError(Stage::kProbe, errno, StrCat("look at ", EscapeForTerminal(walked)));
+    }
+    if (S_ISLNK(status.st_mode)) return walked;
+    walked = NormalizePath(JoinPath(walked, ".."));
+  }
+  return std::string();
+}
+
 bool IsWritableDirectory(const std::string& path) {
   // Most callers may not write: one system call then answers.
   struct stat status;

@@ -44,6 +44,10 @@ Result<std::string> ReadWorkingDirectory();
 // One path's fact. When the caller may not look there (EACCES), kOther with an empty `canonical`.
 Result<PathFact> ReadPathFact(const std::string& path);
 
+// The first symlink from which a ".." of the absolute `path` goes up: the kernel goes on from where
+// it leads. Empty: there is none, and NormalizePath() leads where `path` does, if that exists.
+Result<std::string> SymlinkBeforeDotDot(std::string_view path);
+
 // Whether `path` itself is a directory, no symlink, that the caller may write to.
 bool IsWritableDirectory(const std::string& path);
 

@@ -81,6 +81,10 @@ static int write_then_read(void) {
   mini_sandbox_mount_write(in("file"));
   return mini_sandbox_mount_bind(in("sub/../file"));
 }
+static int up_from_a_link(void) { return mini_sandbox_mount_write(in("link/..")); }
+static int output_above_a_link(void) {
+  return mini_sandbox_mount_empty_output_file(in("link/../made"));
+}
 static int tmp_in_default_mode(void) {
   mini_sandbox_setup_default();
   return mini_sandbox_mount_tmpfs("/tmp");
@@ -142,6 +146,8 @@ static const struct {
     {"writable around overlays", writable_around_overlays},
     {"read then write", read_then_write},
     {"write then read", write_then_read},
+    {"up from a link", up_from_a_link},
+    {"output above a link", output_above_a_link},
     {"tmp in default mode", tmp_in_default_mode},
     {"default mode after tmp", default_mode_after_tmp},
     {"tmp in readonly mode", tmp_in_readonly_mode},

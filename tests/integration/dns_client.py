@@ -160,7 +160,7 @@ def connections(count, name):
     for _ in range(int(count)):
         try:
             clients.append(socket.create_connection((SERVER, 53), 5))
-        except ConnectionResetError:
+        except (ConnectionResetError, ConnectionRefusedError):
             refused += 1
     time.sleep(0.2)  # those that are too many have been reset by then
     refused += len(select.select(clients, [], [], 0)[0])

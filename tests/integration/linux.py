@@ -127,9 +127,12 @@ _CALLS = {"x86_64": {"clone": 56, "unshare": 272, "clone3": 435, "landlock_creat
 
 
 def refuse_calls(refusals):
-    """A seccomp filter as a container's: {"clone3": errno}. Of clone, only new user namespaces."""
+    """A seccomp filter as a container's: {"clone3": errno}. Of clone, only new user namespaces.
+
+    None in place of an errno: the process is killed.
+    """
     load, jump_equal, jump_set, answer = 0x20, 0x15, 0x45, 0x06  # bpf(4)'s classic machine
-    allow, refuse = 0x7fff0000, 0x00050000
+    allow, refuse, kill = 0x7fff0000, 0x00050000, 0x80000000
     numbers = _CALLS[os.uname().machine]
     code = []
     for name, error in refusals.items():
@@ -140,7 +143,7 @@ def refuse_calls(refusals):
             code.append((jump_set, 0, 1, CLONE_NEWUSER))
         else:
             code.append((jump_equal, 0, 1, numbers[name]))
-        code.append((answer, 0, 0, refuse | error))
+        code.append((answer, 0, 0, kill if error is None else refuse | error))
     code.append((answer, 0, 0, allow))
     program = _SockFprog(len(code), (_SockFilter * len(code))(*code))
     pr_set_no_new_privs, pr_set_seccomp, mode_filter = 38, 22, 2

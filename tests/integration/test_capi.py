@@ -337,6 +337,7 @@ class Codes(ClientTest):
         for directory in ("sub", "root"):
             self.make_directory(self.work / directory)
         self.make_file(self.work / "file")
+        os.symlink("sub", self.work / "link")
         said, outcome = self.scenario("codes", self.work)
         self.assertEqual(said, {
             "at first": '0 ""',
@@ -364,6 +365,8 @@ class Codes(ClientTest):
             "writable around overlays": str(OVERLAY_IN_WRITABLE),
             "read then write": str(READ_AND_WRITE),
             "write then read": str(READ_AND_WRITE),
+            "up from a link": str(SYSTEM_ERROR),
+            "output above a link": str(SYSTEM_ERROR),
             "tmp in default mode": str(TMP_IN_DEFAULT_MODE),
             "default mode after tmp": str(TMP_IN_DEFAULT_MODE),
             "tmp in readonly mode": "0",
@@ -371,6 +374,7 @@ class Codes(ClientTest):
             "no memory": str(UNKNOWN_ERROR),
             "failure changes nothing": "0",
         }, outcome)
+        self.assertFalse((self.work / "made").exists())
 
 
 class InASandboxAlready(ClientTest):

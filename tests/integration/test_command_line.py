@@ -110,6 +110,47 @@ class PlantedLinks(harness.SandboxTest):
         outcome = self.shell("echo ran", options=("-x", "-w", str(by_alias)))
         self.assert_setup_error(outcome, 125, f"-w {by_alias} leads to {elsewhere}")
 
+    def test_are_not_gone_round_by_dot_dot(self):
+        outer = self.make_directory(self.scratch / "outer")
+        elsewhere = self.make_directory(outer / "elsewhere")
+        self.make_directory(outer / "cache")
+        self.make_directory(self.work / "sub")
+        first = self.shell(f"ln -s {elsewhere} link; ln -s ../link sub/second")
+        self.assert_code(first, 0)
+        before = harness.snapshot(outer)
+        up = f'".." goes up from {self.work}/'
+        for option, path, *parts in (
+                ("-w", "link/..", up + "link", f"if it is meant: -w {outer}"),
+                ("-w", "link/../cache", up + "link", f"if it is meant: -w {outer}/cache"),
+                ("-w", f"{self.work}/link/../cache", up + "link"),
+                ("-w", "sub/second/../cache", up + "sub/second"),
+                ("-w", "sub/../link", f"-w {self.work}/link leads to {elsewhere}"),
+                ("-w", "sub/../sub/./second", f"leads to {elsewhere}"),
+                ("-M", "link/../cache", up + "link"),
+                ("-W", "link/..", up + "link"),
+                ("-d", "link/../cache", up + "link")):
+            with self.subTest(option=option, path=path):
+                outcome = self.shell(f"touch {outer}/mark {outer}/cache/mark {elsewhere}/mark",
+                                     options=("-x", option, path))
+                self.assert_setup_error(outcome, 125, f"{option} ", *parts)
+        outcome = self.shell("echo ran", options=("-x", "-w", "../link/../cache"),
+                             cwd=self.work / "sub")
+        self.assert_setup_error(outcome, 125, up + "link")
+        self.assertEqual(harness.differences(before, harness.snapshot(outer)), [])
+
+    def test_are_no_reason_against_dot_dot_itself(self):
+        self.make_directory(self.work / "project")
+        self.make_directory(self.work / "sibling")
+        os.symlink(self.work, self.scratch / "alias")
+        for path, written in (("..", "a"), ("../sibling", "sibling/b"),
+                              ("../project/../sibling", "sibling/c"),
+                              (f"{self.scratch}/alias/project/../sibling", "sibling/d")):
+            with self.subTest(path):
+                outcome = self.shell(f"echo x > ../{written}", options=("-x", "-w", path),
+                                     cwd=self.work / "project")
+                self.assert_code(outcome, 0)
+                self.assertEqual((self.work / written).read_text(), "x\n")
+
     def test_are_followed_within_the_working_directory_and_where_meant(self):
         elsewhere = self.make_directory(self.scratch / "elsewhere")
         self.make_directory(self.work / "real")

@@ -136,6 +136,12 @@ class FailClosed(harness.SandboxTest):
             self.assert_setup_error(outcome, 125, "make a network namespace",
                                     "sysctl user.max_net_namespaces")
 
+    def test_when_the_maker_of_the_network_namespace_is_killed_nothing_runs(self):
+        self.assert_setup_error(
+            self.sandbox("echo", "ran",
+                         before_exec=lambda: linux.refuse_calls({"unshare": None})),
+            125, "make a network namespace", "was killed")
+
 
 class FailClosedForUsers(harness.SandboxTest):
     def test_without_processes_nothing_runs(self):

@@ -51,12 +51,13 @@ class Datagrams(tapbox.TapboxTest):
                 self.assertEqual(outcome.out, f"{expected}\n", outcome)
 
     def test_a_refusal_arrives_as_prohibited(self):
-        for host, expected in ((world.UNNAMED_V4, "3/13 EHOSTUNREACH"),
-                               (world.UNNAMED_V6, "1/1 EACCES")):
+        for host, expected, rule in (
+                (world.UNNAMED_V4, "3/13 EHOSTUNREACH", f"udp/{world.UNNAMED_V4}:{world_tcp.ECHO}"),
+                (world.UNNAMED_V6, "1/1 EACCES", f"'udp/[{world.UNNAMED_V6}]:{world_tcp.ECHO}'")):
             with self.subTest(host=host):
                 outcome = self.client("icmp-error", host, world_tcp.ECHO)
                 self.assertEqual(outcome.out, f"{expected}\n", outcome)
-                self.one_verdict(outcome, "refused udp", f"--allow {host}")
+                self.one_verdict(outcome, "refused udp", f"--allow {rule}")
 
     def test_noise_on_the_link_is_no_refusal(self):
         outcome = self.client("shout", "224.0.0.251", "239.255.255.250", "255.255.255.255",

@@ -272,7 +272,8 @@ class Clients(ClientTest):
         self.assertEqual(python, "intranet 198.51.100.10 2001:db8:a::10", outcome)
         self.assert_code(outcome, 0)
         self.assertEqual(self.names_asked_upstream(), {"intranet.lab.example"})
-        self.assertEqual(outcome.verdicts(), [], "nobody asked for intranet.corp.example")
+        self.assertEqual(outcome.verdicts(), [
+            "mini-tapbox: refused name intranet.corp.example by the search list: no rule names it"])
 
     def test_a_refused_name_is_told_once_whatever_the_search_list_made_of_it(self):
         conf = f"nameserver {world.DNS_V4}\nsearch corp.example lab.example\n"

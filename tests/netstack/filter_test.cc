@@ -385,7 +385,13 @@ TEST(FilterRoom, ABoundOfTheStacksOwnHasNoOption) {
                    .allowed);
   EXPECT_EQ(gate.refusals.at(0).ToString(),
             "refused tcp 192.0.2.7:80: too many connections at once");
-  EXPECT_EQ(MoreConnectionsOption(kMostConnections), "") << "there is no more";
+  EXPECT_EQ(MoreConnectionsOption(Protocol::kTcp, kMostConnections), "") << "there is no more";
+}
+
+TEST(FilterRoom, TheOptionGivesDatagramsMoreThanTheyHad) {
+  EXPECT_EQ(MoreConnectionsOption(Protocol::kTcp, 1), "--max-connections 2");
+  EXPECT_EQ(MoreConnectionsOption(Protocol::kUdp, 1), "--max-connections 8");
+  EXPECT_EQ(MoreConnectionsOption(Protocol::kUdp, 8), "--max-connections 16");
 }
 
 }  // namespace

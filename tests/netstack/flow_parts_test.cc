@@ -189,8 +189,8 @@ TEST(ActivityList, ALinkIsInOneListAtATimeAndInNoneWhenItIsGone) {
 }
 
 TEST(ActivityList, TheOldestIsIdleForAsLongAsNothingTouchedIt) {
-  ActivityLink link;
   ActivityList list;
+  ActivityLink link;
   const TimePoint start{std::chrono::hours(1)};
   EXPECT_EQ(list.IdleFor(Duration::zero(), start), nullptr);
   list.Touch(link, start);

@@ -216,6 +216,18 @@ TEST_P(InboundTcpFlows, ResetsTheClientWhenNobodyListensInsideAndSaysSoOnce) {
   EXPECT_NE(hint.find("no server listens at " + Server().ToString()), std::string::npos) << hint;
 }
 
+TEST_P(InboundTcpFlows, GivesNoSuchHintWhereAServerHasListened) {
+  Start();
+  const auto connection = Establish();
+  ASSERT_TRUE(connection);
+  const UniqueFd client = Connect();
+  const auto syn = Syn();
+  ASSERT_TRUE(syn);
+  sandbox_->Send(MakeTcp(Answer(*syn, kRst | kAck)));
+  EXPECT_EQ(ReadEnd(client.get()), -ECONNRESET);
+  EXPECT_TRUE(notices_.sentences().empty());
+}
+
 TEST_P(InboundTcpFlows, EndsEachDirectionByItself) {
   Start();
   auto connection = Establish();

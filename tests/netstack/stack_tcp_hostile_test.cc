@@ -163,7 +163,7 @@ TEST_F(HostileTcp, WhatComesOutOfOrderIsNotHeldAndTheGapIsFilled) {
 }
 
 TEST_F(HostileTcp, AFloodOfSmallSegmentsOutOfOrderCostsNoMemory) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MINI_ADDRESS_SANITIZER)
   constexpr size_t kMore = size_t{512} << 20;  // AddressSanitizer keeps what is freed for a while
 #else
   constexpr size_t kMore = size_t{8} << 20;

@@ -118,7 +118,7 @@ TEST(TcpLimitsOfStack, SaysOnceThatConnectionsAreRefused) {
   }
   ASSERT_EQ(notices.sentences().size(), 1u);
   EXPECT_EQ(notices.sentences()[0],
-            "too many TCP connections at once (1, 0 of them not answered yet), and none of them "
+            "too many TCP connections at once (1), and none of them "
             "idle: further ones are refused meanwhile; to allow more: --max-connections 2");
 }
 

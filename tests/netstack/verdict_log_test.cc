@@ -280,12 +280,13 @@ class SearchSummary : public testing::Test {
   SearchSummary() {
     FilterOptions options;
     options.rules.emplace();
-    EXPECT_TRUE(
-        options.rules
-            ->AddText("list", "allowed.example\nintranet.lab.example\n!alias.corp.example\n")
-            .ok());
+    EXPECT_TRUE(options.rules
+                    ->AddText("list",
+                              "allowed.example\nintranet.lab.example\n!alias.corp.example\n"
+                              "!secret.corp.example\n!ads.test\n*.open.example\n")
+                    .ok());
     options.counts_refusals = true;
-    options.search_domains = {"corp.example", "lab.example"};
+    options.search_domains = {"corp.example", "lab.example", "open.example"};
     filter_.emplace(std::move(options));
   }
   void Ask(std::initializer_list<const char*> names) {
@@ -318,11 +319,65 @@ TEST_F(SearchSummary, AShortNameIsAllowedByWhatItStandsFor) {
                          "names it; to allow it: --allow host.corp.example"});
 }
 
-TEST_F(SearchSummary, OnTheWayToAnAllowedNameNothingIsRefused) {
+TEST_F(SearchSummary, WhatIsRefusedOnTheWayToAnAllowedNameIsOneLine) {
   Ask({"allowed.example.corp.example", "allowed.example"});  // a high ndots
-  Ask({"allowed.example", "allowed.example.lab.example"});   // it has no such record
-  Ask({"intranet.corp.example", "intranet.lab.example"});    // found by the second domain
-  EXPECT_EQ(Lines(), std::vector<std::string>());
+  EXPECT_EQ(Lines(), std::vector<std::string>{"refused name allowed.example.corp.example by the "
+                                              "search list: no rule names it"});
+  Ask({"allowed.example", "allowed.example.lab.example"});  // it has no such record
+  Ask({"allowed.example", "allowed.example.lab.example"});
+  Ask({"intranet.corp.example", "intranet.lab.example"});  // found by the second domain
+  EXPECT_EQ(Lines(), std::vector<std::string>{
+                         "refused 3 names by the search list, the first "
+                         "allowed.example.corp.example: no rule names them; --log FILE lists all"});
+  Ask({"other.example"});
+  for (int i = 0; i < 20; ++i) Ask({StrCat("n", i, ".example").c_str()});
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 22u);
+  EXPECT_EQ(lines[20].substr(0, 38), "refused 3 names by the search list, th");
+  EXPECT_EQ(lines[21], "and 1 more; --log FILE lists all");
+}
+
+TEST_F(SearchSummary, NothingHidesBehindANameThatIsNoEntryItself) {
+  Ask({"a.corp.example", "a.open.example", "a.corp.example.lab.example"});  // behind one on the way
+  Ask({"b.corp.example", "b", "b.corp.example.lab.example"});  // behind one that is told with "b"
+  Ask({"c", "c.corp.example", "c.corp.example.lab.example"});
+  const RefusalSummary summary = filter_->refusals();
+  ASSERT_EQ(summary.entries.size(), 2u);
+  EXPECT_EQ(summary.entries[0].event.searched, std::vector<std::string>{"b.corp.example"});
+  EXPECT_EQ(summary.entries[1].event.searched, std::vector<std::string>{"c.corp.example"});
+  EXPECT_EQ(summary.on_the_way,
+            (std::vector<std::string>{"a.corp.example", "a.corp.example.lab.example",
+                                      "b.corp.example.lab.example", "c.corp.example.lab.example"}));
+}
+
+TEST_F(SearchSummary, ANameThatARuleRefusesIsNeverLeftToAnotherLine) {
+  const std::string by_rule =
+      "refused name secret.corp.example: the rule \"!secret.corp.example\" (list:4) refuses it";
+  Ask({"secret.corp.example", "secret.lab.example", "secret"});
+  EXPECT_EQ(Lines(), (std::vector<std::string>{
+                         by_rule,
+                         "refused name secret (and secret.lab.example by the search list): no rule "
+                         "names it; to allow it: --allow secret.lab.example"}));
+}
+
+TEST_F(SearchSummary, ANameThatARuleRefusesIsToldThoughItLedToAnAllowedOne) {
+  Ask({"secret.corp.example", "secret.open.example", "probe.corp.example", "probe.open.example"});
+  Ask({"late.open.example", "late", "late.corp.example"});
+  EXPECT_EQ(Lines(),
+            (std::vector<std::string>{"refused name secret.corp.example: the rule "
+                                      "\"!secret.corp.example\" (list:4) refuses it",
+                                      "refused name late (and late.corp.example by the search "
+                                      "list): no rule names it; to allow it: --allow "
+                                      "late.corp.example",
+                                      "refused name probe.corp.example by the search list: no rule "
+                                      "names it"}));
+}
+
+TEST_F(SearchSummary, TheRuleThatRefusesANameIsNotSaidToRefuseWhatWasMadeOfIt) {
+  Ask({"ads.test", "ads.test.corp.example", "ads.test.lab.example"});
+  EXPECT_EQ(Lines(), std::vector<std::string>{
+                         "refused name ads.test: the rule \"!ads.test\" (list:5) refuses it; and 2 "
+                         "names by the search list, which no rule names"});
 }
 
 TEST_F(SearchSummary, ANameBelowADomainThatWasAskedForItselfIsTold) {
@@ -355,7 +410,7 @@ TEST_F(SearchSummary, IsBoundedWhateverIsAsked) {
   }
   const RefusalSummary summary = filter_->refusals();
   EXPECT_EQ(summary.entries.size(), 1024u);
-  EXPECT_EQ(summary.unlisted, 20'000u - 1024) << "those of the search list are not counted again";
+  EXPECT_EQ(summary.unlisted, 2 * (20'000u - 1024)) << "with those of the search list";
   EXPECT_EQ(summary.entries[7].event.searched, std::vector<std::string>{"n7.test.corp.example"});
 }
 

@@ -137,15 +137,45 @@ TEST_F(CommandLineTest, RelativePathsCountFromTheWorkingDirectory) {
   EXPECT_EQ(line->policy.working_directory, directory_ + "/sub");
 }
 
-TEST_F(CommandLineTest, DotDotIsFollowedThroughSymlinksAsTheKernelDoes) {
+TEST_F(CommandLineTest, DotDotLeavesTheNameOfASymlinkForThePlanToSee) {
+  std::filesystem::create_directory("sub");
+  std::filesystem::create_directories("real/below");
+  std::filesystem::create_directory_symlink("real", "link");
+  const auto written = [&](const std::string& path) {
+    const auto line = Sandbox({"-x", "-w", path.c_str(), "true"});
+    return line.ok() ? line->policy.binds.at(0).source : Outcome(line);
+  };
+  EXPECT_EQ(written(".."), std::filesystem::path(directory_).parent_path());
+  EXPECT_EQ(written("sub/../link"), directory_ + "/link");
+  EXPECT_EQ(written("./link//./below/.././below/"), directory_ + "/link/below");
+  EXPECT_EQ(written("sub/../../" + directory_.substr(directory_.rfind('/') + 1) + "/sub"),
+            directory_ + "/sub");
+  EXPECT_EQ(written(std::string(50, '/') + "../.." + directory_), directory_);
+  EXPECT_EQ(written("sub/none/../.."), "plan: -w sub/none/../..: there is no such path");
+  EXPECT_EQ(written("link/../none"), "plan: -w link/../none: there is no such path");
+}
+
+TEST_F(CommandLineTest, RefusesToGoUpFromASymlinkAndSaysWhereItLeads) {
   std::filesystem::create_directories("real/sub");
-  std::filesystem::create_directories("real/sibling");
-  std::filesystem::create_directory("sibling");
-  std::filesystem::create_symlink("real/sub", "link");
-  EXPECT_EQ(BindsOf(Sandbox({"-x", "-w", "link/../sibling", "true"})),
-            StrCat(directory_, "/real/sibling>", directory_, "/real/sibling:w "));
-  EXPECT_EQ(Outcome(Sandbox({"-x", "-w", "link/../none", "true"})),
-            "plan: -w link/../none: there is no such path");
+  std::filesystem::create_directory("real/my sibling");
+  std::filesystem::create_directory_symlink("real/sub", "link");
+  for (const char* path :
+       {"link/../my sibling", "real/../link/./../my sibling/", "link/../../link/../my sibling"}) {
+    const auto refused = [&](const char* option) {
+      return StrCat("plan: ", option, " ", path, ": \"..\" goes up from ", directory_,
+                    "/link, a symlink that a command may have made: if it is meant: ", option, " '",
+                    directory_, "/real/my sibling'");
+    };
+    for (const char* option : {"-w", "-M", "-W", "-d"}) {
+      EXPECT_EQ(Outcome(Sandbox({"-x", option, path, "true"})), refused(option));
+    }
+    EXPECT_EQ(Outcome(Sandbox({"-o", "/", "-k", path, "true"})), refused("-k"));
+  }
+  const std::string parent = std::filesystem::path(directory_).parent_path();
+  EXPECT_EQ(Outcome(Sandbox({"-x", "-w", "/proc/self/cwd/..", "true"})),
+            StrCat("plan: -w /proc/self/cwd/..: \"..\" goes up from /proc/self/cwd, a symlink that "
+                   "a command may have made: if it is meant: -w ",
+                   parent));
 }
 
 TEST(CommandLine, SecondsMayHaveDecimals) {
