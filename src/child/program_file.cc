@@ -22,7 +22,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "child/proc_self.h"
 #include "child/reopen.h"
@@ -36,20 +35,35 @@ void* Address(uint64_t value) {
 
 size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
+// Page by page without memcmp(3) and memcpy(3), which may be the caller's own: those of a sanitizer
+// want to know of every byte whose it is. Volatile, so that no loop becomes such a call.
+using Word [[gnu::may_alias]] = uint64_t;
+
+bool IsSamePage(const volatile Word* one, const volatile Word* other, size_t words) {
+  for (size_t i = 0; i < words; ++i) {
+    if (one[i] != other[i]) return false;
+  }
+  return true;
+}
+
+void CopyPage(volatile Word* to, const volatile Word* from, size_t words) {
+  for (size_t i = 0; i < words; ++i) to[i] = from[i];
+}
+
 // Copies the pages that differ. `to` is readable, and its protection is `protection` in the end.
 bool CopyChangedPages(void* to, const void* from, size_t size, int protection) {
-  const size_t page = PageSize();
-  bool may_write = (protection & PROT_WRITE) != 0;
-  const bool was_writable = may_write;
-  for (size_t done = 0; done < size; done += page) {
-    char* target = static_cast<char*>(to) + done;
-    const char* source = static_cast<const char*>(from) + done;
-    if (memcmp(target, source, page) == 0) continue;
-    if (!may_write && mprotect(to, size, PROT_READ | PROT_WRITE) != 0) return false;
-    may_write = true;
-    memcpy(target, source, page);
+  const size_t words = PageSize() / sizeof(Word);
+  const bool was_writable = (protection & PROT_WRITE) != 0;
+  bool is_writable = was_writable;
+  auto* target = static_cast<volatile Word*>(to);
+  const auto* source = static_cast<const volatile Word*>(from);
+  for (size_t left = size / PageSize(); left > 0; --left, target += words, source += words) {
+    if (IsSamePage(target, source, words)) continue;
+    if (!is_writable && mprotect(to, size, PROT_READ | PROT_WRITE) != 0) return false;
+    is_writable = true;
+    CopyPage(target, source, words);
   }
-  return may_write == was_writable || mprotect(to, size, protection) == 0;
+  return is_writable == was_writable || mprotect(to, size, protection) == 0;
 }
 
 bool ReplaceMapping(const Mapping& old, int file, uint64_t file_size) {
