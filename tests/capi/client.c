@@ -6,14 +6,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -42,9 +39,9 @@ static void* scribble(void* unused) {
   }
 }
 
-static off_t scribbled(void) { return lseek(scribble_fd, 0, SEEK_END); }
+off_t scribbled(void) { return lseek(scribble_fd, 0, SEEK_END); }
 
-static void start_scribbling(void) {
+void start_scribbling(void) {
   scribble_fd = open("scribbled", O_RDWR | O_CREAT | O_APPEND, 0600);
   for (int i = 0; i < 4; ++i) {
     pthread_t thread;
@@ -157,9 +154,9 @@ static void reap_children(const char* code) {
   exit(atoi(code));
 }
 
-/* --- Failure: the caller goes on as it was --- */
+/* --- What the process inside is --- */
 
-static void print_descriptors(const char* when) {
+void print_descriptors(const char* when) {
   DIR* directory = opendir("/proc/self/fd");
   printf("descriptors %s:", when);
   for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
@@ -171,85 +168,6 @@ static void print_descriptors(const char* when) {
   closedir(directory);
 }
 
-static void fail_and_go_on(const char* what) {
-  const pid_t before = getpid();
-  sigset_t mask;
-  sigset_t mask_after;
-  sigemptyset(&mask);
-  sigaddset(&mask, SIGUSR2);
-  pthread_sigmask(SIG_BLOCK, &mask, NULL);
-  pthread_sigmask(SIG_BLOCK, NULL, &mask);
-  start_scribbling();
-  print_descriptors("before");
-  const int code = mini_sandbox_start();
-  printf("%s: %d\n", what, code);
-  fprintf(stderr, "%s\n", mini_sandbox_get_last_error_msg());
-  print_descriptors("after");
-  pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
-  const off_t size = scribbled();
-  usleep(100 * 1000);
-  printf("same process: %s\nsame signal mask: %s\nthreads go on: %s\nchildren: %s\nrunning: %d\n",
-         getpid() == before ? "yes" : "no",
-         sigismember(&mask_after, SIGUSR2) == 1 && sigismember(&mask_after, SIGTERM) == 0 ? "yes"
-                                                                                          : "no",
-         scribbled() > size ? "yes" : "no",
-         waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD ? "none" : "left",
-         mini_sandbox_is_running());
-}
-
-static void fail_in_the_plan(const char* root) {
-  if (mini_sandbox_setup_custom(NULL, root) != 0) exit(98);
-  if (mini_sandbox_mount_overlay("/etc/passwd") != 0) exit(98);
-  fail_and_go_on("overlay on a file");
-}
-
-/* The sandbox's first process runs out of descriptors while it mounts. */
-static void fail_in_the_child(const char* unused) {
-  (void)unused;
-  const struct rlimit few = {20, 20};
-  if (mini_sandbox_setup_default() != 0 || setrlimit(RLIMIT_NOFILE, &few) != 0) exit(98);
-  fail_and_go_on("descriptors");
-}
-
-/* The limit holds for the file in memory that the supervisor is executed from, too. */
-static void fail_at_the_file(const char* unused) {
-  (void)unused;
-  const struct rlimit small = {500 * 1000, 500 * 1000};
-  if (mini_sandbox_setup_default() != 0 || setrlimit(RLIMIT_FSIZE, &small) != 0) exit(98);
-  fail_and_go_on("file size");
-}
-
-/* All is set up, and the last step is refused: to become the supervisor. */
-static void fail_at_exec(const char* unused) {
-  (void)unused;
-  struct sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execveat, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
-  if (mini_sandbox_setup_default() != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
-    exit(98);
-  }
-  fail_and_go_on("exec");
-}
-
-static void fail_then_succeed(const char* unused) {
-  (void)unused;
-  struct rlimit before;
-  getrlimit(RLIMIT_NOFILE, &before);
-  const struct rlimit few = {20, before.rlim_max};
-  const struct rlimit none = {4, before.rlim_max};
-  if (mini_sandbox_setup_default() != 0 || setrlimit(RLIMIT_NOFILE, &none) != 0) exit(98);
-  printf("first: %d\n", mini_sandbox_start());
-  if (setrlimit(RLIMIT_NOFILE, &few) != 0) exit(98);
-  printf("second: %d\n", mini_sandbox_start());
-  getrlimit(RLIMIT_NOFILE, &before);
-  printf("limit: %d\n", (int)before.rlim_cur);
-}
-
 static void twice(const char* unused) {
   (void)unused;
   printf("running before: %d\n", mini_sandbox_is_running());
@@ -258,8 +176,6 @@ static void twice(const char* unused) {
          mini_sandbox_mount_write("/srv"), mini_sandbox_is_running());
   printf("last error: %d\n", mini_sandbox_get_last_error_code());
 }
-
-/* --- What the process inside is --- */
 
 static void descriptors(const char* unused) {
   (void)unused;
@@ -443,13 +359,6 @@ static void change_its_program(const char* mode) {
   printf("memory: %d, %s\n", changed_variable, constant_text);
   fflush(stdout);
   execl("/proc/self/exe", "client", "plain", (char*)NULL);
-}
-
-/* It has another name that nobody knows of. */
-static void fail_without_a_name(const char* program) {
-  if (link(program, "another") != 0 || unlink(program) != 0) exit(97);
-  if (mini_sandbox_setup_default() != 0) exit(98);
-  fail_and_go_on("name");
 }
 
 static void start_undumpable(const char* unused) {
