@@ -130,8 +130,8 @@ constexpr OptionEntry kTable[] = {
      },
      kNeedsStack},
     {'\0', "max-connections", "N", kNetwork,
-     "at most N connections at a time; a further one takes\n"
-     "the place of an idle one, or is refused",
+     "at most N connections at a time; a further one\n"
+     "takes the place of an idle one, or is refused",
      SetMaxConnections, Exclusive{Product::kTapbox, "it needs the network stack: run mini-tapbox"}},
     {'\0', "log", "FILE", kNetwork,
      "append every verdict and every flow's end to FILE,\n"
