@@ -200,9 +200,9 @@ TEST(ActivityList, TheOldestIsIdleForAsLongAsNothingTouchedIt) {
 }
 
 TEST(DatagramActivity, KeepsAnAnsweredFlowLongerThanAProbe) {
+  DatagramActivity activity;
   DatagramActivityLink probe, answered;
   answered.answered = true;
-  DatagramActivity activity;
   const TimePoint start{std::chrono::hours(1)};
   activity.Touch(answered, start);
   activity.Touch(probe, start + std::chrono::seconds(1));
@@ -214,9 +214,9 @@ TEST(DatagramActivity, KeepsAnAnsweredFlowLongerThanAProbe) {
 }
 
 TEST(DatagramActivity, MakesRoomByTheLeastRecentlyUsedOfAll) {
+  DatagramActivity activity;
   DatagramActivityLink probe, answered;
   answered.answered = true;
-  DatagramActivity activity;
   const TimePoint start{std::chrono::hours(1)};
   activity.Touch(answered, start);
   activity.Touch(probe, start + std::chrono::seconds(1));
@@ -227,8 +227,8 @@ TEST(DatagramActivity, MakesRoomByTheLeastRecentlyUsedOfAll) {
 }
 
 TEST(DatagramActivity, AnAnswerMakesAFlowLastLonger) {
-  DatagramActivityLink flow;
   DatagramActivity activity;
+  DatagramActivityLink flow;
   const TimePoint start{std::chrono::hours(1)};
   activity.Touch(flow, start);
   flow.answered = true;
