@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace mini {
@@ -27,9 +28,14 @@ class UniqueFd {
   explicit operator bool() const { return valid(); }
 
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-  // close(2) is not retried on EINTR: on Linux the descriptor is gone whatever it returns.
+  // close(2) is not retried on EINTR: on Linux the descriptor is gone whatever it returns. errno
+  // stays, so that the error of a call that failed before can still be read afterwards.
   void reset(int fd = -1) {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) {
+      const int error = errno;
+      ::close(fd_);
+      errno = error;
+    }
     fd_ = fd;
   }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/unique_fd.h"
 #include "child/control.h"
 #include "child/init.h"
 #include "child/mounts.h"
@@ -20,13 +21,8 @@ namespace mini::child {
 namespace {
 
 bool WriteFile(int directory, const char* name, const char* text, size_t size) {
-  const int fd = openat(directory, name, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool written = write(fd, text, size) == static_cast<ssize_t>(size);
-  const int error = errno;
-  close(fd);
-  errno = error;
-  return written;
+  const UniqueFd file(openat(directory, name, O_WRONLY | O_CLOEXEC));
+  return file.valid() && write(file.get(), text, size) == static_cast<ssize_t>(size);
 }
 
 // One id each, so no privilege is needed (user_namespaces(7)); setgroups has to be denied first.

@@ -7,8 +7,12 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
+
+#include "base/unique_fd.h"
 
 namespace mini::child {
 
@@ -41,7 +45,7 @@ bool MoveMount(int mount, int target) {
 }
 
 bool AttachTo(int mount, const char* path) {
-  const ScopedDescriptor target(OpenObject(path));
+  const UniqueFd target(OpenObject(path));
   return target.valid() && MoveMount(mount, target.get());
 }
 
@@ -69,7 +73,7 @@ bool SetOptions(int filesystem, const char* options) {
 
 int CreateOverlay(int lower, const char* upper, const char* work, uint64_t attributes) {
   if (fchdir(lower) != 0) return -1;
-  const ScopedDescriptor filesystem(fsopen("overlay", FSOPEN_CLOEXEC));
+  const UniqueFd filesystem(fsopen("overlay", FSOPEN_CLOEXEC));
   if (!filesystem.valid()) return -1;
   const auto set = [&](const char* key, const char* value) {
     return fsconfig(filesystem.get(), value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value,
@@ -85,7 +89,7 @@ int CreateOverlay(int lower, const char* upper, const char* work, uint64_t attri
 }
 
 bool MakePoint(const char* path, bool directory) {
-  ScopedDescriptor parent(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd parent(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (const char* name = path + 1; parent.valid();) {
     const char* end = strchrnul(name, '/');
     const bool last = *end == '\0';
@@ -102,7 +106,7 @@ bool MakePoint(const char* path, bool directory) {
     }
     if (mkdirat(parent.get(), component, 0755) != 0 && errno != EEXIST) return false;
     if (last) return true;
-    parent.Replace(OpenAt2(parent.get(), component, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
+    parent.reset(OpenAt2(parent.get(), component, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
     name = end + 1;
   }
   return false;
@@ -110,7 +114,7 @@ bool MakePoint(const char* path, bool directory) {
 
 bool CopyFile(int from, const char* to) {
   struct stat status;
-  const ScopedDescriptor copy(open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const UniqueFd copy(open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!copy.valid() || fstat(from, &status) != 0) return false;
   // No more than it held: somebody may be appending to it.
   ssize_t count = 0;

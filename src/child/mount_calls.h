@@ -4,36 +4,10 @@
 #define MINI_SANDBOX_CHILD_MOUNT_CALLS_H_
 
 #include <sys/types.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
 
 namespace mini::child {
-
-// Owns a descriptor and leaves errno alone when it closes it: the step's error is read afterwards.
-class ScopedDescriptor {
- public:
-  explicit ScopedDescriptor(int fd) : fd_(fd) {}
-  ~ScopedDescriptor() {
-    if (fd_ < 0) return;
-    const int error = errno;
-    close(fd_);
-    errno = error;
-  }
-  ScopedDescriptor(const ScopedDescriptor&) = delete;
-  ScopedDescriptor& operator=(const ScopedDescriptor&) = delete;
-
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-  void Replace(int fd) {
-    close(fd_);
-    fd_ = fd;
-  }
-
- private:
-  int fd_;
-};
 
 // A descriptor, or -1. No path is followed through a symlink of /proc; `resolve` is openat2(2)'s.
 int OpenAt2(int directory, const char* path, uint64_t flags, uint64_t resolve);

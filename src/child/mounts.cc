@@ -15,6 +15,7 @@
 
 #include <cerrno>
 
+#include "base/unique_fd.h"
 #include "child/mount_calls.h"
 
 namespace mini::child {
@@ -94,7 +95,7 @@ class Mounter {
   }
 
   bool CloneTree(const FrozenMountOp& op) {
-    const ScopedDescriptor source(OpenObject(op.source));
+    const UniqueFd source(OpenObject(op.source));
     if (!source.valid()) return false;
     const int tree = CloneMount(source.get(), /*recursive=*/true);
     return Keep(op, tree) && SetAttributes(tree, op.attributes, /*recursive=*/true);
@@ -102,7 +103,7 @@ class Mounter {
 
   // Nobody else can have put such a one in the place of the one that was made for us.
   bool CloneOwnDirectory(const FrozenMountOp& op) {
-    const ScopedDescriptor source(OpenObject(op.source));
+    const UniqueFd source(OpenObject(op.source));
     struct stat status;
     if (!source.valid() || fstat(source.get(), &status) != 0) return false;
     if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
@@ -122,7 +123,7 @@ class Mounter {
   }
 
   bool NewFilesystem(const FrozenMountOp& op, uint32_t index) {
-    const ScopedDescriptor filesystem(fsopen(op.data, FSOPEN_CLOEXEC));
+    const UniqueFd filesystem(fsopen(op.data, FSOPEN_CLOEXEC));
     if (!filesystem.valid() || !SetOptions(filesystem.get(), op.source) ||
         fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
       return false;
@@ -140,7 +141,7 @@ class Mounter {
 
   bool PivotRoot(const FrozenMountOp& op) {
     const int root = plan_.slots[op.slot];
-    const ScopedDescriptor old_root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const UniqueFd old_root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
     return old_root.valid() && MoveMount(root, old_root.get()) && fchdir(root) == 0 &&
            // pivot_root(2), NOTES: with both arguments ".", the old root ends up on top of the new
            // one, where umount2 finds it.
@@ -156,7 +157,7 @@ class Mounter {
   bool FileIn(const FrozenMountOp& op) {
     const int directory = plan_.slots[op.slot];
     if (op.data_size == 0) return mknodat(directory, op.source, S_IFREG | op.mode, 0) == 0;
-    const ScopedDescriptor file(
+    const UniqueFd file(
         openat(directory, op.source, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op.mode));
     if (!file.valid()) return false;
     size_t written = 0;
@@ -178,10 +179,10 @@ class Mounter {
 
   // On kernels and file systems that cannot hold an upper, a run that asked for it there ends.
   bool TestOverlay(const FrozenMountOp& op) const {
-    const ScopedDescriptor lower(
+    const UniqueFd lower(
         openat(plan_.slots[op.slot], "test/lower", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!lower.valid()) return false;
-    const ScopedDescriptor overlay(CreateOverlay(lower.get(), op.source, op.data, op.attributes));
+    const UniqueFd overlay(CreateOverlay(lower.get(), op.source, op.data, op.attributes));
     return overlay.valid() && chdir("/") == 0;
   }
 
@@ -215,7 +216,7 @@ class Mounter {
   // A file that lies beside a mount, so that its directory cannot be overlaid. What belongs to
   // others, is large, or is no file, will be shown as it is: an owner cannot be copied.
   bool OpenFile(const FrozenMountOp& op) {
-    const ScopedDescriptor object(OpenObject(op.source));
+    const UniqueFd object(OpenObject(op.source));
     if (!object.valid()) return errno == ENOENT;
     struct stat status;
     if (fstat(object.get(), &status) != 0) return false;
@@ -254,7 +255,7 @@ class Mounter {
   }
 
   bool Mask(const FrozenMountOp& op) {
-    const ScopedDescriptor target(OpenAt2(AT_FDCWD, op.target, O_PATH, 0));
+    const UniqueFd target(OpenAt2(AT_FDCWD, op.target, O_PATH, 0));
     // What this process cannot reach, the command, which has fewer rights, cannot reach either.
     if (!target.valid()) {
       return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP;
@@ -263,21 +264,21 @@ class Mounter {
     if (fstat(target.get(), &status) != 0) return false;
     // ~/.bash_history is a symlink to /dev/null for some: a device keeps no secret.
     if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) return true;
-    const ScopedDescriptor cover(
+    const UniqueFd cover(
         CloneScratch(S_ISDIR(status.st_mode) ? op.source : op.data, op.attributes));
     return cover.valid() && MoveMount(cover.get(), target.get());
   }
 
   static bool ReadOnlyBind(const FrozenMountOp& op) {
-    const ScopedDescriptor target(OpenObject(op.target));
+    const UniqueFd target(OpenObject(op.target));
     if (!target.valid()) return errno == ENOENT;
-    const ScopedDescriptor copy(CloneMount(target.get(), /*recursive=*/true));
+    const UniqueFd copy(CloneMount(target.get(), /*recursive=*/true));
     return copy.valid() && SetAttributes(copy.get(), MOUNT_ATTR_RDONLY, /*recursive=*/true) &&
            MoveMount(copy.get(), target.get());
   }
 
   static bool ChangeAttributes(const FrozenMountOp& op, bool recursive) {
-    const ScopedDescriptor target(OpenObject(op.target));
+    const UniqueFd target(OpenObject(op.target));
     return target.valid() && SetAttributes(target.get(), op.attributes, recursive);
   }
 
