@@ -101,9 +101,8 @@ Step MakeAndSend(bool needs_loopback, int sender) {
   const int any_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const int made = any_socket < 0 ? -1 : ioctl(any_socket, SIOCGSKNS);
   if (made < 0) return FailedAt(ChildStage::kNetworkNamespace);
-  // Fails when the receiver is gone, and with it this whole sandbox.
-  (void)SendWithDescriptors(sender, "", 1, &made, 1);
-  return Done();
+  return SendWithDescriptors(sender, "", 1, &made, 1) ? Done()
+                                                      : FailedAt(ChildStage::kNetworkNamespace);
 }
 
 }  // namespace
@@ -144,13 +143,11 @@ Step NetworkStage::StartMaker(const Control& control) {
   return Done();
 }
 
-Step NetworkStage::MakerFailed() const {
+int NetworkStage::AwaitMaker() const {
   int status = 0;
   while (waitpid(maker_, &status, 0) < 0 && errno == EINTR) {
   }
-  if (WIFEXITED(status)) _exit(1);  // it has reported why
-  errno = ESRCH;                    // killed, and told nobody
-  return FailedAt(ChildStage::kNetworkNamespace);
+  return status;
 }
 
 Step NetworkStage::Finish() {
@@ -158,7 +155,12 @@ Step NetworkStage::Finish() {
   char byte;
   int received[kMostPassedDescriptors];
   const ReceivedMessage message = ReceiveWithDescriptors(receiver_, &byte, 1, received);
-  if (message.size == 0) return MakerFailed();
+  if (message.size == 0) {
+    const int status = AwaitMaker();
+    if (WIFEXITED(status)) _exit(1);  // it has reported why
+    errno = ESRCH;                    // killed, and told nobody
+    return FailedAt(ChildStage::kNetworkNamespace);
+  }
   if (message.size < 0 || message.descriptor_count != 1) {
     return FailedAt(ChildStage::kNetworkNamespace);
   }
@@ -166,8 +168,7 @@ Step NetworkStage::Finish() {
   close(received[0]);
   close(receiver_);
   // It still has all its capabilities: no process of the command's may meet it.
-  while (waitpid(maker_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  (void)AwaitMaker();
   // A sandbox around this one (ours, with --nested, too) may refuse setns(2).
   return entered ? Done() : MakeNamespace(needs_loopback_);
 }

@@ -24,7 +24,7 @@ class NetworkStage {
 
  private:
   Step StartMaker(const Control& control);
-  Step MakerFailed() const;
+  int AwaitMaker() const;  // its wait status
 
   bool needs_loopback_ = false;
   pid_t maker_ = -1;   // the other process
