@@ -113,6 +113,18 @@ void CountArrivals(const UniqueFd& fd, std::chrono::milliseconds duration) {
   Print(done, last - begun);
 }
 
+// A socket at that port, to which the first datagram has come. "ready" says that it may.
+UniqueFd AwaitFirst(uint16_t port) {
+  UniqueFd fd = Listening(port);
+  std::puts("ready");
+  std::fflush(stdout);
+  if (!Readable(fd, kFirstAnswer)) {
+    errno = ETIMEDOUT;
+    Die("the first datagram");
+  }
+  return fd;
+}
+
 }  // namespace
 
 int SendDatagrams(std::chrono::milliseconds duration, size_t size, const std::string& host,
@@ -122,25 +134,13 @@ int SendDatagrams(std::chrono::milliseconds duration, size_t size, const std::st
 }
 
 int SinkDatagrams(std::chrono::milliseconds duration, uint16_t port) {
-  const UniqueFd fd = Listening(port);
-  std::puts("ready");
-  std::fflush(stdout);
-  if (!Readable(fd, kFirstAnswer)) {
-    errno = ETIMEDOUT;
-    Die("the first datagram");
-  }
+  const UniqueFd fd = AwaitFirst(port);
   CountArrivals(fd, duration);
   return 0;
 }
 
 int SourceDatagrams(std::chrono::milliseconds duration, size_t size, uint16_t port) {
-  const UniqueFd fd = Listening(port);
-  std::puts("ready");
-  std::fflush(stdout);
-  if (!Readable(fd, kFirstAnswer)) {
-    errno = ETIMEDOUT;
-    Die("the first datagram");
-  }
+  const UniqueFd fd = AwaitFirst(port);
   sockaddr_storage peer = {};
   socklen_t length = sizeof(peer);
   char byte = 0;

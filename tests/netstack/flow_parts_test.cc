@@ -199,31 +199,33 @@ TEST(ActivityList, TheOldestIsIdleForAsLongAsNothingTouchedIt) {
   EXPECT_EQ(list.IdleFor(std::chrono::seconds(5), start + std::chrono::seconds(5)), &link);
 }
 
-TEST(DatagramActivity, KeepsAnAnsweredFlowLongerThanAProbe) {
-  DatagramActivity activity;
-  DatagramActivityLink probe, answered;
-  answered.answered = true;
-  const TimePoint start{std::chrono::hours(1)};
-  activity.Touch(answered, start);
-  activity.Touch(probe, start + std::chrono::seconds(1));
-  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(30)), nullptr);
-  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(31)), &probe);
-  probe.Leave();
-  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(179)), nullptr);
-  EXPECT_EQ(activity.Expired(start + std::chrono::seconds(180)), &answered);
+// A flow that was answered, and a second later one that was not.
+class AnsweredAndProbe : public ::testing::Test {
+ protected:
+  AnsweredAndProbe() {
+    answered_.answered = true;
+    activity_.Touch(answered_, start_);
+    activity_.Touch(probe_, start_ + std::chrono::seconds(1));
+  }
+
+  const TimePoint start_{std::chrono::hours(1)};
+  DatagramActivity activity_;
+  DatagramActivityLink probe_, answered_;
+};
+
+TEST_F(AnsweredAndProbe, KeepsAnAnsweredFlowLongerThanAProbe) {
+  EXPECT_EQ(activity_.Expired(start_ + std::chrono::seconds(30)), nullptr);
+  EXPECT_EQ(activity_.Expired(start_ + std::chrono::seconds(31)), &probe_);
+  probe_.Leave();
+  EXPECT_EQ(activity_.Expired(start_ + std::chrono::seconds(179)), nullptr);
+  EXPECT_EQ(activity_.Expired(start_ + std::chrono::seconds(180)), &answered_);
 }
 
-TEST(DatagramActivity, MakesRoomByTheLeastRecentlyUsedOfAll) {
-  DatagramActivity activity;
-  DatagramActivityLink probe, answered;
-  answered.answered = true;
-  const TimePoint start{std::chrono::hours(1)};
-  activity.Touch(answered, start);
-  activity.Touch(probe, start + std::chrono::seconds(1));
-  EXPECT_EQ(activity.Evictable(start + std::chrono::milliseconds(4999)), nullptr);
-  EXPECT_EQ(activity.Evictable(start + std::chrono::seconds(60)), &answered);
-  activity.Touch(answered, start + std::chrono::seconds(2));
-  EXPECT_EQ(activity.Evictable(start + std::chrono::seconds(60)), &probe);
+TEST_F(AnsweredAndProbe, MakesRoomByTheLeastRecentlyUsedOfAll) {
+  EXPECT_EQ(activity_.Evictable(start_ + std::chrono::milliseconds(4999)), nullptr);
+  EXPECT_EQ(activity_.Evictable(start_ + std::chrono::seconds(60)), &answered_);
+  activity_.Touch(answered_, start_ + std::chrono::seconds(2));
+  EXPECT_EQ(activity_.Evictable(start_ + std::chrono::seconds(60)), &probe_);
 }
 
 TEST(DatagramActivity, AnAnswerMakesAFlowLastLonger) {
