@@ -42,7 +42,6 @@
 #include "base/descriptor_passing.h"
 #include "base/strings.h"
 #include "sandbox/stack_messages.h"
-#include "sandbox/stack_service.h"
 
 namespace mini {
 namespace {
@@ -117,7 +116,8 @@ std::optional<Status> FailureIn(std::string_view message) {
 
 }  // namespace
 
-Result<std::unique_ptr<StackProcess>> StackProcess::Start(const StackProcessOptions& options) {
+Result<std::unique_ptr<StackProcess>> StackProcess::Fork(
+    const std::function<void(int channel, pid_t supervisor)>& serve) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return StackError(errno, "make a socket for the network stack");
@@ -130,7 +130,10 @@ Result<std::unique_ptr<StackProcess>> StackProcess::Start(const StackProcessOpti
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const pid_t pid = fork();
-  if (pid == 0) RunStackProcess(options, others_end.get(), supervisor);
+  if (pid == 0) {
+    serve(others_end.get(), supervisor);
+    _exit(1);
+  }
   const int error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return StackError(error, "start a process for the network stack");
