@@ -51,7 +51,6 @@ Result<Outcome> SuperviseWithStack(StackProcess& stack, const StackListener& lis
   read();  // the ports that were published, before the command runs
   MINI_RETURN_IF_ERROR(child.SendGo());
   supervisor.WatchStack({stack.pidfd(), stack.channel(), read, &notices});
-  if (log) log->Write("stage", "supervise");
   Result<Outcome> outcome = supervisor.Run(signals);
   const Status ended = supervisor.stack_failed() ? stack.TakeFailure() : stack.Finish();
   read();

@@ -59,6 +59,7 @@ Result<Outcome> Supervise(const RunRequest& request, StackProcess* stack,
   }
   Enter("network", log);
   MINI_RETURN_IF_ERROR(ConnectStack(*stack, supervisor, log));
+  Enter("supervise", log);
   return SuperviseWithStack(
       *stack, {request.on_notice, request.on_problem, request.on_summary, STDERR_FILENO}, signals,
       child, supervisor, log);

@@ -32,9 +32,11 @@ struct ServingStack {
 
 class StackProcess {
  public:
-  // Forks a process that calls `serve` with its end of the socket, and all signals blocked.
-  static Result<std::unique_ptr<StackProcess>> Fork(
-      const std::function<void(int channel, pid_t supervisor)>& serve);
+  // `start` is called with the other end of the socket, and makes a child that serves there.
+  static Result<std::unique_ptr<StackProcess>> Start(
+      const std::function<Result<pid_t>(int channel)>& start);
+  // One that another program of this process has started, connected and left to this one, by exec.
+  static std::unique_ptr<StackProcess> Adopt(pid_t pid, UniqueFd pidfd, UniqueFd channel);
   // Lets it end, which it does in an orderly way unless it takes too long, and reaps it.
   ~StackProcess();
   StackProcess(const StackProcess&) = delete;
@@ -43,6 +45,7 @@ class StackProcess {
   // Hands it the sandbox's link. Returns when it is confined and serves.
   Result<ServingStack> Serve(Tap tap);
 
+  pid_t pid() const { return pid_; }
   // Readable when it has something to say: TakeNotices().
   int channel() const { return channel_.get(); }
   // What it has said since the last call; not waited for.

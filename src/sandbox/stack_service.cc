@@ -17,6 +17,7 @@
 #include "base/descriptor_passing.h"
 #include "base/strings.h"
 #include "netstack/stack.h"
+#include "sandbox/rules_file.h"
 #include "sandbox/stack_messages.h"
 #include "sandbox/stack_options.h"
 #include "sandbox/stack_voice.h"
@@ -112,8 +113,40 @@ Status ServeSandbox(const StackRequest& request, int channel, pid_t supervisor) 
 }  // namespace
 
 Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request) {
-  return StackProcess::Fork(
-      [&request](int channel, pid_t supervisor) { RunStackProcess(request, channel, supervisor); });
+  return StackProcess::Start([&request](int channel) -> Result<pid_t> {
+    const pid_t supervisor = getpid();
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const pid_t pid = fork();
+    if (pid == 0) RunStackProcess(request, channel, supervisor);
+    const int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (pid < 0) return StackError(error, "start a process for the network stack");
+    return pid;
+  });
+}
+
+void RunStackProgram(const StackArguments& arguments) {
+  Policy policy;
+  policy.network = Network::kStack;
+  policy.host_name = arguments.host_name;
+  policy.server_names = arguments.server_names;
+  policy.max_connections = arguments.max_connections;
+  if (arguments.rules >= 0) {
+    Result<netstack::RuleSet> rules = ReadRulesFile(arguments.rules);
+    if (!rules.ok()) {
+      SendFailure(arguments.channel, rules.status());
+      _exit(1);
+    }
+    policy.rules = std::move(rules).value();
+  }
+  std::optional<DebugLog> log;
+  if (arguments.debug_log >= 0) log.emplace(DebugLog::Resume(UniqueFd(arguments.debug_log)));
+  RunStackProcess(
+      {.policy = policy, .log = log ? &*log : nullptr, .verdict_log = arguments.verdict_log},
+      arguments.channel, arguments.supervisor);
 }
 
 void RunStackProcess(const StackRequest& request, int channel, pid_t supervisor) {

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "sandbox/stack_process.h"
+#include "sandbox/stack_program.h"
 #include "sandbox/stack_request.h"
 
 namespace mini {
@@ -19,6 +20,9 @@ Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request);
 // In the new process. Does not return and destroys nothing: what a copy of the supervisor's memory
 // holds is the supervisor's. `channel` is this side's end of the socket.
 [[noreturn]] void RunStackProcess(const StackRequest& request, int channel, pid_t supervisor);
+
+// What the program does that SpawnStack() starts.
+[[noreturn]] void RunStackProgram(const StackArguments& arguments);
 
 }  // namespace mini
 
