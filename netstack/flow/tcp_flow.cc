@@ -298,8 +298,19 @@ size_t TcpFlow::SendLimit() const {
   return std::min(limit, kMaxQueuedPbufs / kPbufsPerSegment * pcb_->mss);
 }
 
+// tcp_write() of lwIP 2.2.1 appends to the last unsent segment without a look at its place. After a
+// fast retransmission that the link has not taken yet, that is a segment from the middle of the
+// stream, and behind it something else belongs. Its acknowledgment brings us back.
+bool TcpFlow::MayAppend() const {
+  const tcp_seg* last = pcb_->unsent;
+  if (last == nullptr) return true;
+  while (last->next != nullptr) last = last->next;
+  return lwip_ntohl(last->tcphdr->seqno) + TCP_TCPLEN(last) == pcb_->snd_lbb;
+}
+
 size_t TcpFlow::SendRoom() {
   if (pcb_ == nullptr || phase_ != Phase::kOpen || fin_queued_) return 0;
+  if (!MayAppend()) return 0;
   if (pcb_->snd_queuelen > kMaxQueuedPbufs) return 0;
   const size_t outstanding = written_ - acknowledged_;
   const size_t limit = SendLimit();
