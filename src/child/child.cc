@@ -15,11 +15,13 @@
 #include "child/privileges.h"
 #include "child/program_file.h"
 #include "child/streams.h"
+#include "child/temporary_fd.h"
 #include "child/terminal.h"
 
 namespace mini::child {
 namespace {
 
+// Closes at once: no mount becomes read-only while something on it is open for writing.
 bool WriteFile(const char* path, const char* text, size_t size) {
   const UniqueFd file(open(path, O_WRONLY | O_CLOEXEC));
   return file.valid() && write(file.get(), text, size) == static_cast<ssize_t>(size);
@@ -98,6 +100,7 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
   // from the supervisor (signal(7): standard signals do not queue).
   const bool has_terminal = plan.session == FrozenSession::kOwnWithTerminal;
   if (plan.session != FrozenSession::kCallers && setsid() < 0) return FailedAt(ChildStage::kStart);
+  const Closing closing = payload == Payload::kCaller ? Closing::kSingly : Closing::kTogether;
   MINI_STEP(WriteIdMaps(plan));
   if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
     return FailedAt(ChildStage::kHostName);
@@ -109,10 +112,10 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
   const DescriptorLimit limit(plan);
   ProgramFile program;
   if (payload == Payload::kCaller) MINI_STEP(program.Open());
-  MINI_STEP(ApplyMounts(plan, control));
+  MINI_STEP(ApplyMounts(plan, control, closing));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
   if (has_terminal) MINI_STEP(SetUpTerminal(control, streams));
-  MINI_STEP(network.Finish());
+  MINI_STEP(network.Finish(closing));
   limit.Restore();
   if (payload == Payload::kCaller) {
     MINI_STEP(program.Replace());

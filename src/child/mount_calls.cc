@@ -51,9 +51,9 @@ int OpenObject(const Place& place) {
 
 int CloneMount(int descriptor, bool recursive) { return OpenTree(descriptor, "", recursive); }
 
-int CloneMountAt(const Place& place, bool recursive) {
+int CloneMountAt(const Place& place, bool recursive, Closing closing) {
   if (place.is_one_step()) return OpenTree(place.directory, place.path, recursive);
-  const UniqueFd source(OpenObject(place));
+  const TemporaryFd source(OpenObject(place), closing);
   return source.valid() ? CloneMount(source.get(), recursive) : -1;
 }
 
@@ -61,11 +61,11 @@ bool SetAttributes(int descriptor, uint64_t attributes, bool recursive) {
   return ChangeAttributes(descriptor, "", attributes, recursive);
 }
 
-bool SetAttributesAt(const Place& place, uint64_t attributes, bool recursive) {
+bool SetAttributesAt(const Place& place, uint64_t attributes, bool recursive, Closing closing) {
   if (place.is_one_step()) {
     return ChangeAttributes(place.directory, place.path, attributes, recursive);
   }
-  const UniqueFd target(OpenObject(place));
+  const TemporaryFd target(OpenObject(place), closing);
   return target.valid() && SetAttributes(target.get(), attributes, recursive);
 }
 
@@ -73,11 +73,11 @@ bool MoveMount(int mount, int target) {
   return move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
 }
 
-bool AttachTo(int mount, const Place& place) {
+bool AttachTo(int mount, const Place& place, Closing closing) {
   if (place.is_one_step()) {
     return move_mount(mount, "", place.directory, place.path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
   }
-  const UniqueFd target(OpenObject(place));
+  const TemporaryFd target(OpenObject(place), closing);
   return target.valid() && MoveMount(mount, target.get());
 }
 
@@ -120,10 +120,9 @@ int CreateOverlay(int lower, const char* upper, const char* work, uint64_t attri
   return fsmount(filesystem.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(attributes));
 }
 
-bool MakePoint(const Place& place, bool directory) {
+bool MakePoint(const Place& place, bool directory, Closing closing) {
   const bool is_absolute = place.directory == AT_FDCWD;
-  UniqueFd opened;
-  if (is_absolute) opened.reset(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  TemporaryFd opened(is_absolute ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1, closing);
   int parent = is_absolute ? opened.get() : place.directory;
   for (const char* name = is_absolute ? place.path + 1 : place.path; parent >= 0;) {
     const char* end = strchrnul(name, '/');

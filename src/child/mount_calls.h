@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "child/temporary_fd.h"
+
 namespace mini::child {
 
 // A descriptor, or -1. No path is followed through a symlink of /proc; `resolve` is openat2(2)'s.
@@ -27,16 +29,16 @@ int OpenObject(const Place& place);
 
 int CloneMount(int descriptor, bool recursive);
 // The same of an object that is named, with no symlink on the way.
-int CloneMountAt(const Place& place, bool recursive);
+int CloneMountAt(const Place& place, bool recursive, Closing closing);
 
 // Private, so that what the host mounts later does not appear inside, with the host's flags.
 bool SetAttributes(int descriptor, uint64_t attributes, bool recursive);
-bool SetAttributesAt(const Place& place, uint64_t attributes, bool recursive);
+bool SetAttributesAt(const Place& place, uint64_t attributes, bool recursive, Closing closing);
 
 bool MoveMount(int mount, int target);
 
 // Over the object there.
-bool AttachTo(int mount, const Place& place);
+bool AttachTo(int mount, const Place& place, Closing closing);
 
 // A new file system's, as in "mode=755,size=4096".
 bool SetOptions(int filesystem, const char* options);
@@ -47,7 +49,7 @@ int CreateOverlay(int lower, const char* upper, const char* work, uint64_t attri
 
 // Makes what is missing on the way, and the last. Called only where everything missing belongs to a
 // file system of our own.
-bool MakePoint(const Place& place, bool directory);
+bool MakePoint(const Place& place, bool directory, Closing closing);
 
 // With mode and times; `to` is new.
 bool CopyFile(int from, const char* to);

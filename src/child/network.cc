@@ -156,11 +156,12 @@ int NetworkStage::AwaitMaker() const {
   return status;
 }
 
-Step NetworkStage::Finish() {
+Step NetworkStage::Finish(Closing closing) {
   if (receiver_ < 0) return Done();
+  const TemporaryFd receiver(receiver_, closing);
   char byte;
   int received[kMostPassedDescriptors];
-  const ReceivedMessage message = ReceiveWithDescriptors(receiver_, &byte, 1, received);
+  const ReceivedMessage message = ReceiveWithDescriptors(receiver.get(), &byte, 1, received);
   if (message.size == 0) {
     const int status = AwaitMaker();
     if (WIFEXITED(status)) _exit(1);  // it has reported why
@@ -170,9 +171,8 @@ Step NetworkStage::Finish() {
   if (message.size < 0 || message.descriptor_count != 1) {
     return FailedAt(ChildStage::kNetworkNamespace);
   }
-  const bool entered = setns(received[0], CLONE_NEWNET) == 0;
-  close(received[0]);
-  close(receiver_);
+  const TemporaryFd made(received[0], closing);
+  const bool entered = setns(made.get(), CLONE_NEWNET) == 0;
   // It still has all its capabilities: no process of the command's may meet it.
   (void)AwaitMaker();
   // A sandbox around this one (ours, with --nested, too) may refuse setns(2).

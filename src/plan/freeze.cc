@@ -10,7 +10,7 @@
 namespace mini {
 
 struct FrozenPlanOwner::Arena {
-  std::pmr::monotonic_buffer_resource memory{64 << 10};
+  std::pmr::monotonic_buffer_resource memory{16 << 10};
   FrozenPlan plan{};
 
   template <typename T>
