@@ -298,8 +298,25 @@ size_t TcpFlow::SendLimit() const {
   return std::min(limit, kMaxQueuedPbufs / kPbufsPerSegment * pcb_->mss);
 }
 
+// tcp_write() of lwIP 2.2.1 appends to the last unsent segment, and takes two things for granted:
+// - That this is the end of the stream. After a fast retransmission that the link has not taken yet
+//   it is a segment from the middle, and behind it something else belongs.
+// - That it is no longer than segments are made now. At most half of the largest window: that may
+//   have been 0, which counts as no limit, when this one was made.
+// Otherwise what is unsent goes first, and its acknowledgment brings us back.
+bool TcpFlow::MayAppend() const {
+  const tcp_seg* last = pcb_->unsent;
+  if (last == nullptr) return true;
+  while (last->next != nullptr) last = last->next;
+  const size_t half_window = pcb_->snd_wnd_max / 2;
+  const size_t largest = half_window > 0 ? std::min<size_t>(pcb_->mss, half_window) : pcb_->mss;
+  const size_t size = size_t{last->len} + LWIP_TCP_OPT_LENGTH(last->flags);
+  return size <= largest && lwip_ntohl(last->tcphdr->seqno) + TCP_TCPLEN(last) == pcb_->snd_lbb;
+}
+
 size_t TcpFlow::SendRoom() {
   if (pcb_ == nullptr || phase_ != Phase::kOpen || fin_queued_) return 0;
+  if (!MayAppend()) return 0;
   if (pcb_->snd_queuelen > kMaxQueuedPbufs) return 0;
   const size_t outstanding = written_ - acknowledged_;
   const size_t limit = SendLimit();
