@@ -9,6 +9,7 @@
 
 #include "base/unique_fd.h"
 #include "child/control.h"
+#include "child/end_process.h"
 #include "child/init.h"
 #include "child/mounts.h"
 #include "child/network.h"
@@ -93,7 +94,7 @@ class DescriptorLimit {
 Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedProcess& started) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
   // It may have died before the line above; its end of the socket tells.
-  if (control.SupervisorIsGone()) _exit(1);
+  if (control.SupervisorIsGone()) EndProcess(1);
   const mode_t file_mode_mask = umask(0);
   const bool is_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
   // Not only for the command: a terminal's signal that is pending here would swallow the same one
@@ -124,7 +125,7 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
   }
   MINI_STEP(CloseDescriptors(control));
   limit.Restore();
-  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
+  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
   MINI_STEP(DropPrivileges(plan));
   started = StartCommand(plan, file_mode_mask);
   if (started.step.ok() && plan.may_map_root) return DropLastCapability();
@@ -145,7 +146,7 @@ void RunChild(const ChildArguments& arguments) {
   const Step step = SetUp(*arguments.plan, arguments.payload, control, started);
   if (!step.ok()) {
     control.ReportFailure(step);
-    _exit(1);
+    EndProcess(1);
   }
   if (arguments.payload == Payload::kCaller) {
     if (started.pid == 0) return;
@@ -153,7 +154,7 @@ void RunChild(const ChildArguments& arguments) {
     const Step closed = CloseDescriptors(control, program);
     if (!closed.ok()) {
       control.ReportFailure(closed);
-      _exit(1);
+      EndProcess(1);
     }
     ExecuteInit(program, started.pid, *arguments.plan);
     control.ReportReady();

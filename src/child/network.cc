@@ -26,6 +26,7 @@
 #include <cstring>
 
 #include "base/descriptor_passing.h"
+#include "child/end_process.h"
 
 namespace mini::child {
 namespace {
@@ -135,7 +136,7 @@ Step NetworkStage::StartMaker(const Control& control) {
     close(ends[0]);
     const Step step = MakeAndSend(needs_loopback_, ends[1]);
     if (!step.ok()) control.ReportFailure(step);
-    _exit(step.ok() ? 0 : 1);
+    EndProcess(step.ok() ? 0 : 1);
   }
   close(ends[1]);
   receiver_ = ends[0];
@@ -157,8 +158,8 @@ Step NetworkStage::Finish() {
   const ReceivedMessage message = ReceiveWithDescriptors(receiver_, &byte, 1, received);
   if (message.size == 0) {
     const int status = AwaitMaker();
-    if (WIFEXITED(status)) _exit(1);  // it has reported why
-    errno = ESRCH;                    // killed, and told nobody
+    if (WIFEXITED(status)) EndProcess(1);  // it has reported why
+    errno = ESRCH;                         // killed, and told nobody
     return FailedAt(ChildStage::kNetworkNamespace);
   }
   if (message.size < 0 || message.descriptor_count != 1) {
