@@ -9,6 +9,7 @@
 
 #include "base/unique_fd.h"
 #include "child/control.h"
+#include "child/end_process.h"
 #include "child/init.h"
 #include "child/mounts.h"
 #include "child/network.h"
@@ -90,7 +91,7 @@ class DescriptorLimit {
 Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedProcess& started) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
   // It may have died before the line above; its end of the socket tells.
-  if (control.SupervisorIsGone()) _exit(1);
+  if (control.SupervisorIsGone()) EndProcess(1);
   const mode_t file_mode_mask = umask(0);
   const bool is_dumpable = payload == Payload::kCaller && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
   // Not only for the command: a terminal's signal that is pending here would swallow the same one
@@ -121,7 +122,7 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
-  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
+  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
   MINI_STEP(DropPrivileges(plan, streams));
   MINI_STEP(CloseDescriptors(control));
   started = StartCommand(plan, file_mode_mask);
@@ -143,7 +144,7 @@ void RunChild(const ChildArguments& arguments) {
   const Step step = SetUp(*arguments.plan, arguments.payload, control, started);
   if (!step.ok()) {
     control.ReportFailure(step);
-    _exit(1);
+    EndProcess(1);
   }
   if (arguments.payload == Payload::kCaller) {
     if (started.pid == 0) return;
@@ -151,7 +152,7 @@ void RunChild(const ChildArguments& arguments) {
     const Step closed = CloseDescriptors(control, program);
     if (!closed.ok()) {
       control.ReportFailure(closed);
-      _exit(1);
+      EndProcess(1);
     }
     ExecuteInit(program, started.pid, *arguments.plan);
     control.ReportReady();
