@@ -5,8 +5,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,6 +76,13 @@ void SaySummary(Product product, const std::vector<std::string>& lines) {
 // A standard stream that the caller closed would be given to the next file that is opened, and then
 // to the command. open(2) takes the lowest free number.
 Status OpenStandardStreams() {
+  // One call for the usual answer. POLLNVAL: closed, or open as a path only.
+  pollfd streams[] = {{STDIN_FILENO, 0, 0}, {STDOUT_FILENO, 0, 0}, {STDERR_FILENO, 0, 0}};
+  if (poll(streams, std::size(streams), 0) >= 0 &&
+      std::none_of(std::begin(streams), std::end(streams),
+                   [](const pollfd& stream) { return (stream.revents & POLLNVAL) != 0; })) {
+    return OkStatus();
+  }
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (fcntl(fd, F_GETFD) >= 0) continue;
     UniqueFd null(open("/dev/null", O_RDWR));  // no O_CLOEXEC: the command gets it

@@ -32,6 +32,7 @@
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "child/child.h"
+#include "child/end_process.h"
 #include "plan/environment.h"
 #include "plan/freeze.h"
 #include "sandbox/handover.h"
@@ -175,7 +176,7 @@ void MakeInit(const Preparation& made, const int (&birth)[2]) {
   if (clone.pid != 0) {
     (void)SendWithDescriptors(birth[1], &clone.error, sizeof clone.error, &clone.pidfd,
                               clone.pid > 0 ? 1 : 0);
-    _exit(0);
+    child::EndProcess(0);
   }
   child::RunChild({&frozen, made.control.child.get(), made.control.supervisor.get(),
                    child::Payload::kCaller, made.program.get()});
