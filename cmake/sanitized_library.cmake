@@ -1,31 +1,42 @@
-# The library under sanitizers, for the clients of tests/capi only (tests/sanitizers/run): linked as
+# The libraries under sanitizers, for the clients of tests/capi only (tests/sanitizers/run): linked as
 # everything else is, not as one object, since their runtime belongs into the program.
 #
-# The supervisor that it carries is static, which sanitizers do not go with: it comes from a build
-# without them, where it is the same target.
-set(MINI_SUPERVISOR "${PROJECT_SOURCE_DIR}/build/dev/src/capi/mini-sandbox-supervisor.stripped"
-  CACHE FILEPATH "With MINI_SANITIZERS: mini-sandbox-supervisor.stripped of a build without them")
-set_source_files_properties(carried_supervisor.S PROPERTIES
-  OBJECT_DEPENDS "${MINI_SUPERVISOR}"
-  COMPILE_DEFINITIONS "MINI_SUPERVISOR_FILE=\"${MINI_SUPERVISOR}\"")
-mini_library(mini_capi SOURCES mini_sandbox.cc carried_supervisor.S
-  DEPS mini_capi_settings PRIVATE_DEPS mini_sandbox_enter mini_sys)
-add_library(mini_sandbox_static ALIAS mini_capi)
+# The supervisors that they carry are static, which sanitizers do not go with: they come from a build
+# without them, where they are the same targets.
+set(MINI_SUPERVISORS "${PROJECT_BINARY_DIR}/../dev/src/capi"
+  CACHE PATH "With MINI_SANITIZERS: src/capi of a build without them")
 
-add_library(mini_sandbox_shared SHARED mini_sandbox.cc carried_supervisor.S)
-target_link_libraries(mini_sandbox_shared PRIVATE
-  mini_capi_settings mini_sandbox_enter mini_sys mini_compile_options)
-# libidn2.a has symbols with versions, which ld(1) wants to find in the script. Where the library is
-# made of one object they are local before it looks.
-set(_map "${CMAKE_CURRENT_SOURCE_DIR}/libmini-sandbox.map")
-file(READ "${_map}" _versions)
-set(_sanitized_map "${CMAKE_CURRENT_BINARY_DIR}/libmini-sandbox.sanitized.map")
-file(CONFIGURE OUTPUT "${_sanitized_map}" @ONLY CONTENT "${_versions}IDN2_0.0.0 {};\n")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${_map}")
-target_link_options(mini_sandbox_shared PRIVATE "-Wl,--version-script=${_sanitized_map}")
-set_target_properties(mini_sandbox_shared PROPERTIES
-  OUTPUT_NAME mini-sandbox SOVERSION 1 LINK_DEPENDS "${_sanitized_map}")
-foreach(library IN ITEMS mini_capi mini_sandbox_shared)
-  target_include_directories(${library} INTERFACE "${PROJECT_SOURCE_DIR}/src/include")
-  set_target_properties(${library} PROPERTIES EXCLUDE_FROM_ALL TRUE)
-endforeach()
+# mini_sanitized_library(NAME NETWORK), as mini_c_library()
+function(mini_sanitized_library name network)
+  set(carried "${MINI_SUPERVISORS}/mini-${name}-supervisor.stripped")
+  set(bytes "${CMAKE_CURRENT_BINARY_DIR}/carried_${name}_supervisor.S")
+  configure_file(carried_supervisor.S "${bytes}" COPYONLY)
+  set_source_files_properties("${bytes}" PROPERTIES
+    OBJECT_DEPENDS "${carried}"
+    COMPILE_DEFINITIONS "MINI_SUPERVISOR_FILE=\"${carried}\"")
+  # libidn2.a has symbols with versions, which ld(1) wants to find in the script. Where the library
+  # is made of one object they are local before it looks.
+  set(map "${CMAKE_CURRENT_SOURCE_DIR}/libmini-${name}.map")
+  file(READ "${map}" versions)
+  set(sanitized_map "${CMAKE_CURRENT_BINARY_DIR}/libmini-${name}.sanitized.map")
+  file(CONFIGURE OUTPUT "${sanitized_map}" @ONLY CONTENT "${versions}IDN2_0.0.0 {};\n")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${map}")
+
+  foreach(kind IN ITEMS SHARED STATIC)
+    string(TOLOWER "${kind}" suffix)
+    set(library mini_${name}_${suffix})
+    add_library(${library} ${kind} ${MINI_CAPI_SOURCES} "${bytes}")
+    target_compile_definitions(${library} PRIVATE MINI_LIBRARY_NETWORK=${network})
+    target_link_libraries(${library} PRIVATE
+      mini_capi_settings mini_sandbox_enter mini_sys mini_compile_options)
+    target_include_directories(${library} INTERFACE "${PROJECT_SOURCE_DIR}/src/include")
+    set_target_properties(${library} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+  endforeach()
+  set(shared mini_${name}_shared)
+  target_link_options(${shared} PRIVATE "-Wl,--version-script=${sanitized_map}")
+  set_target_properties(${shared} PROPERTIES
+    OUTPUT_NAME mini-${name} SOVERSION 1 LINK_DEPENDS "${sanitized_map}")
+endfunction()
+
+mini_sanitized_library(sandbox kLoopback)
+mini_sanitized_library(tapbox kStack)

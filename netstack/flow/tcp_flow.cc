@@ -271,9 +271,12 @@ void TcpFlow::OpenWindow() {
     const size_t more = std::min<size_t>(room - pcb_->rcv_wnd, 0xffff);
     tcp_recved(pcb_, static_cast<u16_t>(more));
   }
-  // lwIP waits for TCP_WND_UPDATE_THRESHOLD, which a small window never reaches.
+  // At once only when the sandbox may be about to wait for it: else the next segment says it, and
+  // for a short request that is the answer.
   const auto offered = static_cast<int32_t>(pcb_->rcv_ann_right_edge - pcb_->rcv_nxt);
-  if (offered <= static_cast<int32_t>(pcb_->rcv_wnd / 2)) {
+  const bool waits_soon =
+      received_total_ >= kMinInitialWindow || offered < static_cast<int32_t>(kMinInitialWindow);
+  if (waits_soon && offered <= static_cast<int32_t>(pcb_->rcv_wnd / 2)) {
     pcb_->rcv_ann_wnd = pcb_->rcv_wnd;
     SendAckNow();
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "capi/error.h"
+#include "capi/network_settings.h"
 #include "policy/policy.h"
 
 namespace mini::capi {
@@ -28,6 +29,7 @@ class Settings {
   Error SetWorkingDirectory(const char* path);
   Error ShareNetwork();
   Error EnableLog(const char* path);
+  NetworkSettings& network() { return network_; }
 
   const std::optional<std::string>& log() const { return log_; }
   // As often as it is wanted.
@@ -57,6 +59,7 @@ class Settings {
   std::vector<Place> overlays_;
   std::optional<Place> working_directory_;
   bool shares_network_ = false;
+  NetworkSettings network_;
   std::optional<std::string> log_;
 };
 

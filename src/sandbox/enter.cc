@@ -18,7 +18,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,17 +37,16 @@
 #include "plan/freeze.h"
 #include "sandbox/handover.h"
 #include "sandbox/host_probe.h"
+#include "sandbox/network.h"
+#include "sandbox/stack_program.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/log_file.h"
 #include "supervise/supervisor.h"
+#include "sys/memory_file.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U  // Linux 6.3, newer than the oldest headers we build with
-#endif
 
 namespace mini {
 namespace {
@@ -80,6 +78,7 @@ struct Preparation {
   Plan plan;
   std::optional<FrozenPlanOwner> frozen;
   std::optional<ScratchDirectory> scratch;
+  std::unique_ptr<StackProcess> stack;
   ControlSockets control;
 };
 
@@ -98,18 +97,6 @@ Status OpenLog(const EnterRequest& request, Preparation& preparation) {
   return OkStatus();
 }
 
-Status WriteError(int error) {
-  Status status = SystemError(Stage::kProbe, error, "write the supervisor to memory");
-  if (error != EFBIG) return status;
-  // The signal that came with it (setrlimit(2)) is dealt with: it would end the caller later.
-  sigset_t too_large;
-  sigemptyset(&too_large);
-  sigaddset(&too_large, SIGXFSZ);
-  const timespec none = {};
-  (void)sigtimedwait(&too_large, nullptr, &none);
-  return std::move(status).WithHint("the limit on file sizes (ulimit -f) is below a megabyte");
-}
-
 // Not among the standard streams, which the caller may have closed: they are the payload's.
 Status KeepAwayFromStreams(UniqueFd& descriptor) {
   if (descriptor.get() > STDERR_FILENO) return OkStatus();
@@ -117,41 +104,25 @@ Status KeepAwayFromStreams(UniqueFd& descriptor) {
   return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
 }
 
-// A file without a name, so that nothing on disk has to be found, trusted or kept.
-Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
-  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  int file = memfd_create("mini-sandbox", kFlags | MFD_EXEC);
-  if (file < 0 && errno == EINVAL) file = memfd_create("mini-sandbox", kFlags);
-  UniqueFd program(file);
-  if (!program) {
-    const int error = errno;
-    Status status = SystemError(Stage::kProbe, error, "make a file for the supervisor");
-    if (error == EACCES) {
-      return std::move(status).WithHint(
-          "this machine lets no such file be executed (sysctl "
-          "vm.memfd_noexec)");
-    }
-    return status;
+// A program of its own: it holds none of the caller's memory. It prepares itself meanwhile.
+Status StartStack(EnterRequest& request, Preparation& made) {
+  if (request.policy.network != Network::kStack) return OkStatus();
+  if (made.log && !request.policy.rules) {
+    made.log->Write("notice", "no allow-list: every public address may be reached");
   }
-  while (!image.empty()) {
-    const ssize_t count = write(program.get(), image.data(), image.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return WriteError(errno);
-    image = image.subspan(static_cast<size_t>(count));
-  }
-  // For whoever may look into /proc/PID/fd while it is here, and for good.
-  if (fcntl(program.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) !=
-      0) {
-    return SystemError(Stage::kProbe, errno, "seal the file of the supervisor");
-  }
-  MINI_RETURN_IF_ERROR(KeepAwayFromStreams(program));
-  return program;
+  MINI_ASSIGN_OR_RETURN(
+      made.stack, SpawnStack(made.program.get(),
+                             {.policy = request.policy, .log = made.log ? &*made.log : nullptr}));
+  return OkStatus();
 }
 
-Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
+Status Prepare(EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
   MINI_RETURN_IF_ERROR(OpenLog(request, made));
-  MINI_ASSIGN_OR_RETURN(made.program, MakeProgram(request.supervisor));
+  // So nothing on disk has to be found, trusted or kept.
+  MINI_ASSIGN_OR_RETURN(
+      made.program, MakeMemoryFile("the supervisor", request.supervisor, MemoryFileUse::kProgram));
+  MINI_RETURN_IF_ERROR(StartStack(request, made));
   Enter("probe", made);
   MINI_ASSIGN_OR_RETURN(made.facts, ProbeHost(request.policy));
   Enter("plan", made);
@@ -191,6 +162,10 @@ void CloseOurs(const Preparation& made, const int (&birth)[2]) {
     close(scratch.parent);
     close(scratch.directory);
     close(scratch.cleaner_socket);
+  }
+  if (made.stack) {
+    close(made.stack->pidfd());
+    close(made.stack->channel());
   }
 }
 
@@ -258,6 +233,9 @@ Handover HandoverOf(const Preparation& made, const ChildProcess& child) {
     handover.scratch = {descriptors.parent,      descriptors.directory, descriptors.cleaner_socket,
                         made.scratch->cleaner(), made.scratch->path(),  made.scratch->name()};
   }
+  if (made.stack) {
+    handover.stack = {made.stack->pid(), made.stack->pidfd(), made.stack->channel()};
+  }
   return handover;
 }
 
@@ -294,6 +272,10 @@ Result<Side> EnterPrepared(Preparation& made) {
     if (log) log->Write("notice", sentence);
   });
   supervisor.WriteTo(log);
+  if (made.stack) {
+    Enter("network", made);
+    MINI_RETURN_IF_ERROR(ConnectStack(*made.stack, supervisor, log));
+  }
   MINI_RETURN_IF_ERROR(supervisor.WaitUntilReady());
   Enter("supervise", made);
   return BecomeSupervisor(made, HandoverOf(made, child));

@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
+#include "sandbox/stack_request.h"
 #include "supervise/outcome.h"
 
 namespace mini {
@@ -25,6 +26,8 @@ struct RunRequest {
   std::function<void(std::string_view)> on_problem = {};
   // At the end, what the stack refused: lines for the user. Unset: nothing is kept for it.
   std::function<void(const std::vector<std::string>&)> on_summary = {};
+  // For Network::kStack: ForkStack() of stack_service.h, if this program has a stack.
+  StackStarter start_stack = nullptr;
   // Where to write what is done, before anything else is (supervise/debug_log.h).
   std::optional<std::string> debug_log = {};
   // Opened by Run() from policy.verdict_log.
