@@ -148,7 +148,7 @@ Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
 }
 
 Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
-  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  MINI_RETURN_IF_ERROR(CheckStandardStreams(child::LookAtStandardStreams()));
   MINI_RETURN_IF_ERROR(OpenLog(request, made));
   MINI_ASSIGN_OR_RETURN(made.program, MakeProgram(request.supervisor));
   Enter("probe", made);
@@ -203,7 +203,7 @@ void MakeInit(const Preparation& made, const int (&birth)[2]) {
     _exit(0);
   }
   child::RunChild({&frozen, made.control.child.get(), made.control.supervisor.get(),
-                   child::Payload::kCaller, made.program.get()});
+                   child::Payload::kCaller, /*streams=*/nullptr, made.program.get()});
   CloseOurs(made, birth);
 }
 
