@@ -23,9 +23,12 @@ NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
                                                : NetworkNamespace::kUnchanged;
 }
 
-Result<ChildProcess> StartChild(const FrozenPlan& frozen) {
+Result<ChildProcess> StartChild(const FrozenPlan& frozen, const child::StandardStreams* streams) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
-  child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
+  child::ChildArguments arguments = {.plan = &frozen,
+                                     .control = control.child.get(),
+                                     .parent_control = control.supervisor.get(),
+                                     .streams = streams};
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "base/unique_fd.h"
+#include "child/streams.h"
 #include "plan/frozen_plan.h"
 #include "supervise/child_process.h"
 #include "sys/clone.h"
@@ -22,8 +23,10 @@ Result<ControlSockets> MakeControlSockets();
 NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen);
 
 // Clones it into its namespaces, where it begins to carry out the plan. `frozen` has to live until
-// then: the child runs on a copy of this process's memory, which should have one thread.
-Result<ChildProcess> StartChild(const FrozenPlan& frozen);
+// then: the child runs on a copy of this process's memory, which should have one thread. `streams`
+// as in ChildArguments.
+Result<ChildProcess> StartChild(const FrozenPlan& frozen,
+                                const child::StandardStreams* streams = nullptr);
 
 }  // namespace mini
 
