@@ -9,6 +9,7 @@
 #include "capi/spawned_command.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -31,7 +33,18 @@
 namespace mini::capi {
 namespace {
 
+// posix_spawn(3) has the command start with the signals ignored that the C library keeps for
+// itself, and sigaction(2) of that library does not take them.
+void ResetInternalSignals() {
+  constexpr size_t kSignalSetSize = _NSIG / 8;  // the kernel's
+  const std::array<unsigned long, 4 + kSignalSetSize / sizeof(long)> default_action{};
+  for (int signal = __SIGRTMIN; signal < SIGRTMIN; ++signal) {
+    (void)syscall(SYS_rt_sigaction, signal, default_action.data(), nullptr, kSignalSetSize);
+  }
+}
+
 Status LeaveHost() {
+  ResetInternalSignals();
   std::vector<int> kept = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
   for (const int place : {kChannelPlace, kRequestPlace, kEventsPlace}) {
     if (fcntl(place, F_SETFD, FD_CLOEXEC) == 0) kept.push_back(place);
