@@ -1,6 +1,8 @@
-# What `cmake --install BUILD --prefix DIR` leaves, stripped whether or not --strip was given.
+# What `cmake --install BUILD --prefix DIR` leaves, stripped whether or not --strip was given. Each
+# component is a package (debian_packages.cmake): programs, library, devel.
 include(GNUInstallDirs)
-install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)")
+install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)" ALL_COMPONENTS)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME programs)
 foreach(program IN ITEMS mini-sandbox mini-tapbox)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
@@ -25,11 +27,12 @@ install(FILES "${PROJECT_SOURCE_DIR}/completions/_mini-sandbox"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
 
 # The library, for find_package(mini_sandbox), pkg-config and whoever names the files.
-if(NOT TARGET mini_sandbox_shared)
+if(NOT TARGET mini_sandbox_shared OR MINI_SANITIZERS)
   return()
 endif()
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME devel)
 install(TARGETS mini_sandbox_shared mini_sandbox_static EXPORT mini_sandbox
-  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library NAMELINK_COMPONENT devel
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES "${PROJECT_SOURCE_DIR}/src/include/mini_sandbox.h"
   "${PROJECT_SOURCE_DIR}/src/include/linux-sandbox-api.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")

@@ -34,11 +34,12 @@ bool ReopenReadOnly(int stream, int flags, const struct stat& status) {
 
 }  // namespace
 
-Step ProtectStreams() {
+Step ProtectStreams(WritableStreams& writable) {
   for (int stream = 0; stream <= 2; ++stream) {
     const int flags = fcntl(stream, F_GETFL);
     struct stat status;
     if (flags < 0 || fstat(stream, &status) != 0) continue;
+    writable.is_writable[stream] = (flags & O_ACCMODE) != O_RDONLY;
     if (!NeedsProtection(stream, flags, status)) continue;
     if (!ReopenReadOnly(stream, flags, status)) {
       return FailedAt(ChildStage::kStreams, static_cast<uint32_t>(stream));

@@ -6,13 +6,18 @@
 
 namespace mini::child {
 
+// Which of the standard streams are open for writing.
+struct WritableStreams {
+  bool is_writable[3] = {};
+};
+
 // Opens anew, through a read-only mount, each stream that is a terminal, or a file that is open for
 // reading only: through the descriptor it inherited, the command could otherwise change the mode,
 // times and attributes of the host's file, and open it again for writing. The new one stands at the
 // same offset. Streams that cannot be changed by this user anyway, deleted files, pipes, sockets
 // and what is open for writing are left as they are. Needs the host's paths: comes before the
 // mounts.
-Step ProtectStreams();
+Step ProtectStreams(WritableStreams& writable);
 
 }  // namespace mini::child
 

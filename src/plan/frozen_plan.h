@@ -58,6 +58,9 @@ struct FrozenMountOp {
   int lower_slot;       // -1: none
   uint64_t attributes;  // MOUNT_ATTR_* to set
   mode_t mode;
+  // `target` is `below_base` in what this slot holds, if it holds something then; -1: no such.
+  int base_slot;
+  const char* below_base;
 };
 
 struct FrozenSysctl {
@@ -93,6 +96,12 @@ struct FrozenPathRule {
   PathRights rights;
 };
 
+// A path inside, and the slot whose mount lies there; -1: whatever does.
+struct FrozenRoot {
+  const char* path;
+  int slot;
+};
+
 struct FrozenPlan {
   // Written to /proc/self/{uid,gid}_map.
   const char* uid_map;
@@ -115,7 +124,7 @@ struct FrozenPlan {
   const char* scratch_view;   // a path inside where it shows to the end; empty: none
 
   // Paths inside, none below another, that may be written below.
-  const char* const* writable_roots;
+  const FrozenRoot* writable_roots;
   size_t writable_root_count;
 
   bool nesting;  // the command may make mounts in namespaces of its own, which landlock would deny

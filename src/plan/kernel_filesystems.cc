@@ -31,7 +31,10 @@ void PlanProc(uid_t uid, int& slot_count, KernelFilesystems& plan) {
   plan.on_host.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
   plan.inside.push_back(Attach(proc, "/proc"));
   const auto close = [&](const char* path) {
-    plan.inside.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
+    plan.inside.push_back({.kind = MountOpKind::kReadOnlyBind,
+                           .target = path,
+                           .base_slot = proc,
+                           .below_base = path + sizeof "/proc"});
   };
   for (const char* path : kMachinesProc) close(path);
   if (uid != 0) return;
@@ -72,7 +75,9 @@ void PlanDev(TunDevice tun, int& slot_count, KernelFilesystems& plan) {
   // Devices stay usable on a read-only mount; what is sealed is the directory.
   plan.sealed.push_back({.kind = MountOpKind::kSetTreeAttributes,
                          .target = "/dev",
-                         .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC});
+                         .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                         .base_slot = dev});
+  plan.dev_slot = dev;
 }
 
 }  // namespace

@@ -201,6 +201,27 @@ bool MountDraft::ShowsHostAt(std::string_view path) const {
   return above ? above->shows_host() : !root_is_empty;
 }
 
+// The cover right above is in place when the steps of this one come, and nothing lies between.
+void MountDraft::NameBase(MountOp& op) const {
+  if (op.kind != MountOpKind::kAttach && op.kind != MountOpKind::kMakeDirectories &&
+      op.kind != MountOpKind::kMakeFile && op.kind != MountOpKind::kShowFile) {
+    return;
+  }
+  std::string_view place;
+  if (const Cover* above = CoverAbove(op.target)) {
+    const MountOp& last = above->ops.back();
+    if (last.kind != MountOpKind::kAttach || above->target == "/") return;
+    place = above->target;
+    op.base_slot = last.slot;
+  } else if (IsBelow(op.target, "/dev")) {
+    place = "/dev";
+    op.base_slot = dev_slot;
+  } else {
+    return;
+  }
+  op.below_base = op.target.substr(place.size() + 1);
+}
+
 void MountDraft::EmitCovers() {
   std::stable_sort(covers_.begin(), covers_.end(), [](const Cover& a, const Cover& b) {
     return a.target != b.target ? a.target < b.target : a.kind < b.kind;
@@ -208,8 +229,12 @@ void MountDraft::EmitCovers() {
   for (const Cover& cover : covers_) {
     if (!MakesItsPlace(cover.ops.front()) && CanMakePointsAt(cover.target)) {
       phases.covers.push_back(MakePoint(cover.target, cover.is_directory));
+      NameBase(phases.covers.back());
     }
-    phases.covers.insert(phases.covers.end(), cover.ops.begin(), cover.ops.end());
+    for (const MountOp& op : cover.ops) {
+      phases.covers.push_back(op);
+      NameBase(phases.covers.back());
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 #include "sandbox/host_probe.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -62,10 +64,14 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
 }
 
 Status CheckStandardStreams() {
+  pollfd streams[] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
+  const bool is_known = poll(streams, std::size(streams), 0) >= 0;
   for (int fd = 0; fd <= 2; ++fd) {
     struct stat status;
-    const int flags = fcntl(fd, F_GETFL);
-    const bool is_path = flags >= 0 && (flags & O_PATH) != 0;  // a name to open, not a stream
+    // A name to open, not a stream. poll(2) takes none for a descriptor, and spares most questions.
+    const bool may_be_path = !is_known || (streams[fd].revents & POLLNVAL) != 0;
+    const int flags = may_be_path ? fcntl(fd, F_GETFL) : -1;
+    const bool is_path = flags >= 0 && (flags & O_PATH) != 0;
     if (is_path || (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))) {
       return Status(
                  StatusCode::kInvalidArgument, Stage::kPlan,

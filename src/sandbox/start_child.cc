@@ -14,7 +14,8 @@ Result<ControlSockets> MakeControlSockets() {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return SystemError(Stage::kClone, errno, "make the control socket");
   }
-  return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  // The lower number for the child, which wants it as 3 in the end (child/init.h).
+  return ControlSockets{UniqueFd(ends[1]), UniqueFd(ends[0])};
 }
 
 NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
