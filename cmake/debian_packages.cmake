@@ -33,12 +33,13 @@ mini_debian_package(programs mini-sandbox utils
 /tmp private, no network. mini-tapbox lets it reach what an allow-list names,
 by a user-space TCP/IP stack. Neither needs root, a daemon or an image.")
 mini_debian_package(library "${_library_package}" libs
-  "the rest of a program in a sandbox: shared library"
-  "For programs that go on confined after one call, without root. The library
-brings all that it needs but the C library.")
+  "the rest of a program in a sandbox: shared libraries"
+  "For programs that go on confined after one call, without root; libmini-tapbox
+gives them a network behind an allow-list. Each of the two libraries brings all
+that it needs but the C library.")
 mini_debian_package(devel libmini-sandbox-dev libdevel
   "the rest of a program in a sandbox: to build with"
-  "Headers (C99, C++), static and shared library, pkg-config and CMake files.")
+  "Headers (C99, C++), static and shared libraries, pkg-config and CMake files.")
 
 set(CPACK_PACKAGE_NAME mini-sandbox)
 set(CPACK_PACKAGE_VENDOR "The mini-sandbox authors")

@@ -29,4 +29,7 @@ void fail_without_a_name(const char* program);
 /* codes.c: every code of a setting, by the calls that produce it; `directory` is an empty one. */
 void codes(const char* directory);
 
+/* network.c: of libmini-tapbox. */
+void allow(char** words);
+
 #endif

@@ -88,11 +88,12 @@ class Files(PackagesTest):
                      "/usr/share/man/man1/mini-tapbox.1", "/usr/share/man/man5/mini-tapbox-rules.5",
                      "/usr/share/bash-completion/completions/mini-sandbox"):
             self.assertIn(name, programs)
-        self.assertIn("/usr/lib/libmini-sandbox.so.1", library)
-        self.assertEqual(devel["/usr/lib/libmini-sandbox.so"][2], "libmini-sandbox.so.1")
-        for name in ("/usr/include/mini_sandbox.h", "/usr/lib/libmini-sandbox.a",
-                     "/usr/lib/pkgconfig/libmini-sandbox.pc"):
-            self.assertIn(name, devel)
+        self.assertIn("/usr/include/mini_sandbox.h", devel)
+        for name in ("libmini-sandbox", "libmini-tapbox"):
+            self.assertIn(f"/usr/lib/{name}.so.1", library)
+            self.assertEqual(devel[f"/usr/lib/{name}.so"][2], f"{name}.so.1")
+            self.assertIn(f"/usr/lib/{name}.a", devel)
+            self.assertIn(f"/usr/lib/pkgconfig/{name}.pc", devel)
 
     def test_all_is_roots_and_nothing_is_writable_to_others_or_set_user_id(self):
         for package in self.files:
@@ -109,7 +110,8 @@ class Files(PackagesTest):
 
     def test_who_links_with_the_library_learns_what_to_depend_on(self):
         control = run("dpkg-deb", "--info", self.files[LIBRARY], "shlibs").stdout
-        self.assertIn(f"libmini-sandbox 1 {LIBRARY} (>= ", control)
+        for name in ("libmini-sandbox", "libmini-tapbox"):
+            self.assertIn(f"{name} 1 {LIBRARY} (>= ", control)
 
     def test_each_says_what_it_is(self):
         for package in self.files:
