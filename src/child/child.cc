@@ -88,7 +88,9 @@ class DescriptorLimit {
   } while (false)
 
 // The stages from clone to a running command, in docs/architecture.md's order.
-Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedProcess& started) {
+Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& started) {
+  const FrozenPlan& plan = *arguments.plan;
+  const Payload payload = arguments.payload;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
   // It may have died before the line above; its end of the socket tells.
   if (control.SupervisorIsGone()) EndProcess(1);
@@ -105,14 +107,17 @@ Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedPro
   }
   NetworkStage network;
   MINI_STEP(network.Start(plan, control));
-  WritableStreams streams;
+  StandardStreams streams = arguments.streams ? *arguments.streams : LookAtStandardStreams();
   if (!has_terminal) MINI_STEP(ProtectStreams(streams));
   const DescriptorLimit limit;
   ProgramFile program;
   if (payload == Payload::kCaller) MINI_STEP(program.Open());
   MINI_STEP(ApplyMounts(plan, control, closing));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
-  if (has_terminal) MINI_STEP(SetUpTerminal(control, streams));
+  if (has_terminal) {
+    MINI_STEP(SetUpTerminal(control));
+    streams = LookAtStandardStreams();
+  }
   MINI_STEP(network.Finish(closing));
   limit.Restore();
   if (payload == Payload::kCaller) {
@@ -141,7 +146,7 @@ void RunChild(const ChildArguments& arguments) {
   close(arguments.parent_control);
   Control control(arguments.control);
   StartedProcess started;
-  const Step step = SetUp(*arguments.plan, arguments.payload, control, started);
+  const Step step = SetUp(arguments, control, started);
   if (!step.ok()) {
     control.ReportFailure(step);
     EndProcess(1);

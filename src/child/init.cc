@@ -137,6 +137,15 @@ int ScratchError(const char* path) {
   return is_full ? ENOSPC : 0;
 }
 
+// Kills and reaps whatever the command has left. Who has no child is alone: every process of the
+// pid namespace comes to init when its parent ends.
+void EndTheRest() {
+  if (waitpid(-1, nullptr, WNOHANG | __WALL) < 0 && errno == ECHILD) return;
+  kill(-1, SIGKILL);
+  while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
+  }
+}
+
 }  // namespace
 
 StartedProcess StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
@@ -240,9 +249,7 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
       is_stopped = WIFSTOPPED(wait_status);
       if (is_stopped && !supervisor_stops) control.ReportStop();
       if (is_stopped || WIFCONTINUED(wait_status)) continue;
-      kill(-1, SIGKILL);
-      while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
-      }
+      EndTheRest();
       control.ReportExit(wait_status, ScratchError(plan.scratch_view));
       EndProcess(0);
     }

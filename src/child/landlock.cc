@@ -58,10 +58,12 @@ bool AllowRoots(const FrozenPlan& plan, int ruleset, uint64_t access) {
 
 // Scripts write to /dev/stdout and /dev/stderr, which opens the stream's file anew. Pipes and
 // sockets are refused as rules (EBADFD), and need none.
-void AllowOpenStreams(const WritableStreams& streams, int ruleset, uint64_t access) {
-  for (int stream = 0; stream <= 2; ++stream) {
-    if (!streams.is_writable[stream]) continue;
-    (void)AllowBelow(ruleset, stream, access & ~LANDLOCK_ACCESS_FS_REFER);
+void AllowOpenStreams(const StandardStreams& streams, int ruleset, uint64_t access) {
+  for (int fd = 0; fd <= 2; ++fd) {
+    const StandardStream& stream = streams[static_cast<size_t>(fd)];
+    if (stream.flags < 0 || (stream.flags & O_ACCMODE) == O_RDONLY) continue;
+    if (S_ISFIFO(stream.status.st_mode) || S_ISSOCK(stream.status.st_mode)) continue;
+    (void)AllowBelow(ruleset, fd, access & ~LANDLOCK_ACCESS_FS_REFER);
   }
 }
 
@@ -85,7 +87,7 @@ Ruleset CreateRuleset(long abi, bool nesting) {
 
 }  // namespace
 
-Step RestrictWithLandlock(const FrozenPlan& plan, const WritableStreams& streams) {
+Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams) {
   // Only a kernel that does not know all of it is asked what it knows.
   Ruleset ruleset = CreateRuleset(kAbiWithScopes, plan.nesting);
   if (!ruleset.fd) {

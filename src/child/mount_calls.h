@@ -30,6 +30,8 @@ int OpenObject(const Place& place);
 int CloneMount(int descriptor, bool recursive);
 // The same of an object that is named, with no symlink on the way.
 int CloneMountAt(const Place& place, bool recursive, Closing closing);
+// With all mounts below, and SetAttributes() of them all.
+int CloneTreeAt(const Place& place, uint64_t attributes, Closing closing);
 
 // Private, so that what the host mounts later does not appear inside, with the host's flags.
 bool SetAttributes(int descriptor, uint64_t attributes, bool recursive);

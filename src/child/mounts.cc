@@ -39,6 +39,8 @@ class Mounter {
         return CloneOwnDirectory(op);
       case MountOpKind::kNewFilesystem:
         return NewFilesystem(op, index);
+      case MountOpKind::kMountIn:
+        return MountIn(op);
       case MountOpKind::kPivotRoot:
         return PivotRoot(op);
       case MountOpKind::kOpenFile:
@@ -103,8 +105,7 @@ class Mounter {
   }
 
   bool CloneTree(const FrozenMountOp& op) {
-    const int tree = CloneMountAt({AT_FDCWD, op.source}, /*recursive=*/true, closing_);
-    return Keep(op, tree) && SetAttributes(tree, op.attributes, /*recursive=*/true);
+    return Keep(op, CloneTreeAt({AT_FDCWD, op.source}, op.attributes, closing_));
   }
 
   // Nobody else can have put such a one in the place of the one that was made for us.
@@ -143,6 +144,16 @@ class Mounter {
       if (mount >= 0) control_.ReportDegraded(ChildStage::kMounts, index, EPERM);
     }
     return Keep(op, mount);
+  }
+
+  // One call, by a path on which everything is of this process's own making.
+  static bool MountIn(const FrozenMountOp& op) {
+    unsigned long flags = 0;
+    if ((op.attributes & MOUNT_ATTR_RDONLY) != 0) flags |= MS_RDONLY;
+    if ((op.attributes & MOUNT_ATTR_NOSUID) != 0) flags |= MS_NOSUID;
+    if ((op.attributes & MOUNT_ATTR_NODEV) != 0) flags |= MS_NODEV;
+    if ((op.attributes & MOUNT_ATTR_NOEXEC) != 0) flags |= MS_NOEXEC;
+    return mount(op.data, op.target, op.data, flags, op.source) == 0;
   }
 
   bool PivotRoot(const FrozenMountOp& op) {
@@ -286,10 +297,8 @@ class Mounter {
   }
 
   bool ReadOnlyBind(const FrozenMountOp& op) const {
-    const TemporaryFd copy(CloneMountAt(PlaceOf(op), /*recursive=*/true, closing_), closing_);
-    if (!copy.valid()) return errno == ENOENT;
-    return SetAttributes(copy.get(), MOUNT_ATTR_RDONLY, /*recursive=*/true) &&
-           AttachTo(copy.get(), PlaceOf(op), closing_);
+    const TemporaryFd copy(CloneTreeAt(PlaceOf(op), MOUNT_ATTR_RDONLY, closing_), closing_);
+    return copy.valid() ? AttachTo(copy.get(), PlaceOf(op), closing_) : errno == ENOENT;
   }
 
   const FrozenPlan& plan_;

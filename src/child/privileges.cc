@@ -63,7 +63,7 @@ bool DropCapabilities(bool keep_setfcap) {
 
 }  // namespace
 
-Step DropPrivileges(const FrozenPlan& plan, const WritableStreams& streams) {
+Step DropPrivileges(const FrozenPlan& plan, const StandardStreams& streams) {
   if (!DropCapabilities(plan.may_map_root) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       // The command has this process's user id: without this it could trace init and lie to the
       // supervisor through it.

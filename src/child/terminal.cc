@@ -47,17 +47,16 @@ int OpenPeer(int main_side) {
   return ioctl(main_side, TIOCGPTPEER, O_RDWR | O_NOCTTY);
 }
 
-bool ReplaceStreams(int terminal, WritableStreams& writable) {
+bool ReplaceStreams(int terminal) {
   for (int stream = 0; stream <= 2; ++stream) {
     if (dup2(terminal, stream) < 0) return false;
-    writable.is_writable[stream] = true;
   }
   return true;
 }
 
 }  // namespace
 
-Step SetUpTerminal(const Control& control, WritableStreams& writable) {
+Step SetUpTerminal(const Control& control) {
   const int main_side = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (main_side < 0) return FailedAt(ChildStage::kTerminal);
   const int terminal = OpenPeer(main_side);
@@ -68,7 +67,7 @@ Step SetUpTerminal(const Control& control, WritableStreams& writable) {
   const Step sent = control.SendTerminal(main_side);
   if (!sent.ok()) return sent;
   if (main_side > 2) close(main_side);
-  if (!ReplaceStreams(terminal, writable)) return FailedAt(ChildStage::kTerminal);
+  if (!ReplaceStreams(terminal)) return FailedAt(ChildStage::kTerminal);
   if (terminal > 2) close(terminal);
   return Done();
 }

@@ -6,7 +6,6 @@
 
 #include "child/control.h"
 #include "child/step.h"
-#include "child/streams.h"
 
 namespace mini::child {
 
@@ -14,7 +13,7 @@ namespace mini::child {
 // supervisor. The other side becomes the terminal of the session that this process leads, and takes
 // the place of the three streams: nothing of the user's terminal stays open inside. Needs the
 // sandbox's /dev/pts: comes after the mounts.
-Step SetUpTerminal(const Control& control, WritableStreams& writable);
+Step SetUpTerminal(const Control& control);
 
 // Makes the group of `process` the terminal's foreground. All signals are blocked, as a process of
 // the background would be stopped for it.

@@ -22,6 +22,8 @@ enum class MountOpKind : uint8_t {
   kCloneNode,          // slot = detached copy of the one file `source`; skipped when it is missing
   kCloneOwnDirectory,  // the same for a directory that has to belong to this user alone
   kNewFilesystem,      // slot = new detached instance of type `data`, with options "a=b,c=d"
+  kMountIn,            // mounts a new file system, named and with options as for kNewFilesystem,
+                       // on `target`, which is in a file system of our own
   kPivotRoot,          // slot becomes "/", the host's tree is gone
   kOpenFile,           // slot = the file `source` for reading, if it is a small one of this user;
                        // else a detached copy of its mount; skipped when it is missing

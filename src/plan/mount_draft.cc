@@ -68,13 +68,14 @@ MountOp MountDraft::ScratchFile(std::string name, std::string text, mode_t mode)
 
 void MountDraft::MakeScratch() {
   scratch_slot_ = NewSlot();
-  std::string options = "755";
+  // Of any mode: only directories in it show.
+  MountOp scratch = NewFilesystem("tmpfs", "", "", scratch_slot_, kUntrusted);
   if (policy.scratch_size) {
     // Empty files and directories take kernel memory that the size does not count.
     const uint64_t inodes = *policy.scratch_size / kBytesPerInode + kFreeInodes;
-    options += StrCat(",size=", *policy.scratch_size, ",nr_inodes=", inodes);
+    scratch.source = StrCat("size=", *policy.scratch_size, ",nr_inodes=", inodes);
   }
-  phases.on_host.push_back(NewFilesystem("tmpfs", "mode", options, scratch_slot_, kUntrusted));
+  phases.on_host.push_back(std::move(scratch));
   plan.scratch_size = policy.scratch_size;
   plan.scratch_point = upper_point = kScratchPoint;
   upper_slot = scratch_slot_;

@@ -99,7 +99,7 @@ Status StartStack(EnterRequest& request, Preparation& made) {
 }
 
 Status Prepare(EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
-  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  MINI_RETURN_IF_ERROR(CheckStandardStreams(child::LookAtStandardStreams()));
   MINI_RETURN_IF_ERROR(OpenLog(request, made));
   // So nothing on disk has to be found, trusted or kept.
   MINI_ASSIGN_OR_RETURN(
@@ -161,7 +161,7 @@ void MakeInit(const Preparation& made, const int (&birth)[2]) {
     child::EndProcess(0);
   }
   child::RunChild({&frozen, made.control.child.get(), made.control.supervisor.get(),
-                   child::Payload::kCaller, made.program.get()});
+                   child::Payload::kCaller, /*streams=*/nullptr, made.program.get()});
   CloseOurs(made, birth);
 }
 

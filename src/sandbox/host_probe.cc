@@ -1,11 +1,9 @@
 #include "sandbox/host_probe.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -63,16 +61,12 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   return facts;
 }
 
-Status CheckStandardStreams() {
-  pollfd streams[] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
-  const bool is_known = poll(streams, std::size(streams), 0) >= 0;
-  for (int fd = 0; fd <= 2; ++fd) {
-    struct stat status;
-    // A name to open, not a stream. poll(2) takes none for a descriptor, and spares most questions.
-    const bool may_be_path = !is_known || (streams[fd].revents & POLLNVAL) != 0;
-    const int flags = may_be_path ? fcntl(fd, F_GETFL) : -1;
-    const bool is_path = flags >= 0 && (flags & O_PATH) != 0;
-    if (is_path || (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))) {
+Status CheckStandardStreams(const child::StandardStreams& streams) {
+  for (size_t fd = 0; fd < streams.size(); ++fd) {
+    const child::StandardStream& stream = streams[fd];
+    if (stream.flags < 0) continue;
+    const bool is_path = (stream.flags & O_PATH) != 0;  // a name to open, not a stream
+    if (is_path || S_ISDIR(stream.status.st_mode)) {
       return Status(
                  StatusCode::kInvalidArgument, Stage::kPlan,
                  StrCat("descriptor ", fd, is_path ? " is open as a path only" : " is a directory"))

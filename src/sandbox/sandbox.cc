@@ -71,11 +71,13 @@ Result<Outcome> Supervise(const RunRequest& request, StackProcess* stack,
 struct RunValues {
   HostFacts facts;
   Plan plan;
+  std::optional<SupervisorSignals> signals;
   std::optional<FrozenPlanOwner> frozen;
 };
 
 Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog* log) {
-  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+  const child::StandardStreams streams = child::LookAtStandardStreams();
+  MINI_RETURN_IF_ERROR(CheckStandardStreams(streams));
   // Whoever started us may ignore it, which exec(2) passes on: then the kernel reaps every child
   // itself, here and inside, and nobody learns how it ended (wait(2)).
   (void)signal(SIGCHLD, SIG_DFL);
@@ -91,8 +93,8 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
   const Plan& plan = values.plan;
   if (log) log->Write("plan", plan.ToString());
   const bool is_relayed = plan.terminal || plan.interrupt_terminates;
-  const SupervisorSignals signals(is_relayed ? JobControl::kRelayed : JobControl::kShared,
-                                  request.forwarded_signals);
+  const SupervisorSignals& signals = values.signals.emplace(
+      is_relayed ? JobControl::kRelayed : JobControl::kShared, request.forwarded_signals);
   values.frozen =
       Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
              signals.original_mask());
@@ -106,9 +108,9 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
     scratch.emplace(std::move(made));
   }
   Enter("clone", log);
-  MINI_ASSIGN_OR_RETURN(
-      ChildProcess child,
-      StartChild(values.frozen->get(), request.on_start ? StartReport::kSent : StartReport::kNone));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child,
+                        StartChild(values.frozen->get(), &streams,
+                                   request.on_start ? StartReport::kSent : StartReport::kNone));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);

@@ -2,8 +2,8 @@
 //
 // A path on which lstat(2) finds only directories up to the last component is its own canonical
 // form. The reader remembers them, so that most paths cost one call each. Where more than two
-// components are unknown, openat2(2) tells the same with three calls. Only behind a symlink has the
-// kernel to be asked where the path leads, by way of /proc.
+// components are unknown, openat2(2) tells the same with three calls. A symlink that plainly names
+// a path is followed; behind any other the kernel is asked where it leads, by way of /proc.
 //
 // O_PATH looks at the object without opening it: no FIFO blocks, no device is touched (open(2)).
 #include "sys/path_facts.h"
@@ -28,6 +28,9 @@
 
 namespace mini {
 namespace {
+
+// More than any that is meant. Behind more the kernel decides.
+constexpr int kMostLinks = 8;
 
 PathKind KindOf(mode_t mode) {
   if (S_ISDIR(mode)) return PathKind::kDirectory;
@@ -100,6 +103,23 @@ Result<std::optional<PathFact>> LookWithoutSymlinks(const std::string& path) {
   return std::optional(std::move(fact));
 }
 
+// Where a symlink of which the way is known leads, if its text says so plainly: normalized, but
+// perhaps through other symlinks. Empty for "/", for what goes up, for links of the kernel's own
+// (proc_pid_fd(5)), which are longer or shorter than they say, and for those of users, which the
+// kernel may not want to be followed (proc_sys_fs(5), protected_symlinks).
+std::string PlainTargetOf(const std::string& link, const struct stat& status) {
+  if (status.st_uid != 0) return "";
+  std::array<char, PATH_MAX> buffer;
+  const ssize_t length = readlink(link.c_str(), buffer.data(), buffer.size());
+  if (length <= 0 || length != status.st_size) return "";
+  const std::string_view text(buffer.data(), static_cast<size_t>(length));
+  const std::string target = IsAbsolutePath(text)
+                                 ? std::string(text)
+                                 : JoinPath(link.substr(0, link.rfind('/') + 1), text);
+  if (target == "/" || IsSameOrBelow(target, "/proc") || target != NormalizePath(target)) return "";
+  return target;
+}
+
 }  // namespace
 
 size_t PathFactReader::UnknownSteps(const std::string& path) const {
@@ -112,7 +132,8 @@ size_t PathFactReader::UnknownSteps(const std::string& path) const {
   return steps;
 }
 
-Result<std::optional<PathFact>> PathFactReader::Walk(const std::string& path) {
+Result<std::optional<PathFact>> PathFactReader::Walk(std::string path) {
+  int links = 0;
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const bool is_last = end == std::string::npos;
     std::string place = path.substr(0, end);
@@ -127,7 +148,12 @@ Result<std::optional<PathFact>> PathFactReader::Walk(const std::string& path) {
       if (auto fact = FactOfError(error)) return fact;
       return LookError(error, path);
     } else if (S_ISLNK(status.st_mode)) {
-      return std::optional<PathFact>();
+      if (++links > kMostLinks) return std::optional<PathFact>();
+      const std::string target = PlainTargetOf(place, status);
+      if (target.empty()) return std::optional<PathFact>();
+      path = is_last ? target : target + path.substr(end);
+      end = 0;
+      continue;
     } else if (S_ISDIR(status.st_mode)) {
       known_.emplace(std::move(place), Found::kDirectory);
     } else if (!is_last) {

@@ -26,8 +26,8 @@ class PathFactReader {
 
   // How many components at the end nothing is known of.
   size_t UnknownSteps(const std::string& path) const;
-  // nullopt where a symlink is met.
-  Result<std::optional<PathFact>> Walk(const std::string& path);
+  // nullopt where only the kernel can say where a symlink leads.
+  Result<std::optional<PathFact>> Walk(std::string path);
 
   std::unordered_map<std::string, Found> known_;
 };

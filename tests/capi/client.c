@@ -446,6 +446,7 @@ static const struct scenario {
     {"fail_in_the_child", fail_in_the_child},
     {"fail_in_the_plan", fail_in_the_plan},
     {"fail_then_succeed", fail_then_succeed},
+    {"fail_under_valgrind", fail_under_valgrind},
     {"fail_without_a_name", fail_without_a_name},
     {"from_a_thread", from_a_thread},
     {"handlers", handlers},

@@ -348,8 +348,34 @@ static const struct scenario {
     {"working_directory", working_directory},
 };
 
+static void run_with_network(int argc, char** argv) {
+#ifndef WITH_LIBMINI_SANDBOX
+  if (argc == 3 && strcmp(argv[1], "object_network_settings") == 0) {
+    object_network_settings(argv[2]);
+    exit(0);
+  }
+  const struct {
+    const char* name;
+    void (*run)(char** words);
+  } scenarios[] = {
+      {"events", events},
+      {"network_that_fails", network_that_fails},
+      {"unread_events", unread_events},
+  };
+  for (size_t i = 0; argc == 5 && i < sizeof scenarios / sizeof *scenarios; ++i) {
+    if (strcmp(argv[1], scenarios[i].name) != 0) continue;
+    scenarios[i].run(argv + 2);
+    exit(0);
+  }
+#else
+  (void)argc;
+  (void)argv;
+#endif
+}
+
 int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IOLBF, 0); /* the command writes there, too */
+  run_with_network(argc, argv);
   for (size_t i = 0; argc > 1 && i < sizeof kScenarios / sizeof *kScenarios; ++i) {
     if (strcmp(argv[1], kScenarios[i].name) != 0) continue;
     kScenarios[i].run(argc > 2 ? argv[2] : "");

@@ -44,4 +44,10 @@ void fail_at_exec(const char* unused);
 void object_settings(const char* directory);
 void plain_spawn(const char* unused);
 
+/* objects_network.c: with libmini-tapbox. The last ones take three words. */
+void object_network_settings(const char* rules);
+void events(char** words);
+void network_that_fails(char** words);
+void unread_events(char** words);
+
 #endif

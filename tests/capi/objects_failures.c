@@ -166,7 +166,9 @@ void object_settings(const char* directory) {
   say("tmpfs", mini_sandbox_object_mount_tmpfs(sandbox, "/etc/passwd"));
   say("output file", mini_sandbox_object_mount_empty_output_file(sandbox, file));
   say("working directory", mini_sandbox_object_set_working_dir(sandbox, "here"));
+#ifdef WITH_LIBMINI_SANDBOX
   say("network", mini_sandbox_object_share_network(sandbox));
+#endif
   say("log", mini_sandbox_object_enable_log(sandbox, ""));
   mini_sandbox_free(sandbox);
   sandbox = mini_sandbox_new();

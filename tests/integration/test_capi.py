@@ -308,6 +308,26 @@ class TheSupervisor(ClientTest):
         self.assertIn("outcome: exit code 3", text)
 
 
+class UnderValgrind(ClientTest):
+    client = "capi-client-shared"
+    limit = 60
+
+    def command(self, scenario, *arguments):
+        return ["valgrind", "-q", "--vgdb=no", "--leak-check=full",
+                "--errors-for-leak-kinds=definite", "--error-exitcode=9",
+                *super().command(scenario, *arguments)]
+
+    @not_under("address", "thread")  # which valgrind cannot run
+    def test_it_says_so_and_the_caller_goes_on_without_a_memory_error(self):
+        if not shutil.which("valgrind"):
+            stage().problems["valgrind"] = "valgrind is not installed"
+        self.require("valgrind")
+        said, outcome = self.scenario("fail_under_valgrind")
+        self.assertEqual({name: said[name] for name in UNCHANGED}, UNCHANGED, outcome)
+        self.assertEqual(said["valgrind"], str(SYSTEM_ERROR), outcome)
+        self.assertIn("valgrind runs this program", outcome.err)
+
+
 @harness.as_root_too
 class AFailedStart(ClientTest):
     """The caller goes on in the same process, as it was, with its threads."""
