@@ -56,7 +56,8 @@ Result<UniqueFd> WriteRulesFile(const netstack::RuleSet& rules) {
   std::string bytes;
   std::string_view last_source;
   for (const netstack::Rule& rule : rules.rules()) {
-    const std::string_view source = rule.source == last_source ? "" : rule.source;
+    const std::string_view source =
+        rule.source == last_source ? std::string_view() : std::string_view(rule.source);
     const std::string text = rule.ToString();
     if (source.size() > std::numeric_limits<uint32_t>::max()) {
       return InvalidArgument(Stage::kRules, "the name of an allow-list is too long");
