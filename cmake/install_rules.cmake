@@ -45,3 +45,5 @@ file(RELATIVE_PATH _mini_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/pr
 configure_file("${PROJECT_SOURCE_DIR}/cmake/libmini-sandbox.pc.in" libmini-sandbox.pc @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/libmini-sandbox.pc"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+include(install_python)
