@@ -29,6 +29,8 @@ class Settings {
   Error ShareNetwork();
   Error EnableLog(const char* path);
 
+  // The same as words of the command line, the log included (cli/option_table.h).
+  std::vector<std::string> ToOptions() const;
   const std::optional<std::string>& log() const { return log_; }
   // As often as it is wanted.
   Result<Policy> ToPolicy() const;

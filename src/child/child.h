@@ -20,7 +20,8 @@ struct ChildArguments {
   int control;         // the child's end of the control socket
   int parent_control;  // the supervisor's end, which the child has to close
   Payload payload = Payload::kCommand;
-  int init_program = -1;  // for ExecuteInit() in init.h; -1: none
+  int init_program = -1;       // for ExecuteInit() in init.h; -1: none
+  bool reports_start = false;  // kReady once the command has been executed
 };
 
 // The first process of new user, mount, pid, ipc, uts and cgroup namespaces, and of a new network

@@ -18,7 +18,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,39 +36,18 @@
 #include "plan/freeze.h"
 #include "sandbox/handover.h"
 #include "sandbox/host_probe.h"
+#include "sandbox/memory_file.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/log_file.h"
 #include "supervise/supervisor.h"
+#include "sys/blocked_signals.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U  // Linux 6.3, newer than the oldest headers we build with
-#endif
-
 namespace mini {
 namespace {
-
-// All signals, on the calling thread: no handler of the caller's runs in a copy that is not its
-// own.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &original_);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &original_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-  const sigset_t& original() const { return original_; }
-
- private:
-  sigset_t original_;
-};
 
 // What is made before the first copy and read in all of them.
 struct Preparation {
@@ -97,60 +75,10 @@ Status OpenLog(const EnterRequest& request, Preparation& preparation) {
   return OkStatus();
 }
 
-Status WriteError(int error) {
-  Status status = SystemError(Stage::kProbe, error, "write the supervisor to memory");
-  if (error != EFBIG) return status;
-  // The signal that came with it (setrlimit(2)) is dealt with: it would end the caller later.
-  sigset_t too_large;
-  sigemptyset(&too_large);
-  sigaddset(&too_large, SIGXFSZ);
-  const timespec none = {};
-  (void)sigtimedwait(&too_large, nullptr, &none);
-  return std::move(status).WithHint("the limit on file sizes (ulimit -f) is below a megabyte");
-}
-
-// Not among the standard streams, which the caller may have closed: they are the payload's.
-Status KeepAwayFromStreams(UniqueFd& descriptor) {
-  if (descriptor.get() > STDERR_FILENO) return OkStatus();
-  descriptor = UniqueFd(fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-  return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
-}
-
-// A file without a name, so that nothing on disk has to be found, trusted or kept.
-Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
-  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  int file = memfd_create("mini-sandbox", kFlags | MFD_EXEC);
-  if (file < 0 && errno == EINVAL) file = memfd_create("mini-sandbox", kFlags);
-  UniqueFd program(file);
-  if (!program) {
-    const int error = errno;
-    Status status = SystemError(Stage::kProbe, error, "make a file for the supervisor");
-    if (error == EACCES) {
-      return std::move(status).WithHint(
-          "this machine lets no such file be executed (sysctl "
-          "vm.memfd_noexec)");
-    }
-    return status;
-  }
-  while (!image.empty()) {
-    const ssize_t count = write(program.get(), image.data(), image.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return WriteError(errno);
-    image = image.subspan(static_cast<size_t>(count));
-  }
-  // For whoever may look into /proc/PID/fd while it is here, and for good.
-  if (fcntl(program.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) !=
-      0) {
-    return SystemError(Stage::kProbe, errno, "seal the file of the supervisor");
-  }
-  MINI_RETURN_IF_ERROR(KeepAwayFromStreams(program));
-  return program;
-}
-
 Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams());
   MINI_RETURN_IF_ERROR(OpenLog(request, made));
-  MINI_ASSIGN_OR_RETURN(made.program, MakeProgram(request.supervisor));
+  MINI_ASSIGN_OR_RETURN(made.program, MakeProgramFile(request.supervisor));
   Enter("probe", made);
   MINI_ASSIGN_OR_RETURN(made.facts, ProbeHost(request.policy));
   Enter("plan", made);

@@ -13,6 +13,7 @@
 #include "plan/plan.h"
 #include "policy/policy.h"
 #include "supervise/outcome.h"
+#include "supervise/signals.h"
 
 namespace mini {
 
@@ -27,6 +28,13 @@ struct RunRequest {
   std::function<void(const std::vector<std::string>&)> on_summary = {};
   // Where to write what is done, before anything else is (supervise/debug_log.h).
   std::optional<std::string> debug_log = {};
+  // That file is appended to, and each line begins with this process's number: other runs may write
+  // to it at the same time.
+  bool shares_debug_log = false;
+  // Called when the command has been executed, with the pidfd of the sandbox's first process.
+  std::function<void(int init)> on_start = {};
+  // Which of the signals that this process is sent are for the command.
+  Forwarded forwarded_signals = Forwarded::kUsual;
   // Opened by Run() from policy.verdict_log.
   UniqueFd verdict_log = {};
   // The process ends right after the run: its values are left to the kernel. To take them apart

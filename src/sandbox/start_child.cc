@@ -22,9 +22,10 @@ NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
                                                : NetworkNamespace::kUnchanged;
 }
 
-Result<ChildProcess> StartChild(const FrozenPlan& frozen) {
+Result<ChildProcess> StartChild(const FrozenPlan& frozen, StartReport report) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
   child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
+  arguments.reports_start = report == StartReport::kSent;
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(
