@@ -43,6 +43,7 @@ _SETTINGS_OF_TAPBOX: Dict[str, Tuple[Any, ...]] = {
     "allow_ipv4": (ctypes.c_char_p,),
     "allow_ipv4_subnet": (ctypes.c_char_p,),
     "allow_ipv6": (ctypes.c_char_p,),
+    "allow_ipv6_subnet": (ctypes.c_char_p,),
     "allow_domain": (ctypes.c_char_p,),
     "allow_all_domains": (),
     "allow_rule": (ctypes.c_char_p,),

@@ -179,7 +179,7 @@ class TapboxProcessWide(ProcessWide):
 
     def mini_sandbox_allow_max_connections(self, max_connections: int) -> int:
         """At most this many connections at the same time."""
-        if not 0 <= max_connections < 2**31:  # a C int would take what is left of it
+        if not 0 < max_connections < 2**31:  # a C int would take what is left of it
             return self._fail(MiniSandboxErrors.INVALID_ARG,
                               f"{max_connections} connections: not a number for that")
         return self.call("allow_max_connections", max_connections)
@@ -195,6 +195,10 @@ class TapboxProcessWide(ProcessWide):
     def mini_sandbox_allow_ipv6(self, ip: str) -> int:
         """This address."""
         return self.call("allow_ipv6", encode(ip))
+
+    def mini_sandbox_allow_ipv6_subnet(self, subnet: str) -> int:
+        """These addresses: 2001:db8::/32."""
+        return self.call("allow_ipv6_subnet", encode(subnet))
 
     def mini_sandbox_allow_domain(self, domain: str) -> int:
         """The addresses that this name has: example.com, or *.example.com for all names below."""

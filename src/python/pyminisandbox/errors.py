@@ -30,13 +30,17 @@ class MiniSandboxErrors(enum.IntEnum):
     """Rules of the network that exclude each other."""
     TMP_IN_DEFAULT_MODE = -11
     """Default mode has a /tmp of its own."""
+    INVALID_ARGUMENT = -12
+    """A rule, an address, a command or a number that is none."""
     GENERAL_OS_ERROR = -100
     """The sandbox cannot be set up; the message says why."""
     NESTED_SANDBOX = -201
     """The sandbox around this program allows none inside."""
     SANDBOX_ALREADY_STARTED = -202
     TIMED_OUT = -203
+    """The command still runs."""
     ENDED = -204
+    """The command has ended already."""
     UNKNOWN = -1000
     """No memory, or a mistake of the library."""
     LIB_NOT_LOADED = -1001

@@ -36,6 +36,7 @@ mini_sandbox_allow_max_connections = _process_wide.mini_sandbox_allow_max_connec
 mini_sandbox_allow_ipv4 = _process_wide.mini_sandbox_allow_ipv4
 mini_sandbox_allow_ipv4_subnet = _process_wide.mini_sandbox_allow_ipv4_subnet
 mini_sandbox_allow_ipv6 = _process_wide.mini_sandbox_allow_ipv6
+mini_sandbox_allow_ipv6_subnet = _process_wide.mini_sandbox_allow_ipv6_subnet
 mini_sandbox_allow_domain = _process_wide.mini_sandbox_allow_domain
 mini_sandbox_allow_all_domains = _process_wide.mini_sandbox_allow_all_domains
 mini_sandbox_allow_rule = _process_wide.mini_sandbox_allow_rule
@@ -63,6 +64,7 @@ __all__ = [
     "mini_sandbox_allow_ipv4",
     "mini_sandbox_allow_ipv4_subnet",
     "mini_sandbox_allow_ipv6",
+    "mini_sandbox_allow_ipv6_subnet",
     "mini_sandbox_allow_domain",
     "mini_sandbox_allow_all_domains",
     "mini_sandbox_allow_rule",
