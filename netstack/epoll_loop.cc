@@ -105,6 +105,13 @@ void EpollLoop::Unwatch(int fd) {
   watch.active = false;
 }
 
+void EpollLoop::Close(UniqueFd descriptor) {
+  if (!IsWatched(descriptor.get())) return;
+  WatchState& watch = watches_[static_cast<size_t>(descriptor.get())];
+  watch.callback = nullptr;
+  watch.active = false;
+}
+
 EventLoop::TimerId EpollLoop::AddTimer(Duration delay, TimerCallback callback) {
   const TimerId id = next_timer_++;
   // From the clock, not from Now(): a long batch must not make a timer fire early.

@@ -30,7 +30,12 @@ class EpollLoop final : public EventLoop {
   void CancelTimer(TimerId timer) override;
   TimePoint Now() const override { return now_; }
 
-  // Changes what a watched descriptor is watched for, and keeps its callback.
+  // Closes a descriptor, which may be watched: the last one of what it stands for, since only then
+  // does epoll(7) forget it by itself.
+  void Close(UniqueFd descriptor);
+
+  // Changes what a watched descriptor is watched for, and keeps its callback. With EPOLLONESHOT it
+  // is watched for nothing, not even errors, once an event has come, until this is called again.
   void SetEvents(int fd, uint32_t epoll_events);
 
   bool IsWatched(int fd) const {

@@ -17,9 +17,9 @@ function(mini_copyright name)
   set_property(GLOBAL APPEND PROPERTY MINI_COPYRIGHT_FILES "${file}")
 endfunction()
 
-# mini_install_copyrights(DESTINATION [WORD...]): each as DESTINATION/NAME; and in
-# DESTINATION/common-licenses the licences that Debian's texts refer to instead of having them. Each
-# WORD goes to install(FILES).
+# mini_install_copyrights(DESTINATION [OPTION...]): each as DESTINATION/NAME; and in
+# DESTINATION/common-licenses the licences that Debian's texts refer to instead of having them.
+# OPTION...: of install(FILES).
 function(mini_install_copyrights destination)
   get_property(names GLOBAL PROPERTY MINI_COPYRIGHT_NAMES)
   get_property(files GLOBAL PROPERTY MINI_COPYRIGHT_FILES)

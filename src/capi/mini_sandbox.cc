@@ -1,5 +1,6 @@
-// The C API of this process's own sandbox; object.cc has the rest. The process-wide state is here,
-// the settings and whether the sandbox has been started, but for each thread's last error.
+// The C API of both libraries, of which each exports what its .map names: what is about this
+// process's own sandbox; object.cc has the rest. All process-wide state is here, the settings and
+// whether the sandbox has been started, but for each thread's last error.
 //
 // Theory of operation. Every function goes through Call(): one mutex for all, no exception out, the
 // error kept for its thread. Inside the sandbox the mutex is held by the one thread that there is,
@@ -11,21 +12,14 @@
 #include <string>
 #include <utility>
 
-#include "capi/carried_supervisor.h"
 #include "capi/error.h"
 #include "capi/last_error.h"
+#include "capi/library.h"
 #include "capi/settings.h"
 #include "sandbox/enter.h"
 #include "sys/clone.h"
 
 namespace mini::capi {
-
-extern "C" const unsigned char mini_capi_supervisor_begin[];
-extern "C" const unsigned char mini_capi_supervisor_end[];
-
-std::span<const unsigned char> CarriedSupervisor() {
-  return {mini_capi_supervisor_begin, mini_capi_supervisor_end};
-}
 
 namespace {
 
@@ -58,6 +52,12 @@ int Set(Error (Settings::*setter)(Arguments...), Arguments... arguments) noexcep
   return Call([&](ThisProcess& process) { return (process.settings.*setter)(arguments...); });
 }
 
+template <typename... Arguments>
+int Set(Error (NetworkSettings::*setter)(Arguments...), Arguments... arguments) noexcept {
+  return Call(
+      [&](ThisProcess& process) { return (process.settings.network().*setter)(arguments...); });
+}
+
 Error Start(ThisProcess& process) {
   Result<Policy> policy = process.settings.ToPolicy();
   if (!policy.ok()) return SystemErrorOf(policy.status());
@@ -79,6 +79,7 @@ Error Start(ThisProcess& process) {
 }  // namespace mini::capi
 
 using mini::capi::Call;
+using mini::capi::NetworkSettings;
 using mini::capi::Set;
 using mini::capi::Settings;
 
@@ -109,6 +110,28 @@ int mini_sandbox_set_working_dir(const char* path) {
 }
 int mini_sandbox_share_network(void) { return Set(&Settings::ShareNetwork); }
 int mini_sandbox_enable_log(const char* path) { return Set(&Settings::EnableLog, path); }
+
+int mini_sandbox_allow_connections(const char* file) {
+  return Set(&NetworkSettings::AllowConnections, file);
+}
+int mini_sandbox_allow_max_connections(int connections) {
+  return Set(&NetworkSettings::AllowMaxConnections, connections);
+}
+int mini_sandbox_allow_ipv4(const char* address) {
+  return Set(&NetworkSettings::AllowIpv4, address);
+}
+int mini_sandbox_allow_ipv4_subnet(const char* subnet) {
+  return Set(&NetworkSettings::AllowIpv4Subnet, subnet);
+}
+int mini_sandbox_allow_ipv6(const char* address) {
+  return Set(&NetworkSettings::AllowIpv6, address);
+}
+int mini_sandbox_allow_ipv6_subnet(const char* subnet) {
+  return Set(&NetworkSettings::AllowIpv6Subnet, subnet);
+}
+int mini_sandbox_allow_domain(const char* name) { return Set(&NetworkSettings::AllowDomain, name); }
+int mini_sandbox_allow_all_domains(void) { return Set(&NetworkSettings::AllowAllDomains); }
+int mini_sandbox_allow_rule(const char* rule) { return Set(&NetworkSettings::AllowRule, rule); }
 
 int mini_sandbox_start(void) { return Call(mini::capi::Start); }
 

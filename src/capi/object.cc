@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "capi/carried_supervisor.h"
 #include "capi/last_error.h"
 #include "capi/process.h"
 #include "capi/settings.h"
@@ -39,6 +38,16 @@ int Set(mini_sandbox_t* sandbox, Error (Settings::*setter)(Arguments...),
     if (!sandbox) return NoObject();
     const std::lock_guard<std::mutex> lock(sandbox->mutex);
     return (sandbox->settings.*setter)(arguments...);
+  });
+}
+
+template <typename... Arguments>
+int Set(mini_sandbox_t* sandbox, Error (NetworkSettings::*setter)(Arguments...),
+        Arguments... arguments) noexcept {
+  return Guard([&]() -> Error {
+    if (!sandbox) return NoObject();
+    const std::lock_guard<std::mutex> lock(sandbox->mutex);
+    return (sandbox->settings.network().*setter)(arguments...);
   });
 }
 
@@ -73,12 +82,13 @@ Error Spawn(mini_sandbox_t* sandbox, const mini_sandbox_command* command,
       return error;
     }
   }
+  const Result<Policy> policy = settings.ToPolicy();
+  if (!policy.ok()) return SystemErrorOf(policy.status());
   SpawnRequest request{.options = settings.ToOptions(), .command = TextsOf(command->argv)};
   if (command->envp) request.environment = TextsOf(command->envp);
   return SpawnCommand({.request = std::move(request),
-                       .stdio = command->stdio,
-                       .supervisor = CarriedSupervisor(),
-                       .name = "mini-sandbox"},
+                       .rules = policy->rules ? &*policy->rules : nullptr,
+                       .stdio = command->stdio},
                       process);
 }
 
@@ -87,6 +97,7 @@ Error Spawn(mini_sandbox_t* sandbox, const mini_sandbox_command* command,
 
 using mini::capi::Error;
 using mini::capi::Guard;
+using mini::capi::NetworkSettings;
 using mini::capi::NoObject;
 using mini::capi::Set;
 using mini::capi::Settings;
@@ -142,6 +153,34 @@ int mini_sandbox_object_enable_log(mini_sandbox_t* sandbox, const char* path) {
   return Set(sandbox, &Settings::EnableLog, path);
 }
 
+int mini_sandbox_object_allow_connections(mini_sandbox_t* sandbox, const char* file) {
+  return Set(sandbox, &NetworkSettings::AllowConnections, file);
+}
+int mini_sandbox_object_allow_max_connections(mini_sandbox_t* sandbox, int connections) {
+  return Set(sandbox, &NetworkSettings::AllowMaxConnections, connections);
+}
+int mini_sandbox_object_allow_ipv4(mini_sandbox_t* sandbox, const char* address) {
+  return Set(sandbox, &NetworkSettings::AllowIpv4, address);
+}
+int mini_sandbox_object_allow_ipv4_subnet(mini_sandbox_t* sandbox, const char* subnet) {
+  return Set(sandbox, &NetworkSettings::AllowIpv4Subnet, subnet);
+}
+int mini_sandbox_object_allow_ipv6(mini_sandbox_t* sandbox, const char* address) {
+  return Set(sandbox, &NetworkSettings::AllowIpv6, address);
+}
+int mini_sandbox_object_allow_ipv6_subnet(mini_sandbox_t* sandbox, const char* subnet) {
+  return Set(sandbox, &NetworkSettings::AllowIpv6Subnet, subnet);
+}
+int mini_sandbox_object_allow_domain(mini_sandbox_t* sandbox, const char* name) {
+  return Set(sandbox, &NetworkSettings::AllowDomain, name);
+}
+int mini_sandbox_object_allow_all_domains(mini_sandbox_t* sandbox) {
+  return Set(sandbox, &NetworkSettings::AllowAllDomains);
+}
+int mini_sandbox_object_allow_rule(mini_sandbox_t* sandbox, const char* rule) {
+  return Set(sandbox, &NetworkSettings::AllowRule, rule);
+}
+
 int mini_sandbox_spawn(mini_sandbox_t* sandbox, const struct mini_sandbox_command* command,
                        mini_sandbox_process_t** process) {
   return Guard([&]() -> Error {
@@ -172,8 +211,9 @@ int mini_sandbox_pidfd(const mini_sandbox_process_t* process) {
   return process ? process->process->pidfd() : -1;
 }
 
-// Only the network stack has events, and this library has none.
-int mini_sandbox_events_fd(const mini_sandbox_process_t*) { return -1; }
+int mini_sandbox_events_fd(const mini_sandbox_process_t* process) {
+  return process ? process->process->events() : -1;
+}
 
 void mini_sandbox_process_free(mini_sandbox_process_t* process) { delete process; }
 

@@ -53,26 +53,23 @@ int SendSignal(int pidfd, int signal) {
 
 }  // namespace
 
-Process::Process(pid_t pid, UniqueFd pidfd, UniqueFd init, UniqueFd channel)
-    : pid_(pid),
-      owner_(getpid()),
-      pidfd_(std::move(pidfd)),
-      init_(std::move(init)),
-      channel_(std::move(channel)) {}
+Process::Process(pid_t pid, ProcessDescriptors descriptors)
+    : pid_(pid), owner_(getpid()), descriptors_(std::move(descriptors)) {}
 
 Process::~Process() {
   if (getpid() != owner_) return;
-  (void)SendSignal(pidfd_.get(), SIGKILL);  // it may have ended
-  (void)PollUntilReadable(pidfd_.get(), std::nullopt);
-  if (init_) (void)PollUntilReadable(init_.get(), std::nullopt);
+  (void)SendSignal(pidfd(), SIGKILL);  // it may have ended
+  (void)PollUntilReadable(pidfd(), std::nullopt);
+  const UniqueFd& init = descriptors_.init;
+  if (init) (void)PollUntilReadable(init.get(), std::nullopt);
   siginfo_t unused = {};
-  (void)waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &unused, WEXITED);
+  (void)waitid(P_PIDFD, static_cast<id_t>(pidfd()), &unused, WEXITED);
 }
 
 Error Process::Wait(int timeout_ms, int* status) {
   std::optional<steady_clock::time_point> deadline;
   if (timeout_ms >= 0) deadline = steady_clock::now() + milliseconds(timeout_ms);
-  for (const int descriptor : {pidfd_.get(), init_.get()}) {
+  for (const int descriptor : {pidfd(), descriptors_.init.get()}) {
     if (descriptor < 0) continue;
     const int count = PollUntilReadable(descriptor, deadline);
     if (count < 0) {
@@ -91,10 +88,10 @@ const Process::Ending& Process::Collect() {
   if (ending_) return *ending_;
   siginfo_t info = {};
   int reaped;
-  while ((reaped = waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED)) != 0 &&
+  while ((reaped = waitid(P_PIDFD, static_cast<id_t>(pidfd()), &info, WEXITED)) != 0 &&
          errno == EINTR) {
   }
-  std::optional<SpawnMessage> end = ReceiveSpawnMessage(channel_.get(), Taking::kLeave);
+  std::optional<SpawnMessage> end = ReceiveSpawnMessage(descriptors_.channel.get(), Taking::kLeave);
   if (end && end->kind == SpawnMessageKind::kEnded) {
     return ending_.emplace(Ending{end->wait_status, std::move(end->words)});
   }
@@ -109,9 +106,9 @@ Error Process::Kill(int signal) const {
     return {MINI_SANDBOX_INVALID_ARGUMENT,
             StrCat("signal ", signal, " would stop the supervisor and not the command")};
   }
-  pollfd readable = {pidfd_.get(), POLLIN, 0};
+  pollfd readable = {pidfd(), POLLIN, 0};
   if (poll(&readable, 1, 0) > 0) return ended;
-  if (SendSignal(pidfd_.get(), signal) == 0) return Done();
+  if (SendSignal(pidfd(), signal) == 0) return Done();
   if (errno == ESRCH) return ended;
   if (errno == EINVAL) {
     return {MINI_SANDBOX_INVALID_ARGUMENT, StrCat(signal, " is no signal")};

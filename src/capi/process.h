@@ -13,18 +13,27 @@
 
 namespace mini::capi {
 
+struct ProcessDescriptors {
+  UniqueFd pidfd;
+  // The pidfd of the sandbox's first process, which outlives a supervisor that is killed by a
+  // moment; invalid: the command never ran.
+  UniqueFd init;
+  UniqueFd channel;  // kStarted has been taken from it, if it came
+  UniqueFd events;   // invalid: there are none
+};
+
 // Owns the supervisor: what has not ended is killed and reaped on destruction, except by another
 // process than the one that made it (a fork).
 class Process {
  public:
-  // `channel`: kStarted has been taken from it, if it came.
-  Process(pid_t pid, UniqueFd pidfd, UniqueFd init, UniqueFd channel);
+  Process(pid_t pid, ProcessDescriptors descriptors);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  int pidfd() const { return pidfd_.get(); }
+  int pidfd() const { return descriptors_.pidfd.get(); }
+  int events() const { return descriptors_.events.get(); }
 
   // As mini_sandbox_wait() and mini_sandbox_kill() do it, which any thread may call.
   Error Wait(int timeout_ms, int* status);
@@ -40,11 +49,7 @@ class Process {
 
   const pid_t pid_;
   const pid_t owner_;
-  const UniqueFd pidfd_;
-  // The pidfd of the sandbox's first process, which outlives a supervisor that is killed by a
-  // moment; invalid: the command never ran.
-  const UniqueFd init_;
-  const UniqueFd channel_;
+  const ProcessDescriptors descriptors_;
   std::mutex mutex_;
   std::optional<Ending> ending_;  // guarded by mutex_; never changes once it is there
 };

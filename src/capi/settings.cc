@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "capi/library.h"
 #include "plan/host_layout.h"
 #include "sys/host_facts.h"
 
@@ -265,7 +266,8 @@ Result<Policy> Settings::ToPolicy() const {
   if (working_directory_) {
     MINI_RETURN_IF_ERROR(builder.SetWorkingDirectory(working_directory_->path));
   }
-  if (shares_network_) MINI_RETURN_IF_ERROR(builder.SetNetwork(Network::kHost));
+  MINI_RETURN_IF_ERROR(builder.SetNetwork(shares_network_ ? Network::kHost : LibraryNetwork()));
+  MINI_RETURN_IF_ERROR(network_.AddTo(builder));
   return builder.Build();
 }
 
@@ -294,6 +296,7 @@ std::vector<std::string> Settings::ToOptions() const {
   for (const Place& place : empty_) add("-e", place.path);
   if (working_directory_) add("-W", working_directory_->path);
   if (shares_network_) options.emplace_back("-N");
+  if (const auto most = network_.max_connections()) add("--max-connections", StrCat(*most));
   if (log_) add("-D", *log_);
   return options;
 }

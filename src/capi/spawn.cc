@@ -29,10 +29,12 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "capi/library.h"
 #include "capi/spawn_channel.h"
-#include "sandbox/memory_file.h"
+#include "sandbox/rules_file.h"
 #include "sys/blocked_signals.h"
 #include "sys/clone.h"
+#include "sys/memory_file.h"
 
 namespace mini::capi {
 namespace {
@@ -56,7 +58,8 @@ class SharedProgram {
   Result<UniqueFd> Open(std::span<const unsigned char> image) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (UniqueFd known = OpenKnown()) return known;
-    MINI_ASSIGN_OR_RETURN(UniqueFd made, MakeProgramFile(image));
+    MINI_ASSIGN_OR_RETURN(UniqueFd made,
+                          MakeMemoryFile("the supervisor", image, MemoryFileUse::kProgram));
     struct stat status;
     UniqueFd copy = CopyAboveThePlaces(made.get());
     if (!copy || fstat(copy.get(), &status) != 0) {
@@ -121,7 +124,9 @@ class SpawnPlan {
   posix_spawnattr_t attributes_;
 };
 
-Error CopyStreams(std::span<const int, 3> streams, std::array<UniqueFd, kPlaces>& placed) {
+using Placed = std::array<UniqueFd, kPlaces>;
+
+Error CopyStreams(std::span<const int, 3> streams, Placed& placed) {
   for (size_t i = 0; i < streams.size(); ++i) {
     UniqueFd null;
     if (streams[i] == -1) {
@@ -137,15 +142,58 @@ Error CopyStreams(std::span<const int, 3> streams, std::array<UniqueFd, kPlaces>
   return Done();
 }
 
-// The supervisor, and the library's end of its channel.
+// The supervisor, and the library's ends of what leads there.
 struct Started {
   pid_t pid = -1;
   UniqueFd found;  // a pidfd by its number; invalid: it has ended and been waited for
   UniqueFd channel;
+  UniqueFd events;  // invalid: there is no stack
 };
 
-Result<pid_t> StartProgram(const SpawnArguments& arguments, int program,
-                           const std::array<UniqueFd, kPlaces>& placed) {
+Status Place(int descriptor, int place, Placed& placed) {
+  UniqueFd& copy = placed.at(static_cast<size_t>(place));
+  copy = CopyAboveThePlaces(descriptor);
+  return copy ? OkStatus() : SpawnError(errno, "duplicate a descriptor");
+}
+
+Status PlaceChannel(Placed& placed, Started& started) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return SpawnError(errno, "make a socket");
+  }
+  started.channel.reset(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  return Place(theirs.get(), kChannelPlace, placed);
+}
+
+Status PlaceEvents(Placed& placed, Started& started) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return SpawnError(errno, "make a pipe");
+  started.events.reset(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  return Place(theirs.get(), kEventsPlace, placed);
+}
+
+// What the supervisor gets besides the standard streams.
+Status PlaceRequest(SpawnArguments& arguments, Placed& placed, Started& started) {
+  MINI_RETURN_IF_ERROR(PlaceChannel(placed, started));
+  arguments.request.has_rules = arguments.rules != nullptr;
+  if (arguments.rules) {
+    MINI_ASSIGN_OR_RETURN(const UniqueFd rules, WriteRulesFile(*arguments.rules));
+    MINI_RETURN_IF_ERROR(Place(rules.get(), kRulesPlace, placed));
+  }
+  arguments.request.has_events = LibraryNetwork() == Network::kStack;
+  if (arguments.request.has_events) MINI_RETURN_IF_ERROR(PlaceEvents(placed, started));
+  const std::string bytes = arguments.request.Encode();
+  MINI_ASSIGN_OR_RETURN(
+      const UniqueFd request,
+      MakeMemoryFile("what is asked for",
+                     {reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()},
+                     MemoryFileUse::kData));
+  return Place(request.get(), kRequestPlace, placed);
+}
+
+Result<pid_t> StartProgram(int program, const Placed& placed) {
   SpawnPlan plan;
   for (int place = 0; place < kPlaces; ++place) {
     const UniqueFd& descriptor = placed.at(static_cast<size_t>(place));
@@ -154,7 +202,8 @@ Result<pid_t> StartProgram(const SpawnArguments& arguments, int program,
       return SpawnError(error, "start the supervisor");
     }
   }
-  std::string words[] = {arguments.name, kSpawnWord};
+  const bool is_tapbox = LibraryNetwork() == Network::kStack;
+  std::string words[] = {is_tapbox ? "mini-tapbox" : "mini-sandbox", kSpawnWord};
   char* const argv[] = {words[0].data(), words[1].data(), nullptr};
   char* none[] = {nullptr};
   char** const environment = environ != nullptr ? environ : none;  // clearenv(3)
@@ -168,30 +217,12 @@ Result<pid_t> StartProgram(const SpawnArguments& arguments, int program,
   return std::move(status).WithHint("it is started by its name in /proc, which is not there");
 }
 
-Error Start(const SpawnArguments& arguments, Started& started) {
-  const BlockedSignals blocked;
-  std::array<UniqueFd, kPlaces> placed;
-  if (Error error = CopyStreams(arguments.stdio, placed); !error.ok()) return error;
-  const Result<UniqueFd> program = TheProgram().Open(arguments.supervisor);
-  if (!program.ok()) return SystemErrorOf(program.status());
-  Result<UniqueFd> request = MakeDataFile(arguments.request.Encode());
-  if (!request.ok()) return SystemErrorOf(request.status());
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return SystemErrorOf(SpawnError(errno, "make a socket"));
-  }
-  started.channel.reset(ends[0]);
-  const UniqueFd theirs(ends[1]);
-  placed[kChannelPlace] = CopyAboveThePlaces(theirs.get());
-  placed[kRequestPlace] = CopyAboveThePlaces(request->get());
-  if (!placed[kChannelPlace] || !placed[kRequestPlace]) {
-    return SystemErrorOf(SpawnError(errno, "duplicate a descriptor"));
-  }
-  const Result<pid_t> pid = StartProgram(arguments, program->get(), placed);
-  if (!pid.ok()) return SystemErrorOf(pid.status());
-  started.pid = *pid;
-  started.found.reset(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
-  return Done();
+Status Start(SpawnArguments& arguments, Placed& placed, Started& started) {
+  MINI_ASSIGN_OR_RETURN(const UniqueFd program, TheProgram().Open(CarriedSupervisor()));
+  MINI_RETURN_IF_ERROR(PlaceRequest(arguments, placed, started));
+  MINI_ASSIGN_OR_RETURN(started.pid, StartProgram(program.get(), placed));
+  started.found.reset(static_cast<int>(syscall(SYS_pidfd_open, started.pid, 0)));
+  return OkStatus();
 }
 
 // The next message of a supervisor, which is taken but for the last one; nothing: it has ended
@@ -229,9 +260,15 @@ Error ErrorOf(SpawnMessage message) {
 
 }  // namespace
 
-Error SpawnCommand(const SpawnArguments& arguments, std::unique_ptr<Process>* process) {
+Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) {
   Started started;
-  if (Error error = Start(arguments, started); !error.ok()) return error;
+  {
+    const BlockedSignals blocked;
+    Placed placed;
+    if (Error error = CopyStreams(arguments.stdio, placed); !error.ok()) return error;
+    const Status status = Start(arguments, placed, started);
+    if (!status.ok()) return SystemErrorOf(status);
+  }
   std::optional<SpawnMessage> begun = WaitForMessage(started.channel.get(), started.found.get());
   if (!begun || begun->kind != SpawnMessageKind::kBegun || !begun->descriptor) {
     Reap(started);
@@ -242,8 +279,9 @@ Error SpawnCommand(const SpawnArguments& arguments, std::unique_ptr<Process>* pr
   UniqueFd init;
   if (message) init = std::move(message->descriptor);
   // Reaps it in the end, whatever comes.
-  auto made = std::make_unique<Process>(started.pid, std::move(begun->descriptor), std::move(init),
-                                        std::move(started.channel));
+  auto made = std::make_unique<Process>(
+      started.pid, ProcessDescriptors{std::move(begun->descriptor), std::move(init),
+                                      std::move(started.channel), std::move(started.events)});
   if (!message) return EndedEarly();
   if (message->kind == SpawnMessageKind::kFailed) {
     (void)made->Wait(-1, nullptr);

@@ -10,20 +10,19 @@
 #include "capi/error.h"
 #include "capi/process.h"
 #include "capi/spawn_request.h"
+#include "netstack/filter/rules.h"
 
 namespace mini::capi {
 
 struct SpawnArguments {
-  SpawnRequest request;
-  std::span<const int, 3> stdio;  // -1: /dev/null
-  // The program to start, and what it is called.
-  std::span<const unsigned char> supervisor;
-  const char* name;
+  SpawnRequest request;                      // has_rules and has_events are filled in
+  const netstack::RuleSet* rules = nullptr;  // null: none
+  std::span<const int, 3> stdio;             // -1: /dev/null
 };
 
 // Returns when the command has been executed; on an error `*process` is untouched and nothing is
 // left but the program's file, which serves the next call.
-Error SpawnCommand(const SpawnArguments& arguments, std::unique_ptr<Process>* process);
+Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process);
 
 }  // namespace mini::capi
 

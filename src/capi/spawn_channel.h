@@ -32,7 +32,8 @@ struct SpawnMessage {
 // Places of the supervisor's descriptors, after the standard streams.
 inline constexpr int kChannelPlace = 3;
 inline constexpr int kRequestPlace = 4;
-inline constexpr int kEventsPlace = 5;  // only where somebody reads them
+inline constexpr int kRulesPlace = 5;   // only where there are some (sandbox/rules_file.h)
+inline constexpr int kEventsPlace = 6;  // only where somebody reads them
 
 // The name of the program is followed by this word.
 inline constexpr const char* kSpawnWord = "--spawn";

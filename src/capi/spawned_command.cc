@@ -9,6 +9,7 @@
 #include "capi/spawned_command.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -24,6 +26,7 @@
 #include "base/unique_fd.h"
 #include "capi/spawn_channel.h"
 #include "capi/spawn_request.h"
+#include "sandbox/rules_file.h"
 #include "sandbox/sandbox.h"
 #include "supervise/outcome.h"
 #include "sys/close_descriptors.h"
@@ -31,27 +34,38 @@
 namespace mini::capi {
 namespace {
 
-Status LeaveHost() {
-  std::vector<int> kept = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-  for (const int place : {kChannelPlace, kRequestPlace, kEventsPlace}) {
-    if (fcntl(place, F_SETFD, FD_CLOEXEC) == 0) kept.push_back(place);
+// posix_spawn(3) has the command start with the signals ignored that the C library keeps for
+// itself, and sigaction(2) of that library does not take them.
+void ResetInternalSignals() {
+  constexpr size_t kSignalSetSize = _NSIG / 8;  // the kernel's
+  const std::array<unsigned long, 4 + kSignalSetSize / sizeof(long)> default_action{};
+  for (int signal = __SIGRTMIN; signal < SIGRTMIN; ++signal) {
+    (void)syscall(SYS_rt_sigaction, signal, default_action.data(), nullptr, kSignalSetSize);
   }
+}
+
+Status LeaveHost(const SpawnRequest& request) {
+  ResetInternalSignals();
+  std::vector<int> kept = {kChannelPlace};
+  if (request.has_rules) kept.push_back(kRulesPlace);
+  if (request.has_events) kept.push_back(kEventsPlace);
+  for (const int place : kept) (void)fcntl(place, F_SETFD, FD_CLOEXEC);
+  kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
   return KeepOnlyDescriptors({}, std::move(kept))
              ? OkStatus()
              : SystemError(Stage::kProbe, errno, "close the caller's descriptors");
 }
 
 Result<SpawnRequest> ReadRequest() {
-  const UniqueFd file(kRequestPlace);
   struct stat status;
-  if (fstat(file.get(), &status) != 0) {
+  if (fstat(kRequestPlace, &status) != 0) {
     return SystemError(Stage::kArguments, errno, "read what is asked for");
   }
   std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
   size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t count =
-        pread(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+        pread(kRequestPlace, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return SystemError(Stage::kArguments, errno, "read what is asked for");
     done += static_cast<size_t>(count);
@@ -68,8 +82,7 @@ void GiveUpStreams() {
   }
 }
 
-Result<CommandLine> ReadCommandLine(Product product) {
-  MINI_ASSIGN_OR_RETURN(SpawnRequest request, ReadRequest());
+Result<CommandLine> CommandLineOf(SpawnRequest request, Product product) {
   std::vector<const char*> words = {ProductName(product)};
   for (const std::string& option : request.options) words.push_back(option.c_str());
   words.push_back("--");
@@ -79,15 +92,22 @@ Result<CommandLine> ReadCommandLine(Product product) {
       CommandLine line,
       ParseCommandLine(product, static_cast<int>(words.size()) - 1, words.data()));
   line.policy.whole_environment = std::move(request.environment);
+  if (request.has_rules) {
+    MINI_ASSIGN_OR_RETURN(line.policy.rules, ReadRulesFile(kRulesPlace));
+    close(kRulesPlace);
+  }
   return line;
 }
 
-Result<Outcome> RunRequested(Product product, bool& has_started) {
-  MINI_RETURN_IF_ERROR(LeaveHost());
-  MINI_ASSIGN_OR_RETURN(CommandLine line, ReadCommandLine(product));
+Result<Outcome> RunRequested(Product product, StackStarter start_stack, bool& has_started) {
+  MINI_ASSIGN_OR_RETURN(SpawnRequest request, ReadRequest());
+  MINI_RETURN_IF_ERROR(LeaveHost(request));
+  UniqueFd events(request.has_events ? kEventsPlace : -1);
+  MINI_ASSIGN_OR_RETURN(CommandLine line, CommandLineOf(std::move(request), product));
   return Run({.policy = std::move(line.policy),
               .argv = std::move(line.command),
               .on_notice = [](std::string_view) {},
+              .start_stack = start_stack,
               .debug_log = std::move(line.debug_log),
               .shares_debug_log = true,
               .on_start =
@@ -97,6 +117,7 @@ Result<Outcome> RunRequested(Product product, bool& has_started) {
                     SendSpawnMessage(kChannelPlace, {.kind = SpawnMessageKind::kStarted}, init);
                   },
               .forwarded_signals = Forwarded::kAll,
+              .events = std::move(events),
               .process_ends = true});
 }
 
@@ -106,13 +127,13 @@ bool IsSpawnedSupervisor(int argc, const char* const* argv) {
   return argc == 2 && strcmp(argv[1], kSpawnWord) == 0;
 }
 
-void RunSpawnedCommand(Product product) {
+void RunSpawnedCommand(Product product, StackStarter start_stack) {
   // The name that process 1 inside keeps (IsInSandboxOfOurs()).
   (void)prctl(PR_SET_NAME, ProductName(product), 0, 0, 0);
   const auto self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
   SendSpawnMessage(kChannelPlace, {.kind = SpawnMessageKind::kBegun}, self);
   bool has_started = false;
-  const Result<Outcome> outcome = RunRequested(product, has_started);
+  const Result<Outcome> outcome = RunRequested(product, start_stack, has_started);
   SpawnMessage end;
   if (outcome.ok()) {
     end.wait_status = outcome->wait_status;

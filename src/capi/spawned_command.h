@@ -3,6 +3,7 @@
 #define MINI_SANDBOX_CAPI_SPAWNED_COMMAND_H_
 
 #include "cli/command_line.h"
+#include "sandbox/stack_request.h"
 
 namespace mini::capi {
 
@@ -11,7 +12,8 @@ bool IsSpawnedSupervisor(int argc, const char* const* argv);
 
 // Runs what it was asked for and ends as that ends; 125 where the sandbox could not be set up or
 // kept up.
-[[noreturn]] void RunSpawnedCommand(Product product);
+// `start_stack` is null in a library without a stack.
+[[noreturn]] void RunSpawnedCommand(Product product, StackStarter start_stack);
 
 }  // namespace mini::capi
 

@@ -9,32 +9,31 @@
 
 #include "base/unique_fd.h"
 #include "child/control.h"
+#include "child/end_process.h"
 #include "child/init.h"
 #include "child/mounts.h"
 #include "child/network.h"
 #include "child/privileges.h"
 #include "child/program_file.h"
 #include "child/streams.h"
+#include "child/temporary_fd.h"
 #include "child/terminal.h"
 
 namespace mini::child {
 namespace {
 
-bool WriteFile(int directory, const char* name, const char* text, size_t size) {
-  const UniqueFd file(openat(directory, name, O_WRONLY | O_CLOEXEC));
+// Closes at once: no mount becomes read-only while something on it is open for writing.
+bool WriteFile(const char* path, const char* text, size_t size) {
+  const UniqueFd file(open(path, O_WRONLY | O_CLOEXEC));
   return file.valid() && write(file.get(), text, size) == static_cast<ssize_t>(size);
 }
 
 // One id each, so no privilege is needed (user_namespaces(7)); setgroups has to be denied first.
 Step WriteIdMaps(const FrozenPlan& plan) {
-  const int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (self < 0 || !WriteFile(self, "setgroups", "deny", 4) ||
-      !WriteFile(self, "uid_map", plan.uid_map, plan.uid_map_size) ||
-      !WriteFile(self, "gid_map", plan.gid_map, plan.gid_map_size)) {
-    return FailedAt(ChildStage::kIdMaps);
-  }
-  close(self);
-  return Done();
+  const bool written = WriteFile("/proc/self/setgroups", "deny", 4) &&
+                       WriteFile("/proc/self/uid_map", plan.uid_map, plan.uid_map_size) &&
+                       WriteFile("/proc/self/gid_map", plan.gid_map, plan.gid_map_size);
+  return written ? Done() : FailedAt(ChildStage::kIdMaps);
 }
 
 // Nothing of the caller stays open but stdin, stdout and stderr, the control socket as 3 and, if
@@ -64,14 +63,13 @@ void CloseSlots(const FrozenPlan& plan) {
   }
 }
 
-// Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows. The
-// command gets the limit back that the caller had.
+// Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows,
+// beside what the caller has open. The command gets the limit back that the caller had.
 class DescriptorLimit {
  public:
   DescriptorLimit() {
-    rlimit raised;
     if (getrlimit(RLIMIT_NOFILE, &original_) != 0) return;
-    raised = {original_.rlim_max, original_.rlim_max};
+    const rlimit raised = {original_.rlim_max, original_.rlim_max};
     restore_ = setrlimit(RLIMIT_NOFILE, &raised) == 0;
   }
   void Restore() const {
@@ -90,42 +88,48 @@ class DescriptorLimit {
   } while (false)
 
 // The stages from clone to a running command, in docs/architecture.md's order.
-Step SetUp(const FrozenPlan& plan, Payload payload, Control& control, StartedProcess& started) {
+Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& started) {
+  const FrozenPlan& plan = *arguments.plan;
+  const Payload payload = arguments.payload;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
   // It may have died before the line above; its end of the socket tells.
-  if (control.SupervisorIsGone()) _exit(1);
+  if (control.SupervisorIsGone()) EndProcess(1);
   const mode_t file_mode_mask = umask(0);
-  const bool is_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
+  const bool is_dumpable = payload == Payload::kCaller && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
   // Not only for the command: a terminal's signal that is pending here would swallow the same one
   // from the supervisor (signal(7): standard signals do not queue).
   const bool has_terminal = plan.session == FrozenSession::kOwnWithTerminal;
   if (plan.session != FrozenSession::kCallers && setsid() < 0) return FailedAt(ChildStage::kStart);
+  const Closing closing = payload == Payload::kCaller ? Closing::kSingly : Closing::kTogether;
   MINI_STEP(WriteIdMaps(plan));
   if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
     return FailedAt(ChildStage::kHostName);
   }
   NetworkStage network;
   MINI_STEP(network.Start(plan, control));
-  if (!has_terminal) MINI_STEP(ProtectStreams());
+  StandardStreams streams = arguments.streams ? *arguments.streams : LookAtStandardStreams();
+  if (!has_terminal) MINI_STEP(ProtectStreams(streams));
   const DescriptorLimit limit;
   ProgramFile program;
   if (payload == Payload::kCaller) MINI_STEP(program.Open());
-  MINI_STEP(ApplyMounts(plan, control));
+  MINI_STEP(ApplyMounts(plan, control, closing));
   if (chdir(plan.working_directory) != 0) return FailedAt(ChildStage::kWorkingDirectory);
-  if (has_terminal) MINI_STEP(SetUpTerminal(control));
-  MINI_STEP(network.Finish());
+  if (has_terminal) {
+    MINI_STEP(SetUpTerminal(control));
+    streams = LookAtStandardStreams();
+  }
+  MINI_STEP(network.Finish(closing));
+  limit.Restore();
   if (payload == Payload::kCaller) {
-    CloseSlots(plan);
     MINI_STEP(program.Replace());
-    limit.Restore();
-    MINI_STEP(DropPrivileges(plan));
+    MINI_STEP(DropPrivileges(plan, streams));
+    CloseSlots(plan);
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
+  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
+  MINI_STEP(DropPrivileges(plan, streams));
   MINI_STEP(CloseDescriptors(control));
-  limit.Restore();
-  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
-  MINI_STEP(DropPrivileges(plan));
   started = StartCommand(plan, file_mode_mask);
   if (started.step.ok() && plan.may_map_root) return DropLastCapability();
   return started.step;
@@ -142,10 +146,10 @@ void RunChild(const ChildArguments& arguments) {
   close(arguments.parent_control);
   Control control(arguments.control);
   StartedProcess started;
-  const Step step = SetUp(*arguments.plan, arguments.payload, control, started);
+  const Step step = SetUp(arguments, control, started);
   if (!step.ok()) {
     control.ReportFailure(step);
-    _exit(1);
+    EndProcess(1);
   }
   if (arguments.payload == Payload::kCaller) {
     if (started.pid == 0) return;
@@ -153,7 +157,7 @@ void RunChild(const ChildArguments& arguments) {
     const Step closed = CloseDescriptors(control, program);
     if (!closed.ok()) {
       control.ReportFailure(closed);
-      _exit(1);
+      EndProcess(1);
     }
     ExecuteInit(program, started.pid, *arguments.plan);
     control.ReportReady();

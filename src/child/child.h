@@ -5,6 +5,7 @@
 #ifndef MINI_SANDBOX_CHILD_CHILD_H_
 #define MINI_SANDBOX_CHILD_CHILD_H_
 
+#include "child/streams.h"
 #include "plan/frozen_plan.h"
 
 namespace mini::child {
@@ -20,6 +21,8 @@ struct ChildArguments {
   int control;         // the child's end of the control socket
   int parent_control;  // the supervisor's end, which the child has to close
   Payload payload = Payload::kCommand;
+  // As they are now; null: they may have changed, and have to be looked at.
+  const StandardStreams* streams = nullptr;
   int init_program = -1;       // for ExecuteInit() in init.h; -1: none
   bool reports_start = false;  // kReady once the command has been executed
 };

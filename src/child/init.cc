@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child/end_process.h"
 #include "child/terminal.h"
 
 namespace mini::child {
@@ -136,6 +137,15 @@ int ScratchError(const char* path) {
   return is_full ? ENOSPC : 0;
 }
 
+// Kills and reaps whatever the command has left. Who has no child is alone: every process of the
+// pid namespace comes to init when its parent ends.
+void EndTheRest() {
+  if (waitpid(-1, nullptr, WNOHANG | __WALL) < 0 && errno == ECHILD) return;
+  kill(-1, SIGKILL);
+  while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
+  }
+}
+
 }  // namespace
 
 StartedProcess StartCommand(const FrozenPlan& plan, mode_t file_mode_mask) {
@@ -171,7 +181,7 @@ StartedProcess StartCaller(const Control& control, const CallerAttributes& attri
   // DropPrivileges() has made it 0: this process's own /proc/self would be closed to it.
   if (attributes.is_dumpable) (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   // Nothing of the caller's may run here while some of it still runs outside.
-  if (!control.WaitForGo()) _exit(1);
+  if (!control.WaitForGo()) EndProcess(1);
   close(control.fd());
   return {{}, 0};
 }
@@ -239,11 +249,9 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
       is_stopped = WIFSTOPPED(wait_status);
       if (is_stopped && !supervisor_stops) control.ReportStop();
       if (is_stopped || WIFCONTINUED(wait_status)) continue;
-      kill(-1, SIGKILL);
-      while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
-      }
+      EndTheRest();
       control.ReportExit(wait_status, ScratchError(plan.scratch_view));
-      _exit(0);
+      EndProcess(0);
     }
   }
 }

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "base/unique_fd.h"
+
 namespace mini::child {
 namespace {
 
@@ -39,13 +41,16 @@ bool AllowBelow(int ruleset, int object, uint64_t access) {
 
 bool AllowRoots(const FrozenPlan& plan, int ruleset, uint64_t access) {
   for (size_t i = 0; i < plan.writable_root_count; ++i) {
-    const int root = open(plan.writable_roots[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    const FrozenRoot& known = plan.writable_roots[i];
+    // A rule is about the file (landlock(7)), whatever descriptor leads there.
+    const int held = known.slot < 0 ? -1 : plan.slots[known.slot];
+    const UniqueFd opened(held >= 0 ? -1 : open(known.path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    const int root = held >= 0 ? held : opened.get();
     if (root < 0 && errno == ENOENT) continue;  // a private place that was not there to be covered
     if (root < 0) return false;
     // A single file has no directory entries to move.
     const bool allowed = AllowBelow(ruleset, root, access) ||
                          AllowBelow(ruleset, root, access & ~LANDLOCK_ACCESS_FS_REFER);
-    close(root);
     if (!allowed) return false;
   }
   return true;
@@ -53,40 +58,54 @@ bool AllowRoots(const FrozenPlan& plan, int ruleset, uint64_t access) {
 
 // Scripts write to /dev/stdout and /dev/stderr, which opens the stream's file anew. Pipes and
 // sockets are refused as rules (EBADFD), and need none.
-void AllowOpenStreams(int ruleset, uint64_t access) {
-  for (int stream = 0; stream <= 2; ++stream) {
-    const int flags = fcntl(stream, F_GETFL);
-    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) continue;
-    (void)AllowBelow(ruleset, stream, access & ~LANDLOCK_ACCESS_FS_REFER);
+void AllowOpenStreams(const StandardStreams& streams, int ruleset, uint64_t access) {
+  for (int fd = 0; fd <= 2; ++fd) {
+    const StandardStream& stream = streams[static_cast<size_t>(fd)];
+    if (stream.flags < 0 || (stream.flags & O_ACCMODE) == O_RDONLY) continue;
+    if (S_ISFIFO(stream.status.st_mode) || S_ISSOCK(stream.status.st_mode)) continue;
+    (void)AllowBelow(ruleset, fd, access & ~LANDLOCK_ACCESS_FS_REFER);
   }
 }
 
-}  // namespace
+struct Ruleset {
+  UniqueFd fd;
+  uint64_t handled_access_fs = 0;
+};
 
-Step RestrictWithLandlock(const FrozenPlan& plan) {
-  const long abi =
-      syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (abi < (plan.nesting ? kAbiWithScopes : kOldestUsefulAbi)) return Done();
+Ruleset CreateRuleset(long abi, bool nesting) {
   RulesetAttr attr = {};
   // A domain that handles any access to files may not mount (landlock(7)).
-  attr.handled_access_fs = plan.nesting ? 0 : HandledAccess(abi);
+  attr.handled_access_fs = nesting ? 0 : HandledAccess(abi);
   size_t size = sizeof attr.handled_access_fs;
   if (abi >= kAbiWithScopes) {
     attr.scoped = kScopeAbstractUnixSocket | kScopeSignal;
     size = sizeof attr;
   }
-  const auto ruleset = static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, size, 0));
-  if (ruleset < 0) return FailedAt(ChildStage::kLandlock);
+  return {UniqueFd(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, size, 0))),
+          attr.handled_access_fs};
+}
+
+}  // namespace
+
+Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams) {
+  // Only a kernel that does not know all of it is asked what it knows.
+  Ruleset ruleset = CreateRuleset(kAbiWithScopes, plan.nesting);
+  if (!ruleset.fd) {
+    const long abi =
+        syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < (plan.nesting ? kAbiWithScopes : kOldestUsefulAbi)) return Done();
+    ruleset = CreateRuleset(abi, plan.nesting);
+    if (!ruleset.fd) return FailedAt(ChildStage::kLandlock);
+  }
   if (!plan.nesting) {
-    if (!AllowRoots(plan, ruleset, attr.handled_access_fs)) {
+    if (!AllowRoots(plan, ruleset.fd.get(), ruleset.handled_access_fs)) {
       return FailedAt(ChildStage::kLandlock);
     }
-    AllowOpenStreams(ruleset, attr.handled_access_fs);
+    AllowOpenStreams(streams, ruleset.fd.get(), ruleset.handled_access_fs);
   }
-  if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {
+  if (syscall(SYS_landlock_restrict_self, ruleset.fd.get(), 0) != 0) {
     return FailedAt(ChildStage::kLandlock);
   }
-  close(ruleset);
   return Done();
 }
 

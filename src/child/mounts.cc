@@ -25,7 +25,8 @@ constexpr off_t kMaxCopiedFile = 1 << 20;
 
 class Mounter {
  public:
-  Mounter(const FrozenPlan& plan, const Control& control) : plan_(plan), control_(control) {}
+  Mounter(const FrozenPlan& plan, const Control& control, Closing closing)
+      : plan_(plan), control_(control), closing_(closing) {}
 
   // False: errno says why.
   bool Apply(const FrozenMountOp& op, uint32_t index) {
@@ -38,6 +39,8 @@ class Mounter {
         return CloneOwnDirectory(op);
       case MountOpKind::kNewFilesystem:
         return NewFilesystem(op, index);
+      case MountOpKind::kMountIn:
+        return MountIn(op);
       case MountOpKind::kPivotRoot:
         return PivotRoot(op);
       case MountOpKind::kOpenFile:
@@ -65,9 +68,9 @@ class Mounter {
       case MountOpKind::kShowFile:
         return ShowFile(op);
       case MountOpKind::kMakeDirectories:
-        return MakePoint(op.target, /*directory=*/true);
+        return MakePoint(PlaceOf(op), /*directory=*/true, closing_);
       case MountOpKind::kMakeFile:
-        return MakePoint(op.target, /*directory=*/false);
+        return MakePoint(PlaceOf(op), /*directory=*/false, closing_);
       case MountOpKind::kMakeSymlink:
         return symlink(op.source, op.target) == 0 || errno == EEXIST;
       case MountOpKind::kAttach:
@@ -79,9 +82,9 @@ class Mounter {
       case MountOpKind::kReadOnlyBind:
         return ReadOnlyBind(op);
       case MountOpKind::kSetAttributes:
-        return ChangeAttributes(op, /*recursive=*/false);
+        return SetAttributesAt(PlaceOf(op), op.attributes, /*recursive=*/false, closing_);
       case MountOpKind::kSetTreeAttributes:
-        return ChangeAttributes(op, /*recursive=*/true);
+        return SetAttributesAt(PlaceOf(op), op.attributes, /*recursive=*/true, closing_);
     }
     errno = EINVAL;
     return false;
@@ -94,16 +97,20 @@ class Mounter {
     return true;
   }
 
+  // Where a step that has a target does its work. In a file system that a slot holds, names are
+  // looked up from there. (Without one, what was to be there is missing, or will be.)
+  Place PlaceOf(const FrozenMountOp& op) const {
+    const int base = op.base_slot < 0 ? -1 : plan_.slots[op.base_slot];
+    return base < 0 ? Place{AT_FDCWD, op.target} : Place{base, op.below_base};
+  }
+
   bool CloneTree(const FrozenMountOp& op) {
-    const UniqueFd source(OpenObject(op.source));
-    if (!source.valid()) return false;
-    const int tree = CloneMount(source.get(), /*recursive=*/true);
-    return Keep(op, tree) && SetAttributes(tree, op.attributes, /*recursive=*/true);
+    return Keep(op, CloneTreeAt({AT_FDCWD, op.source}, op.attributes, closing_));
   }
 
   // Nobody else can have put such a one in the place of the one that was made for us.
   bool CloneOwnDirectory(const FrozenMountOp& op) {
-    const UniqueFd source(OpenObject(op.source));
+    const TemporaryFd source(OpenObject({AT_FDCWD, op.source}), closing_);
     struct stat status;
     if (!source.valid() || fstat(source.get(), &status) != 0) return false;
     if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
@@ -123,7 +130,7 @@ class Mounter {
   }
 
   bool NewFilesystem(const FrozenMountOp& op, uint32_t index) {
-    const UniqueFd filesystem(fsopen(op.data, FSOPEN_CLOEXEC));
+    const TemporaryFd filesystem(fsopen(op.data, FSOPEN_CLOEXEC), closing_);
     if (!filesystem.valid() || !SetOptions(filesystem.get(), op.source) ||
         fsconfig(filesystem.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
       return false;
@@ -139,6 +146,16 @@ class Mounter {
     return Keep(op, mount);
   }
 
+  // One call, by a path on which everything is of this process's own making.
+  static bool MountIn(const FrozenMountOp& op) {
+    unsigned long flags = 0;
+    if ((op.attributes & MOUNT_ATTR_RDONLY) != 0) flags |= MS_RDONLY;
+    if ((op.attributes & MOUNT_ATTR_NOSUID) != 0) flags |= MS_NOSUID;
+    if ((op.attributes & MOUNT_ATTR_NODEV) != 0) flags |= MS_NODEV;
+    if ((op.attributes & MOUNT_ATTR_NOEXEC) != 0) flags |= MS_NOEXEC;
+    return mount(op.data, op.target, op.data, flags, op.source) == 0;
+  }
+
   bool PivotRoot(const FrozenMountOp& op) {
     const int root = plan_.slots[op.slot];
     const UniqueFd old_root(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -151,6 +168,12 @@ class Mounter {
 
   bool Scratch(const FrozenMountOp& op) {
     scratch_ = plan_.slots[op.slot];
+    for (size_t i = 0; i < plan_.mount_count; ++i) {
+      const FrozenMountOp& made = plan_.mounts[i];
+      if (made.kind == MountOpKind::kNewFilesystem && made.slot == op.slot) {
+        scratch_attributes_ = made.attributes;
+      }
+    }
     return Attach(op);
   }
 
@@ -169,10 +192,14 @@ class Mounter {
     return true;
   }
 
+  // A copy of a mount has its attributes, and is private where that is: nothing is shared in a
+  // mount namespace of another user namespace than its parent's (mount_namespaces(7)).
   int CloneScratch(const char* name, uint64_t attributes) {
-    const int mount =
-        open_tree(scratch_, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-    if (mount < 0 || SetAttributes(mount, attributes, /*recursive=*/false)) return mount;
+    const int mount = CloneMountAt({scratch_, name}, /*recursive=*/false, closing_);
+    if (mount < 0 || (attributes & ~scratch_attributes_) == 0 ||
+        SetAttributes(mount, attributes, /*recursive=*/false)) {
+      return mount;
+    }
     close(mount);
     return -1;
   }
@@ -216,7 +243,7 @@ class Mounter {
   // A file that lies beside a mount, so that its directory cannot be overlaid. What belongs to
   // others, is large, or is no file, will be shown as it is: an owner cannot be copied.
   bool OpenFile(const FrozenMountOp& op) {
-    const UniqueFd object(OpenObject(op.source));
+    const TemporaryFd object(OpenObject({AT_FDCWD, op.source}), closing_);
     if (!object.valid()) return errno == ENOENT;
     struct stat status;
     if (fstat(object.get(), &status) != 0) return false;
@@ -234,8 +261,8 @@ class Mounter {
     if (file < 0) return true;  // it was missing
     const bool is_mount = (fcntl(file, F_GETFL) & O_PATH) != 0;
     if (!is_mount) return CopyFile(file, op.target);
-    if (!MakePoint(op.target, /*directory=*/false)) return false;
-    if (AttachTo(file, op.target)) return true;
+    if (!MakePoint(PlaceOf(op), /*directory=*/false, closing_)) return false;
+    if (AttachTo(file, PlaceOf(op), closing_)) return true;
     // Kernels (6.18, for one) mount nothing that has lost its name: it was removed or replaced
     // since it was opened.
     return errno == ENOENT && unlink(op.target) == 0;
@@ -251,11 +278,11 @@ class Mounter {
 
   bool Attach(const FrozenMountOp& op) const {
     const int mount = plan_.slots[op.slot];
-    return mount < 0 || AttachTo(mount, op.target);  // a lower that has vanished
+    return mount < 0 || AttachTo(mount, PlaceOf(op), closing_);  // a lower that has vanished
   }
 
   bool Mask(const FrozenMountOp& op) {
-    const UniqueFd target(OpenAt2(AT_FDCWD, op.target, O_PATH, 0));
+    const TemporaryFd target(OpenAt2(AT_FDCWD, op.target, O_PATH, 0), closing_);
     // What this process cannot reach, the command, which has fewer rights, cannot reach either.
     if (!target.valid()) {
       return errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == ELOOP;
@@ -264,33 +291,27 @@ class Mounter {
     if (fstat(target.get(), &status) != 0) return false;
     // ~/.bash_history is a symlink to /dev/null for some: a device keeps no secret.
     if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) return true;
-    const UniqueFd cover(
-        CloneScratch(S_ISDIR(status.st_mode) ? op.source : op.data, op.attributes));
+    const TemporaryFd cover(
+        CloneScratch(S_ISDIR(status.st_mode) ? op.source : op.data, op.attributes), closing_);
     return cover.valid() && MoveMount(cover.get(), target.get());
   }
 
-  static bool ReadOnlyBind(const FrozenMountOp& op) {
-    const UniqueFd target(OpenObject(op.target));
-    if (!target.valid()) return errno == ENOENT;
-    const UniqueFd copy(CloneMount(target.get(), /*recursive=*/true));
-    return copy.valid() && SetAttributes(copy.get(), MOUNT_ATTR_RDONLY, /*recursive=*/true) &&
-           MoveMount(copy.get(), target.get());
-  }
-
-  static bool ChangeAttributes(const FrozenMountOp& op, bool recursive) {
-    const UniqueFd target(OpenObject(op.target));
-    return target.valid() && SetAttributes(target.get(), op.attributes, recursive);
+  bool ReadOnlyBind(const FrozenMountOp& op) const {
+    const TemporaryFd copy(CloneTreeAt(PlaceOf(op), MOUNT_ATTR_RDONLY, closing_), closing_);
+    return copy.valid() ? AttachTo(copy.get(), PlaceOf(op), closing_) : errno == ENOENT;
   }
 
   const FrozenPlan& plan_;
   const Control& control_;
+  const Closing closing_;
   int scratch_ = -1;
+  uint64_t scratch_attributes_ = 0;
 };
 
 }  // namespace
 
-Step ApplyMounts(const FrozenPlan& plan, const Control& control) {
-  Mounter mounter(plan, control);
+Step ApplyMounts(const FrozenPlan& plan, const Control& control, Closing closing) {
+  Mounter mounter(plan, control, closing);
   for (uint32_t index = 0; index < plan.mount_count; ++index) {
     if (!mounter.Apply(plan.mounts[index], index)) return FailedAt(ChildStage::kMounts, index);
   }

@@ -26,21 +26,28 @@
 #include <cstring>
 
 #include "base/descriptor_passing.h"
+#include "base/unique_fd.h"
+#include "child/end_process.h"
 
 namespace mini::child {
 namespace {
 
-// Leaves this process in a new namespace.
-Step MakeNamespace(bool needs_loopback) {
+// Leaves this process in a new namespace, with a socket of it.
+Step MakeNamespace(bool needs_loopback, UniqueFd& any_socket) {
   if (unshare(CLONE_NEWNET) != 0) return FailedAt(ChildStage::kNetworkNamespace);
+  // A kernel without IPv4 has no loopback to bring up by this call.
+  const int family = needs_loopback ? AF_INET : AF_UNIX;
+  any_socket.reset(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!any_socket) {
+    return FailedAt(needs_loopback ? ChildStage::kLoopback : ChildStage::kNetworkNamespace);
+  }
   if (!needs_loopback) return Done();
-  const int any_socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (any_socket < 0) return FailedAt(ChildStage::kLoopback);
   ifreq request = {};
   std::memcpy(request.ifr_name, "lo", sizeof "lo");
   request.ifr_flags = IFF_UP;
-  if (ioctl(any_socket, SIOCSIFFLAGS, &request) != 0) return FailedAt(ChildStage::kLoopback);
-  close(any_socket);
+  if (ioctl(any_socket.get(), SIOCSIFFLAGS, &request) != 0) {
+    return FailedAt(ChildStage::kLoopback);
+  }
   return Done();
 }
 
@@ -95,11 +102,11 @@ Step OpenTap(const Control& control) {
 
 // The second process, which ends afterwards and so closes nothing.
 Step MakeAndSend(bool needs_loopback, int sender) {
-  const Step step = MakeNamespace(needs_loopback);
+  UniqueFd any_socket;
+  const Step step = MakeNamespace(needs_loopback, any_socket);
   if (!step.ok()) return step;
   // A socket knows its namespace, so /proc is not needed (Linux 4.9; for those with CAP_NET_ADMIN).
-  const int any_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  const int made = any_socket < 0 ? -1 : ioctl(any_socket, SIOCGSKNS);
+  const int made = ioctl(any_socket.release(), SIOCGSKNS);
   if (made < 0) return FailedAt(ChildStage::kNetworkNamespace);
   return SendWithDescriptors(sender, "", 1, &made, 1) ? Done()
                                                       : FailedAt(ChildStage::kNetworkNamespace);
@@ -128,14 +135,14 @@ Step NetworkStage::StartMaker(const Control& control) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return FailedAt(ChildStage::kNetworkNamespace);
   }
-  // Not fork(3), which takes locks and runs what was registered with pthread_atfork(3).
-  const auto pid = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0));
+  // Not fork(3), which takes locks and runs what was registered with pthread_atfork(3). No signal
+  // at its end (clone(2)): init would be woken by it later.
+  const auto pid = static_cast<pid_t>(syscall(SYS_clone, 0, nullptr, nullptr, nullptr, 0));
   if (pid < 0) return FailedAt(ChildStage::kNetworkNamespace);
   if (pid == 0) {
-    close(ends[0]);
     const Step step = MakeAndSend(needs_loopback_, ends[1]);
     if (!step.ok()) control.ReportFailure(step);
-    _exit(step.ok() ? 0 : 1);
+    EndProcess(step.ok() ? 0 : 1);
   }
   close(ends[1]);
   receiver_ = ends[0];
@@ -145,32 +152,34 @@ Step NetworkStage::StartMaker(const Control& control) {
 
 int NetworkStage::AwaitMaker() const {
   int status = 0;
-  while (waitpid(maker_, &status, 0) < 0 && errno == EINTR) {
+  while (waitpid(maker_, &status, __WALL) < 0 && errno == EINTR) {
   }
   return status;
 }
 
-Step NetworkStage::Finish() {
+Step NetworkStage::Finish(Closing closing) {
   if (receiver_ < 0) return Done();
+  const TemporaryFd receiver(receiver_, closing);
   char byte;
   int received[kMostPassedDescriptors];
-  const ReceivedMessage message = ReceiveWithDescriptors(receiver_, &byte, 1, received);
+  const ReceivedMessage message = ReceiveWithDescriptors(receiver.get(), &byte, 1, received);
   if (message.size == 0) {
     const int status = AwaitMaker();
-    if (WIFEXITED(status)) _exit(1);  // it has reported why
-    errno = ESRCH;                    // killed, and told nobody
+    if (WIFEXITED(status)) EndProcess(1);  // it has reported why
+    errno = ESRCH;                         // killed, and told nobody
     return FailedAt(ChildStage::kNetworkNamespace);
   }
   if (message.size < 0 || message.descriptor_count != 1) {
     return FailedAt(ChildStage::kNetworkNamespace);
   }
-  const bool entered = setns(received[0], CLONE_NEWNET) == 0;
-  close(received[0]);
-  close(receiver_);
+  const TemporaryFd made(received[0], closing);
+  const bool entered = setns(made.get(), CLONE_NEWNET) == 0;
   // It still has all its capabilities: no process of the command's may meet it.
   (void)AwaitMaker();
   // A sandbox around this one (ours, with --nested, too) may refuse setns(2).
-  return entered ? Done() : MakeNamespace(needs_loopback_);
+  if (entered) return Done();
+  UniqueFd any_socket;
+  return MakeNamespace(needs_loopback_, any_socket);
 }
 
 }  // namespace mini::child

@@ -6,6 +6,7 @@
 
 #include "child/control.h"
 #include "child/step.h"
+#include "child/temporary_fd.h"
 #include "plan/frozen_plan.h"
 
 namespace mini::child {
@@ -20,7 +21,7 @@ class NetworkStage {
 
   // Enters the namespace that the other process made, if it was started. Does not return when that
   // process has failed and told the supervisor why.
-  Step Finish();
+  Step Finish(Closing closing);
 
  private:
   Step StartMaker(const Control& control);

@@ -3,7 +3,6 @@
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,24 +55,22 @@ bool DropCapabilities(bool keep_setfcap) {
   if (keep_setfcap) {
     kept[0] = {.effective = kSetfcapBit, .permitted = kSetfcapBit, .inheritable = kSetfcapBit};
   }
-  return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
-         (!keep_setfcap || KeepSetfcapOverExec()) &&
+  // What the last step takes from the other sets the ambient one loses with them (capabilities(7)).
+  return (!keep_setfcap || KeepSetfcapOverExec()) &&
          prctl(PR_SET_SECUREBITS, kSecureBits, 0, 0, 0) == 0 && DropBoundingSet() &&
          SetCapabilities(kept);
 }
 
 }  // namespace
 
-Step DropPrivileges(const FrozenPlan& plan) {
+Step DropPrivileges(const FrozenPlan& plan, const StandardStreams& streams) {
   if (!DropCapabilities(plan.may_map_root) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       // The command has this process's user id: without this it could trace init and lie to the
       // supervisor through it.
-      prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
-      // A change of credentials clears it (prctl(2)).
-      prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+      prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     return FailedAt(ChildStage::kPrivileges);
   }
-  const Step restricted = RestrictWithLandlock(plan);
+  const Step restricted = RestrictWithLandlock(plan, streams);
   if (!restricted.ok()) return restricted;
   sock_fprog program = {static_cast<unsigned short>(plan.filter_size),
                         const_cast<sock_filter*>(plan.filter)};

@@ -3,6 +3,7 @@
 #define MINI_SANDBOX_CHILD_PRIVILEGES_H_
 
 #include "child/step.h"
+#include "child/streams.h"
 #include "plan/frozen_plan.h"
 
 namespace mini::child {
@@ -14,7 +15,7 @@ namespace mini::child {
 // CAP_SETFCAP (user_namespaces(7), since Linux 5.12). With plan.may_map_root the command keeps this
 // one capability, within the sandbox's user namespace; what it gives is to attach capabilities to
 // the caller's own files, good for that namespace's root, who is the caller.
-Step DropPrivileges(const FrozenPlan& plan);
+Step DropPrivileges(const FrozenPlan& plan, const StandardStreams& streams);
 
 // For init, once the command has been started.
 Step DropLastCapability();

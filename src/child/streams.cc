@@ -6,7 +6,9 @@
 #include "child/streams.h"
 
 #include <fcntl.h>
+#include <linux/major.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/unique_fd.h"
@@ -15,10 +17,13 @@
 namespace mini::child {
 namespace {
 
-bool NeedsProtection(int stream, int flags, const struct stat& status) {
-  const bool is_terminal = S_ISCHR(status.st_mode) && isatty(stream);
-  const bool is_source = S_ISREG(status.st_mode) && (flags & O_ACCMODE) == O_RDONLY;
-  return (is_terminal || is_source) && MayBeChanged(stream, status);
+bool IsTerminal(int fd, const struct stat& status) {
+  return S_ISCHR(status.st_mode) && major(status.st_rdev) != MEM_MAJOR && isatty(fd);
+}
+
+bool NeedsProtection(int fd, const StandardStream& stream) {
+  const bool is_source = S_ISREG(stream.status.st_mode) && (stream.flags & O_ACCMODE) == O_RDONLY;
+  return (is_source || IsTerminal(fd, stream.status)) && MayBeChanged(fd, stream.status);
 }
 
 bool ReopenReadOnly(int stream, int flags, const struct stat& status) {
@@ -34,14 +39,22 @@ bool ReopenReadOnly(int stream, int flags, const struct stat& status) {
 
 }  // namespace
 
-Step ProtectStreams() {
-  for (int stream = 0; stream <= 2; ++stream) {
-    const int flags = fcntl(stream, F_GETFL);
-    struct stat status;
-    if (flags < 0 || fstat(stream, &status) != 0) continue;
-    if (!NeedsProtection(stream, flags, status)) continue;
-    if (!ReopenReadOnly(stream, flags, status)) {
-      return FailedAt(ChildStage::kStreams, static_cast<uint32_t>(stream));
+StandardStreams LookAtStandardStreams() {
+  StandardStreams streams;
+  for (int fd = 0; fd <= 2; ++fd) {
+    StandardStream& stream = streams[static_cast<size_t>(fd)];
+    stream.flags = fcntl(fd, F_GETFL);
+    if (stream.flags >= 0 && fstat(fd, &stream.status) != 0) stream.flags = -1;
+  }
+  return streams;
+}
+
+Step ProtectStreams(const StandardStreams& streams) {
+  for (int fd = 0; fd <= 2; ++fd) {
+    const StandardStream& stream = streams[static_cast<size_t>(fd)];
+    if (stream.flags < 0 || !NeedsProtection(fd, stream)) continue;
+    if (!ReopenReadOnly(fd, stream.flags, stream.status)) {
+      return FailedAt(ChildStage::kStreams, static_cast<uint32_t>(fd));
     }
   }
   return Done();

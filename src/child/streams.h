@@ -2,9 +2,21 @@
 #ifndef MINI_SANDBOX_CHILD_STREAMS_H_
 #define MINI_SANDBOX_CHILD_STREAMS_H_
 
+#include <sys/stat.h>
+
+#include <array>
+
 #include "child/step.h"
 
 namespace mini::child {
+
+// What each of them is.
+struct StandardStream {
+  int flags = -1;  // of open(2); -1: it is closed
+  struct stat status = {};
+};
+using StandardStreams = std::array<StandardStream, 3>;
+StandardStreams LookAtStandardStreams();
 
 // Opens anew, through a read-only mount, each stream that is a terminal, or a file that is open for
 // reading only: through the descriptor it inherited, the command could otherwise change the mode,
@@ -12,7 +24,7 @@ namespace mini::child {
 // same offset. Streams that cannot be changed by this user anyway, deleted files, pipes, sockets
 // and what is open for writing are left as they are. Needs the host's paths: comes before the
 // mounts.
-Step ProtectStreams();
+Step ProtectStreams(const StandardStreams& streams);
 
 }  // namespace mini::child
 

@@ -5,8 +5,10 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -74,6 +76,13 @@ void SaySummary(Product product, const std::vector<std::string>& lines) {
 // A standard stream that the caller closed would be given to the next file that is opened, and then
 // to the command. open(2) takes the lowest free number.
 Status OpenStandardStreams() {
+  // One call for the usual answer. POLLNVAL: closed, or open as a path only.
+  pollfd streams[] = {{STDIN_FILENO, 0, 0}, {STDOUT_FILENO, 0, 0}, {STDERR_FILENO, 0, 0}};
+  if (poll(streams, std::size(streams), 0) >= 0 &&
+      std::none_of(std::begin(streams), std::end(streams),
+                   [](const pollfd& stream) { return (stream.revents & POLLNVAL) != 0; })) {
+    return OkStatus();
+  }
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (fcntl(fd, F_GETFD) >= 0) continue;
     UniqueFd null(open("/dev/null", O_RDWR));  // no O_CLOEXEC: the command gets it
@@ -102,10 +111,9 @@ bool AsksForDoctor(int argc, const char* const* argv) {
   return argc > 1 && std::string_view(argv[1]) == "doctor";
 }
 
-int Examine(Product product, int argc, const char* const* argv) {
-  const Network network = product == Product::kTapbox ? Network::kStack : Network::kLoopback;
+int Examine(Product product, int argc, const char* const* argv, StackStarter start_stack) {
   const Result<DoctorAnswer> answer =
-      RunDoctor(ProductName(product), network, {argv + 2, argv + argc});
+      RunDoctor(ProductName(product), start_stack, {argv + 2, argv + argc});
   if (!answer.ok()) return Fail(product, answer.status());
   const int printed = Print(product, answer.value().text);
   return printed != 0 ? printed : answer.value().exit_code;
@@ -113,9 +121,9 @@ int Examine(Product product, int argc, const char* const* argv) {
 
 }  // namespace
 
-int RunProgram(Product product, int argc, const char* const* argv) {
+int RunProgram(Product product, int argc, const char* const* argv, StackStarter start_stack) {
   if (const Status streams = OpenStandardStreams(); !streams.ok()) return Fail(product, streams);
-  if (AsksForDoctor(argc, argv)) return Examine(product, argc, argv);
+  if (AsksForDoctor(argc, argv)) return Examine(product, argc, argv, start_stack);
   Result<CommandLine> line = ParseCommandLine(product, argc, argv);
   if (!line.ok()) return Fail(product, line.status());
   if (line->text_only) return Print(product, *line->text_only);
@@ -131,6 +139,7 @@ int RunProgram(Product product, int argc, const char* const* argv) {
                      .argv = std::move(line->command),
                      .on_notice = [](std::string_view) {},
                      .on_problem = [product](std::string_view sentence) { Say(product, sentence); },
+                     .start_stack = start_stack,
                      .debug_log = std::move(line->debug_log),
                      .process_ends = true};
   if (!quiet) {

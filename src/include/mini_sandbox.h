@@ -10,7 +10,9 @@
  *
  * Below, under "Commands", is how a program runs commands in sandboxes and stays outside itself.
  *
- * Link with libmini-sandbox: -lmini-sandbox, or libmini-sandbox.a with -lstdc++ -lpthread.
+ * Link with libmini-sandbox: -lmini-sandbox, or libmini-sandbox.a with -lstdc++ -lpthread. Or, for
+ * a network behind an allow-list, with libmini-tapbox in the same way. Each is complete: never link
+ * both.
  *
  * Conventions. A function returns MINI_SANDBOX_OK, which is 0, or one of the negative codes below,
  * unless its comment says otherwise. One that fails changes nothing. A string is UTF-8 and ends
@@ -54,8 +56,10 @@ enum mini_sandbox_error {
   MINI_SANDBOX_OVERLAY_IN_WRITABLE = -8,  /* the overlay directory or the root lies in a writable
                                              path, where confined code could reach it */
   MINI_SANDBOX_READ_AND_WRITE = -9,       /* the same path read-only and writable */
+  MINI_SANDBOX_NETWORK_CONFLICT = -10,    /* rules beside mini_sandbox_allow_all_domains() */
   MINI_SANDBOX_TMP_IN_DEFAULT_MODE = -11, /* default mode has a /tmp of its own */
-  MINI_SANDBOX_INVALID_ARGUMENT = -12,    /* an object, a command or a signal that is none */
+  MINI_SANDBOX_INVALID_ARGUMENT = -12,    /* a rule, an address, a name, a number, an object, a
+                                             command or a signal that is none */
   MINI_SANDBOX_SYSTEM_ERROR = -100,       /* the sandbox cannot be set up; the message says why */
   /* From here down: this process may go on as if it had not asked. */
   MINI_SANDBOX_INSIDE_ALREADY = -201,  /* the sandbox around this one allows none inside */
@@ -119,14 +123,65 @@ MINI_SANDBOX_API int mini_sandbox_mount_parents_write(void);
 /* Where the process inside goes on; without this it stays where it is, if that shows inside. */
 MINI_SANDBOX_API int mini_sandbox_set_working_dir(const char* path);
 
-/* The host's network instead of none: everything that this machine can reach, services on its
- * loopback included. */
+/* libmini-sandbox alone: the host's network instead of none: everything that this machine can
+ * reach, services on its loopback included. Without it there is loopback, of the sandbox's own. A
+ * program that calls it does not link with libmini-tapbox. */
 MINI_SANDBOX_API int mini_sandbox_share_network(void);
 
 /* What is done and noticed, line by line, appended to this file, which is emptied by
  * mini_sandbox_start(): made with mode 0600, or a regular file of this user's. Here the path may be
  * relative. Without this call nothing is written anywhere. */
 MINI_SANDBOX_API int mini_sandbox_enable_log(const char* path);
+
+/* --- The network of libmini-tapbox. A program that calls these does not link with
+ * libmini-sandbox. ---
+ *
+ * The only way out is a network stack of the library's own: a process outside, which lets through
+ * what is allowed here and answers names itself, only those that are allowed. With none of these
+ * calls every public address may be reached. With any of those that take a rule, what no rule
+ * allows is refused: at once, a connection like one that nobody listens for, a name by REFUSED or
+ * NXDOMAIN. The log (mini_sandbox_enable_log()) says of each refusal which rule would have allowed
+ * it.
+ *
+ * Whatever the rules are, loopback, link-local addresses (where clouds keep metadata) and this
+ * machine's own are refused unless a rule names the address; a wildcard, or no rule at all, leads
+ * to no private address either.
+ *
+ * MINI_SANDBOX_INVALID_ARGUMENT: it is not what the function takes; the message says where and what
+ * is wrong. MINI_SANDBOX_NETWORK_CONFLICT: see mini_sandbox_allow_all_domains(). Rules add up in
+ * any order; a refusing one ("!") wins over all others. The same one twice is no mistake. */
+
+/* All rules of this file, which is read now; its lines are those of mini-tapbox -F
+ * (mini-tapbox-rules(5)). One without a rule allows nothing. Nothing is taken from a file with a
+ * bad line. Codes of a path: MINI_SANDBOX_NOT_ABSOLUTE, MINI_SANDBOX_NO_SUCH_PATH. */
+MINI_SANDBOX_API int mini_sandbox_allow_connections(const char* file);
+
+/* One rule, as a line of such a file without comment: "example.com:443", "udp/192.0.2.7:53",
+ * "!192.0.2.9", "icmp/192.0.2.7". */
+MINI_SANDBOX_API int mini_sandbox_allow_rule(const char* rule);
+
+/* An address alone, "192.0.2.7" or "2001:db8::7": TCP and UDP, every port. */
+MINI_SANDBOX_API int mini_sandbox_allow_ipv4(const char* address);
+MINI_SANDBOX_API int mini_sandbox_allow_ipv6(const char* address);
+
+/* The same for "192.0.2.0/24" or "2001:db8::/32". A bit behind the length that is set is a
+ * mistake. */
+MINI_SANDBOX_API int mini_sandbox_allow_ipv4_subnet(const char* subnet);
+MINI_SANDBOX_API int mini_sandbox_allow_ipv6_subnet(const char* subnet);
+
+/* A name alone, "example.com", that name exactly, or "*.example.com", every name below it and not
+ * itself: TCP and UDP, every port, to the addresses that it has when it is asked for. */
+MINI_SANDBOX_API int mini_sandbox_allow_domain(const char* name);
+
+/* Every name and every public address: says in so many words what holds without any rule. Rules and
+ * this exclude each other, since one of them would mean nothing: whichever comes second fails with
+ * MINI_SANDBOX_NETWORK_CONFLICT. */
+MINI_SANDBOX_API int mini_sandbox_allow_all_domains(void);
+
+/* At most this many TCP connections at a time, from 1 to 1000000, and a quarter of that (at least
+ * one) of pairs that exchange datagrams. Without it 8192. The last call counts; it is no rule, and
+ * conflicts with none. */
+MINI_SANDBOX_API int mini_sandbox_allow_max_connections(int connections);
 
 /* --- Start --- */
 
@@ -151,7 +206,9 @@ MINI_SANDBOX_API int mini_sandbox_enable_log(const char* path);
  * its other threads end, and its memory and descriptors are gone, before the call returns inside.
  * It keeps its process id, passes on signals that it is sent, and ends as the process inside ends:
  * with its exit code, or by its signal. So whoever waits for this process sees no difference. If it
- * is killed, so is the sandbox.
+ * is killed, so is the sandbox. With libmini-tapbox it has the network stack as a child, another
+ * small program that holds nothing of the caller's; it serves before the call returns inside. If
+ * that one ends, so does the sandbox, and the supervisor with exit code 125.
  *
  * On failure it returns a negative code in the calling process, which goes on as it was, its
  * threads included, with nothing left of a sandbox; the settings stay, and the call may be made
@@ -202,6 +259,20 @@ MINI_SANDBOX_API int mini_sandbox_object_mount_empty_output_file(mini_sandbox_t*
 MINI_SANDBOX_API int mini_sandbox_object_mount_parents_write(mini_sandbox_t* sandbox);
 MINI_SANDBOX_API int mini_sandbox_object_set_working_dir(mini_sandbox_t* sandbox, const char* path);
 MINI_SANDBOX_API int mini_sandbox_object_share_network(mini_sandbox_t* sandbox);
+/* libmini-tapbox: */
+MINI_SANDBOX_API int mini_sandbox_object_allow_connections(mini_sandbox_t* sandbox,
+                                                           const char* file);
+MINI_SANDBOX_API int mini_sandbox_object_allow_max_connections(mini_sandbox_t* sandbox,
+                                                               int connections);
+MINI_SANDBOX_API int mini_sandbox_object_allow_ipv4(mini_sandbox_t* sandbox, const char* address);
+MINI_SANDBOX_API int mini_sandbox_object_allow_ipv4_subnet(mini_sandbox_t* sandbox,
+                                                           const char* subnet);
+MINI_SANDBOX_API int mini_sandbox_object_allow_ipv6(mini_sandbox_t* sandbox, const char* address);
+MINI_SANDBOX_API int mini_sandbox_object_allow_ipv6_subnet(mini_sandbox_t* sandbox,
+                                                           const char* subnet);
+MINI_SANDBOX_API int mini_sandbox_object_allow_domain(mini_sandbox_t* sandbox, const char* name);
+MINI_SANDBOX_API int mini_sandbox_object_allow_all_domains(mini_sandbox_t* sandbox);
+MINI_SANDBOX_API int mini_sandbox_object_allow_rule(mini_sandbox_t* sandbox, const char* rule);
 /* The one difference: the file is never emptied, since several commands may write to it at once.
  * Each appends; its lines begin with the number that mini_sandbox_pid() yields. */
 MINI_SANDBOX_API int mini_sandbox_object_enable_log(mini_sandbox_t* sandbox, const char* path);

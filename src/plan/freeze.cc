@@ -1,14 +1,16 @@
 #include "plan/freeze.h"
 
 #include <cstring>
+#include <map>
 #include <memory_resource>
+#include <string_view>
 
 #include "base/strings.h"
 
 namespace mini {
 
 struct FrozenPlanOwner::Arena {
-  std::pmr::monotonic_buffer_resource memory{64 << 10};
+  std::pmr::monotonic_buffer_resource memory{16 << 10};
   FrozenPlan plan{};
 
   template <typename T>
@@ -40,7 +42,9 @@ struct FrozenPlanOwner::Arena {
             .slot = op.slot,
             .lower_slot = op.lower_slot,
             .attributes = op.attributes,
-            .mode = op.mode};
+            .mode = op.mode,
+            .base_slot = op.base_slot,
+            .below_base = String(op.below_base)};
   }
 };
 
@@ -58,6 +62,16 @@ FrozenNetwork FrozenNetworkOf(Network network) {
       break;
   }
   return FrozenNetwork::kUnconfigured;
+}
+
+// By path, the uppermost slot that the plan puts there; -1 where something without one lies above.
+std::map<std::string_view, int> SlotsByPath(const Plan& plan) {
+  std::map<std::string_view, int> slots;
+  for (const MountOp& op : plan.mounts) {
+    if (op.kind == MountOpKind::kAttach) slots[op.target] = op.slot;
+    if (op.kind == MountOpKind::kMask || op.kind == MountOpKind::kShowFile) slots[op.target] = -1;
+  }
+  return slots;
 }
 
 }  // namespace
@@ -104,7 +118,13 @@ FrozenPlanOwner Freeze(const Plan& plan, std::span<const sock_filter> filter,
   frozen.scratch_point = arena->String(plan.scratch_point);
   frozen.scratch_view = arena->String(plan.scratch_view);
 
-  frozen.writable_roots = arena->Vector(plan.writable_roots);
+  const std::map<std::string_view, int> slots = SlotsByPath(plan);
+  auto* roots = arena->Array<FrozenRoot>(plan.writable_roots.size());
+  for (size_t i = 0; i < plan.writable_roots.size(); ++i) {
+    const auto slot = slots.find(plan.writable_roots[i]);
+    roots[i] = {arena->String(plan.writable_roots[i]), slot == slots.end() ? -1 : slot->second};
+  }
+  frozen.writable_roots = roots;
   frozen.writable_root_count = plan.writable_roots.size();
 
   frozen.nesting = plan.nesting == Nesting::kAllowed;

@@ -22,6 +22,8 @@ enum class MountOpKind : uint8_t {
   kCloneNode,          // slot = detached copy of the one file `source`; skipped when it is missing
   kCloneOwnDirectory,  // the same for a directory that has to belong to this user alone
   kNewFilesystem,      // slot = new detached instance of type `data`, with options "a=b,c=d"
+  kMountIn,            // mounts a new file system, named and with options as for kNewFilesystem,
+                       // on `target`, which is in a file system of our own
   kPivotRoot,          // slot becomes "/", the host's tree is gone
   kOpenFile,           // slot = the file `source` for reading, if it is a small one of this user;
                        // else a detached copy of its mount; skipped when it is missing
@@ -58,6 +60,9 @@ struct FrozenMountOp {
   int lower_slot;       // -1: none
   uint64_t attributes;  // MOUNT_ATTR_* to set
   mode_t mode;
+  // `target` is `below_base` in what this slot holds, if it holds something then; -1: no such.
+  int base_slot;
+  const char* below_base;
 };
 
 struct FrozenSysctl {
@@ -93,6 +98,12 @@ struct FrozenPathRule {
   PathRights rights;
 };
 
+// A path inside, and the slot whose mount lies there; -1: whatever does.
+struct FrozenRoot {
+  const char* path;
+  int slot;
+};
+
 struct FrozenPlan {
   // Written to /proc/self/{uid,gid}_map.
   const char* uid_map;
@@ -115,7 +126,7 @@ struct FrozenPlan {
   const char* scratch_view;   // a path inside where it shows to the end; empty: none
 
   // Paths inside, none below another, that may be written below.
-  const char* const* writable_roots;
+  const FrozenRoot* writable_roots;
   size_t writable_root_count;
 
   bool nesting;  // the command may make mounts in namespaces of its own, which landlock would deny

@@ -31,7 +31,10 @@ void PlanProc(uid_t uid, int& slot_count, KernelFilesystems& plan) {
   plan.on_host.push_back(NewFilesystem("proc", "", "", proc, kUntrusted | MOUNT_ATTR_NOEXEC));
   plan.inside.push_back(Attach(proc, "/proc"));
   const auto close = [&](const char* path) {
-    plan.inside.push_back({.kind = MountOpKind::kReadOnlyBind, .target = path});
+    plan.inside.push_back({.kind = MountOpKind::kReadOnlyBind,
+                           .target = path,
+                           .base_slot = proc,
+                           .below_base = path + sizeof "/proc"});
   };
   for (const char* path : kMachinesProc) close(path);
   if (uid != 0) return;
@@ -40,11 +43,8 @@ void PlanProc(uid_t uid, int& slot_count, KernelFilesystems& plan) {
 
 void PlanDev(TunDevice tun, int& slot_count, KernelFilesystems& plan) {
   const int dev = slot_count++;
-  const int pts = slot_count++;
   plan.on_host.push_back(
       NewFilesystem("tmpfs", "mode", "755", dev, kUntrusted | MOUNT_ATTR_NOEXEC));
-  plan.on_host.push_back(
-      NewFilesystem("devpts", "ptmxmode", "0666", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   plan.inside.push_back(Attach(dev, "/dev"));
   const auto attach_in = [&](int slot, const char* name) {
     plan.inside.push_back(
@@ -68,11 +68,17 @@ void PlanDev(TunDevice tun, int& slot_count, KernelFilesystems& plan) {
   }
   plan.inside.push_back(DirectoryIn(dev, "shm", 0755));
   plan.inside.push_back(DirectoryIn(dev, "pts", 0755));
-  attach_in(pts, "pts");
+  plan.inside.push_back({.kind = MountOpKind::kMountIn,
+                         .source = "ptmxmode=0666",
+                         .target = "/dev/pts",
+                         .data = "devpts",
+                         .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC});
   // Devices stay usable on a read-only mount; what is sealed is the directory.
   plan.sealed.push_back({.kind = MountOpKind::kSetTreeAttributes,
                          .target = "/dev",
-                         .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC});
+                         .attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                         .base_slot = dev});
+  plan.dev_slot = dev;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ struct KernelFilesystems {
   std::vector<MountOp> on_host;  // while the host's device nodes resolve
   std::vector<MountOp> inside;
   std::vector<MountOp> sealed;  // when nothing more is made in /dev
+  int dev_slot = -1;
 };
 
 // What a command needs of /dev, by their names there: no device of a disk, a user or an input.

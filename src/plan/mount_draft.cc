@@ -68,13 +68,14 @@ MountOp MountDraft::ScratchFile(std::string name, std::string text, mode_t mode)
 
 void MountDraft::MakeScratch() {
   scratch_slot_ = NewSlot();
-  std::string options = "755";
+  // Of any mode: only directories in it show.
+  MountOp scratch = NewFilesystem("tmpfs", "", "", scratch_slot_, kUntrusted);
   if (policy.scratch_size) {
     // Empty files and directories take kernel memory that the size does not count.
     const uint64_t inodes = *policy.scratch_size / kBytesPerInode + kFreeInodes;
-    options += StrCat(",size=", *policy.scratch_size, ",nr_inodes=", inodes);
+    scratch.source = StrCat("size=", *policy.scratch_size, ",nr_inodes=", inodes);
   }
-  phases.on_host.push_back(NewFilesystem("tmpfs", "mode", options, scratch_slot_, kUntrusted));
+  phases.on_host.push_back(std::move(scratch));
   plan.scratch_size = policy.scratch_size;
   plan.scratch_point = upper_point = kScratchPoint;
   upper_slot = scratch_slot_;
@@ -201,6 +202,27 @@ bool MountDraft::ShowsHostAt(std::string_view path) const {
   return above ? above->shows_host() : !root_is_empty;
 }
 
+// The cover right above is in place when the steps of this one come, and nothing lies between.
+void MountDraft::NameBase(MountOp& op) const {
+  if (op.kind != MountOpKind::kAttach && op.kind != MountOpKind::kMakeDirectories &&
+      op.kind != MountOpKind::kMakeFile && op.kind != MountOpKind::kShowFile) {
+    return;
+  }
+  std::string_view place;
+  if (const Cover* above = CoverAbove(op.target)) {
+    const MountOp& last = above->ops.back();
+    if (last.kind != MountOpKind::kAttach || above->target == "/") return;
+    place = above->target;
+    op.base_slot = last.slot;
+  } else if (IsBelow(op.target, "/dev")) {
+    place = "/dev";
+    op.base_slot = dev_slot;
+  } else {
+    return;
+  }
+  op.below_base = op.target.substr(place.size() + 1);
+}
+
 void MountDraft::EmitCovers() {
   std::stable_sort(covers_.begin(), covers_.end(), [](const Cover& a, const Cover& b) {
     return a.target != b.target ? a.target < b.target : a.kind < b.kind;
@@ -208,8 +230,12 @@ void MountDraft::EmitCovers() {
   for (const Cover& cover : covers_) {
     if (!MakesItsPlace(cover.ops.front()) && CanMakePointsAt(cover.target)) {
       phases.covers.push_back(MakePoint(cover.target, cover.is_directory));
+      NameBase(phases.covers.back());
     }
-    phases.covers.insert(phases.covers.end(), cover.ops.begin(), cover.ops.end());
+    for (const MountOp& op : cover.ops) {
+      phases.covers.push_back(op);
+      NameBase(phases.covers.back());
+    }
   }
 }
 

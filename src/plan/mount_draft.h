@@ -75,6 +75,7 @@ class MountDraft {
   std::string working_directory;
   // Where uppers of overlays are made: a slot, and where that is mounted meanwhile.
   int upper_slot = -1;
+  int dev_slot = -1;  // what lies on /dev
   std::string upper_point;
   // The root is an empty one of ours: whatever is put in it gets its mount point made.
   bool root_is_empty = false;
@@ -133,6 +134,7 @@ class MountDraft {
   void AddMaskBy(const std::string& target, const std::string& directory, CoverKind kind);
   void LendHostTree();
   void EmitCovers();
+  void NameBase(MountOp& op) const;
   void EmitLinks();
   void ListWritableRoots();
   void FindScratchView();

@@ -26,6 +26,10 @@ struct MountOp {
   int lower_slot = -1;
   uint64_t attributes = 0;
   mode_t mode = 0;
+  // The mount that `target` lies in, where an earlier step has put it and it still shows: it spares
+  // the way there. -1: looked up from "/".
+  int base_slot = -1;
+  std::string below_base = {};
 
   // "attach #3 on /home/u": the line of --print-plan, and the object of an error.
   std::string ToString() const;

@@ -17,6 +17,8 @@ std::string_view KindName(MountOpKind kind) {
       return "clone-own-directory";
     case MountOpKind::kNewFilesystem:
       return "new-filesystem";
+    case MountOpKind::kMountIn:
+      return "mount-in";
     case MountOpKind::kPivotRoot:
       return "pivot-root";
     case MountOpKind::kOpenFile:
@@ -101,6 +103,8 @@ std::string Operands(const MountOp& op) {
   switch (op.kind) {
     case MountOpKind::kNewFilesystem:
       return op.source.empty() ? op.data : StrCat(op.data, " ", op.source);
+    case MountOpKind::kMountIn:
+      return StrCat(op.data, op.source.empty() ? "" : " ", op.source, " on ", Word(op.target));
     case MountOpKind::kPivotRoot:
       return StrCat("#", op.slot);
     case MountOpKind::kScratch:

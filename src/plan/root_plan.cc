@@ -132,6 +132,7 @@ void PlanKernelFilesystems(MountDraft& draft) {
   phases.on_host.insert(phases.on_host.end(), kernel.on_host.begin(), kernel.on_host.end());
   phases.kernel = std::move(kernel.inside);
   phases.sealed = std::move(kernel.sealed);
+  draft.dev_slot = kernel.dev_slot;
   draft.MakeScratch();
   if (nesting) PlanProcForNesting(draft);
   draft.AddPrivate("/dev/shm", 01777);

@@ -152,6 +152,8 @@ class PolicyBuilder {
   Status AddRulesText(std::string_view source, std::string_view text);
   // One --allow.
   Status AddRule(std::string_view rule);
+  // One that came from elsewhere, under its name and number.
+  Status AddRule(std::string_view rule, std::string_view source, int number);
   void SetServerNames(ServerNames names) { policy_.server_names = names; }
 
   // -p. The same port of the host twice is a mistake, unless it is any.

@@ -32,17 +32,20 @@
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "child/child.h"
+#include "child/end_process.h"
 #include "plan/environment.h"
 #include "plan/freeze.h"
 #include "sandbox/handover.h"
 #include "sandbox/host_probe.h"
-#include "sandbox/memory_file.h"
+#include "sandbox/network.h"
+#include "sandbox/stack_program.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/log_file.h"
 #include "supervise/supervisor.h"
 #include "sys/blocked_signals.h"
+#include "sys/memory_file.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 
@@ -57,6 +60,7 @@ struct Preparation {
   Plan plan;
   std::optional<FrozenPlanOwner> frozen;
   std::optional<ScratchDirectory> scratch;
+  std::unique_ptr<StackProcess> stack;
   ControlSockets control;
 };
 
@@ -75,10 +79,32 @@ Status OpenLog(const EnterRequest& request, Preparation& preparation) {
   return OkStatus();
 }
 
-Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
-  MINI_RETURN_IF_ERROR(CheckStandardStreams());
+// Not among the standard streams, which the caller may have closed: they are the payload's.
+Status KeepAwayFromStreams(UniqueFd& descriptor) {
+  if (descriptor.get() > STDERR_FILENO) return OkStatus();
+  descriptor = UniqueFd(fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
+}
+
+// A program of its own: it holds none of the caller's memory. It prepares itself meanwhile.
+Status StartStack(EnterRequest& request, Preparation& made) {
+  if (request.policy.network != Network::kStack) return OkStatus();
+  if (made.log && !request.policy.rules) {
+    made.log->Write("notice", "no allow-list: every public address may be reached");
+  }
+  MINI_ASSIGN_OR_RETURN(
+      made.stack, SpawnStack(made.program.get(),
+                             {.policy = request.policy, .log = made.log ? &*made.log : nullptr}));
+  return OkStatus();
+}
+
+Status Prepare(EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
+  MINI_RETURN_IF_ERROR(CheckStandardStreams(child::LookAtStandardStreams()));
   MINI_RETURN_IF_ERROR(OpenLog(request, made));
-  MINI_ASSIGN_OR_RETURN(made.program, MakeProgramFile(request.supervisor));
+  // So nothing on disk has to be found, trusted or kept.
+  MINI_ASSIGN_OR_RETURN(
+      made.program, MakeMemoryFile("the supervisor", request.supervisor, MemoryFileUse::kProgram));
+  MINI_RETURN_IF_ERROR(StartStack(request, made));
   Enter("probe", made);
   MINI_ASSIGN_OR_RETURN(made.facts, ProbeHost(request.policy));
   Enter("plan", made);
@@ -119,6 +145,10 @@ void CloseOurs(const Preparation& made, const int (&birth)[2]) {
     close(scratch.directory);
     close(scratch.cleaner_socket);
   }
+  if (made.stack) {
+    close(made.stack->pidfd());
+    close(made.stack->channel());
+  }
 }
 
 // In the first copy: makes init, tells the caller, ends. Returns in the process inside.
@@ -128,10 +158,10 @@ void MakeInit(const Preparation& made, const int (&birth)[2]) {
   if (clone.pid != 0) {
     (void)SendWithDescriptors(birth[1], &clone.error, sizeof clone.error, &clone.pidfd,
                               clone.pid > 0 ? 1 : 0);
-    _exit(0);
+    child::EndProcess(0);
   }
   child::RunChild({&frozen, made.control.child.get(), made.control.supervisor.get(),
-                   child::Payload::kCaller, made.program.get()});
+                   child::Payload::kCaller, /*streams=*/nullptr, made.program.get()});
   CloseOurs(made, birth);
 }
 
@@ -185,6 +215,9 @@ Handover HandoverOf(const Preparation& made, const ChildProcess& child) {
     handover.scratch = {descriptors.parent,      descriptors.directory, descriptors.cleaner_socket,
                         made.scratch->cleaner(), made.scratch->path(),  made.scratch->name()};
   }
+  if (made.stack) {
+    handover.stack = {made.stack->pid(), made.stack->pidfd(), made.stack->channel()};
+  }
   return handover;
 }
 
@@ -221,6 +254,10 @@ Result<Side> EnterPrepared(Preparation& made) {
     if (log) log->Write("notice", sentence);
   });
   supervisor.WriteTo(log);
+  if (made.stack) {
+    Enter("network", made);
+    MINI_RETURN_IF_ERROR(ConnectStack(*made.stack, supervisor, log));
+  }
   MINI_RETURN_IF_ERROR(supervisor.WaitUntilReady());
   Enter("supervise", made);
   return BecomeSupervisor(made, HandoverOf(made, child));

@@ -61,12 +61,12 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   return facts;
 }
 
-Status CheckStandardStreams() {
-  for (int fd = 0; fd <= 2; ++fd) {
-    struct stat status;
-    const int flags = fcntl(fd, F_GETFL);
-    const bool is_path = flags >= 0 && (flags & O_PATH) != 0;  // a name to open, not a stream
-    if (is_path || (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))) {
+Status CheckStandardStreams(const child::StandardStreams& streams) {
+  for (size_t fd = 0; fd < streams.size(); ++fd) {
+    const child::StandardStream& stream = streams[fd];
+    if (stream.flags < 0) continue;
+    const bool is_path = (stream.flags & O_PATH) != 0;  // a name to open, not a stream
+    if (is_path || S_ISDIR(stream.status.st_mode)) {
       return Status(
                  StatusCode::kInvalidArgument, Stage::kPlan,
                  StrCat("descriptor ", fd, is_path ? " is open as a path only" : " is a directory"))

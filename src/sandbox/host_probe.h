@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "child/streams.h"
 #include "plan/host_facts.h"
 #include "policy/policy.h"
 
@@ -15,7 +16,7 @@ Result<HostFacts> ProbeHost(const Policy& policy);
 
 // A directory among the standard streams is a way around the mount namespace: openat(2) relative to
 // it reaches the host's files.
-Status CheckStandardStreams();
+Status CheckStandardStreams(const child::StandardStreams& streams);
 
 // The sources of -w: where an earlier command may have left symlinks (OpenLogFile()).
 std::vector<std::string> WritablePaths(const Policy& policy);

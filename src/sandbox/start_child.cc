@@ -14,7 +14,8 @@ Result<ControlSockets> MakeControlSockets() {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return SystemError(Stage::kClone, errno, "make the control socket");
   }
-  return ControlSockets{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  // The lower number for the child, which wants it as 3 in the end (child/init.h).
+  return ControlSockets{UniqueFd(ends[1]), UniqueFd(ends[0])};
 }
 
 NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
@@ -22,10 +23,14 @@ NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
                                                : NetworkNamespace::kUnchanged;
 }
 
-Result<ChildProcess> StartChild(const FrozenPlan& frozen, StartReport report) {
+Result<ChildProcess> StartChild(const FrozenPlan& frozen, const child::StandardStreams* streams,
+                                StartReport report) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
-  child::ChildArguments arguments = {&frozen, control.child.get(), control.supervisor.get()};
-  arguments.reports_start = report == StartReport::kSent;
+  child::ChildArguments arguments = {.plan = &frozen,
+                                     .control = control.child.get(),
+                                     .parent_control = control.supervisor.get(),
+                                     .streams = streams,
+                                     .reports_start = report == StartReport::kSent};
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(

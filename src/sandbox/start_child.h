@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "base/unique_fd.h"
+#include "child/streams.h"
 #include "plan/frozen_plan.h"
 #include "supervise/child_process.h"
 #include "sys/clone.h"
@@ -25,8 +26,11 @@ NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen);
 enum class StartReport { kNone, kSent };
 
 // Clones it into its namespaces, where it begins to carry out the plan. `frozen` has to live until
-// then: the child runs on a copy of this process's memory, which should have one thread.
-Result<ChildProcess> StartChild(const FrozenPlan& frozen, StartReport report = StartReport::kNone);
+// then: the child runs on a copy of this process's memory, which should have one thread. `streams`
+// as in ChildArguments.
+Result<ChildProcess> StartChild(const FrozenPlan& frozen,
+                                const child::StandardStreams* streams = nullptr,
+                                StartReport report = StartReport::kNone);
 
 }  // namespace mini
 

@@ -11,12 +11,17 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <functional>
+#include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "plan/plan.h"
+#include "sandbox/network.h"
+#include "sandbox/stack_process.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/outcome.h"
@@ -54,20 +59,38 @@ std::optional<ScratchDirectory> ScratchOf(const Handover& handover) {
                                  scratch.cleaner);
 }
 
+std::unique_ptr<StackProcess> StackOf(const Handover& handover) {
+  if (!handover.stack) return nullptr;
+  const StackHandover& stack = *handover.stack;
+  return StackProcess::Adopt(stack.pid, UniqueFd(stack.pidfd), UniqueFd(stack.channel));
+}
+
+Result<Outcome> RunSandbox(StackProcess* stack, const std::function<void(std::string_view)>& tell,
+                           const SupervisorSignals& signals, ChildProcess& child,
+                           Supervisor& supervisor, const DebugLog* log) {
+  if (stack != nullptr) {
+    const StackListener listener = {
+        .on_notice = tell, .on_problem = tell, .reader = log ? log->descriptor() : -1};
+    return SuperviseWithStack(*stack, listener, signals, child, supervisor, log);
+  }
+  MINI_RETURN_IF_ERROR(child.SendGo());
+  return supervisor.Run(signals);
+}
+
 Result<Outcome> Supervise(const Handover& handover, const DebugLog* log) {
   const SupervisorSignals signals(JobControl::kShared, Forwarded::kAll);
   std::optional<ScratchDirectory> scratch = ScratchOf(handover);
   ChildProcess child((UniqueFd(handover.pidfd)), UniqueFd(handover.control));
-  const auto tell = [log](std::string_view sentence) {
+  const std::function<void(std::string_view)> tell = [log](std::string_view sentence) {
     if (log) log->Write("notice", sentence);
   };
+  const std::unique_ptr<StackProcess> stack = StackOf(handover);
   // Of a plan the supervisor needs what lies ahead: here no time limit, no terminal.
   Plan plan;
   if (scratch) plan.scratch_directory = handover.scratch->path;
   Supervisor supervisor(plan, child, tell);
   supervisor.WriteTo(log);
-  MINI_RETURN_IF_ERROR(child.SendGo());
-  Result<Outcome> outcome = supervisor.Run(signals);
+  Result<Outcome> outcome = RunSandbox(stack.get(), tell, signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) tell(removed.ToString());
   }

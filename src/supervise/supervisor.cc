@@ -133,6 +133,9 @@ Status Supervisor::ActOn(ReceivedReport& received) {
     case child::ReportKind::kExited:
       command_status_ = received.report.wait_status;
       if (received.report.error == ENOSPC) on_problem_(ScratchFullNotice(plan_));
+      // Init's last word: its end follows, and is waited for.
+      control_open_ = false;
+      ended_ = true;
       return OkStatus();
     case child::ReportKind::kTerminal:
       if (!plan_.terminal || terminal_ || !received.descriptors[0].valid()) break;

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -12,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -35,44 +33,6 @@ namespace {
 // Far more than any such file needs; what is larger is an error, not cut off.
 constexpr size_t kMaxAccountFile = 64 << 20;
 
-PathKind KindOf(mode_t mode) {
-  if (S_ISDIR(mode)) return PathKind::kDirectory;
-  if (S_ISREG(mode)) return PathKind::kFile;
-  return PathKind::kOther;
-}
-
-// Where an open descriptor points to. Empty for what has no path: a pipe reached through
-// /dev/stdin, say.
-Result<std::string> PathOfDescriptor(int fd, const std::string& path) {
-  std::array<char, 32> link{"/proc/self/fd/"};
-  *std::to_chars(link.data() + 14, link.data() + link.size() - 1, fd).ptr = '\0';
-  std::array<char, PATH_MAX> target;
-  const ssize_t length = readlink(link.data(), target.data(), target.size());
-  if (length < 0) {
-    const int error = errno;
-    Status status = SystemError(Stage::kProbe, error,
-                                StrCat("find the canonical path of ", EscapeForTerminal(path)));
-    if (error == ENOENT) return std::move(status).WithHint("/proc must be mounted");
-    return status;
-  }
-  const std::string_view found(target.data(), static_cast<size_t>(length));
-  return std::string(IsAbsolutePath(found) ? found : std::string_view());
-}
-
-// A normalized path that resolves without a symlink is its own canonical form, which spares a look
-// into /proc. O_PATH looks at the object without opening it: no FIFO blocks, no device is touched
-// (open(2)). Invalid, with errno as it is, where a symlink is on the way or openat2(2) is missing.
-UniqueFd LookWithoutSymlinks(const std::string& path) {
-  if (path != NormalizePath(path)) {
-    errno = ELOOP;
-    return UniqueFd();
-  }
-  open_how how = {};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_NO_SYMLINKS;
-  return UniqueFd(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
-}
-
 Result<std::vector<MountFact>> ReadMounts() {
   Result<std::string> text = ReadProcFile("/proc/self/mountinfo", Stage::kProbe);
   if (!text.ok()) {
@@ -88,9 +48,9 @@ Result<std::vector<MountFact>> ReadMounts() {
 }
 
 // Appends `home` when it is a directory other than "/", and not there yet.
-Status AddHome(const std::string& home, std::vector<std::string>& homes) {
+Status AddHome(const std::string& home, PathFactReader& paths, std::vector<std::string>& homes) {
   if (!IsAbsolutePath(home)) return OkStatus();
-  MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(home));
+  MINI_ASSIGN_OR_RETURN(PathFact fact, paths.Read(home));
   if (fact.kind != PathKind::kDirectory || fact.canonical.empty() || fact.canonical == "/") {
     return OkStatus();
   }
@@ -118,7 +78,7 @@ void AddOwnedHomes(uid_t uid, std::vector<std::string>& homes) {
   }
 }
 
-Result<std::vector<std::string>> ReadHomes(uid_t uid) {
+Result<std::vector<std::string>> ReadHomes(uid_t uid, PathFactReader& paths) {
   std::vector<std::string> homes;
   Result<std::string> passwd = ReadTextFile("/etc/passwd", kMaxAccountFile, Stage::kProbe);
   // Without the file there are no accounts; one that cannot be read would hide where home is.
@@ -126,11 +86,11 @@ Result<std::vector<std::string>> ReadHomes(uid_t uid) {
   const std::optional<std::string> account_home =
       passwd.ok() ? HomeFromPasswd(*passwd, uid) : std::nullopt;
   if (account_home) {
-    MINI_RETURN_IF_ERROR(AddHome(*account_home, homes));
+    MINI_RETURN_IF_ERROR(AddHome(*account_home, paths, homes));
   }
   const char* variable = getenv("HOME");
   if (variable != nullptr && variable != account_home) {
-    MINI_RETURN_IF_ERROR(AddHome(variable, homes));
+    MINI_RETURN_IF_ERROR(AddHome(variable, paths, homes));
   }
   if (!account_home) AddOwnedHomes(uid, homes);
   return homes;
@@ -211,32 +171,6 @@ Result<std::string> ReadWorkingDirectory() {
   return path;
 }
 
-Result<PathFact> ReadPathFact(const std::string& path) {
-  PathFact fact;
-  UniqueFd fd = LookWithoutSymlinks(path);
-  const bool is_canonical = fd.valid();
-  if (!fd && errno != ENOENT) fd.reset(open(path.c_str(), O_PATH | O_CLOEXEC));
-  if (!fd) {
-    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return fact;
-    if (errno == EACCES) {
-      fact.kind = PathKind::kOther;
-      return fact;
-    }
-    return SystemError(Stage::kProbe, errno, StrCat("look at ", EscapeForTerminal(path)));
-  }
-  struct stat status;
-  if (fstat(fd.get(), &status) != 0) {
-    return SystemError(Stage::kProbe, errno, StrCat("stat ", EscapeForTerminal(path)));
-  }
-  fact.kind = KindOf(status.st_mode);
-  if (is_canonical) {
-    fact.canonical = path;
-  } else {
-    MINI_ASSIGN_OR_RETURN(fact.canonical, PathOfDescriptor(fd.get(), path));
-  }
-  return fact;
-}
-
 Result<std::string> SymlinkBeforeDotDot(std::string_view path) {
   // Without ".." as far as it was walked, and so far it leads where the kernel is: no symlink's
   // directory entry was taken for the directory that it leads to.
@@ -267,9 +201,10 @@ bool IsWritableDirectory(const std::string& path) {
 }
 
 std::string OutermostWritable(std::span<const std::string> parents) {
+  std::string found;
+  if (parents.empty()) return found;
   const uid_t uid = geteuid();
   const gid_t gid = getegid();
-  std::string found;
   for (size_t i = parents.size(); i-- > 0;) {
     if (IsWritableDirectory(parents[i])) found = parents[i];
     struct stat status;
@@ -309,16 +244,17 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
   facts.gid = getegid();
   MINI_ASSIGN_OR_RETURN(facts.working_directory, ReadWorkingDirectory());
   MINI_ASSIGN_OR_RETURN(facts.mounts, ReadMounts());
-  MINI_ASSIGN_OR_RETURN(facts.homes, ReadHomes(facts.uid));
+  PathFactReader reader;
+  MINI_ASSIGN_OR_RETURN(facts.homes, ReadHomes(facts.uid, reader));
   facts.environment = ReadEnvironment();
   for (const std::string& path : paths) {
-    MINI_ASSIGN_OR_RETURN(PathFact fact, ReadPathFact(path));
+    MINI_ASSIGN_OR_RETURN(PathFact fact, reader.Read(path));
     facts.paths.insert_or_assign(path, std::move(fact));
   }
   for (const std::string& home : facts.homes) {
     for (const std::string_view name : options.below_homes) {
       std::string path = JoinPath(home, name);
-      Result<PathFact> fact = ReadPathFact(path);
+      Result<PathFact> fact = reader.Read(path);
       // What cannot even be looked at (below a dead FUSE mount: ENOTCONN) nobody else reads.
       if (!fact.ok() || fact->kind == PathKind::kMissing) continue;
       facts.paths.insert_or_assign(std::move(path), *std::move(fact));

@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "plan/host_facts.h"
+#include "sys/path_facts.h"
 
 namespace mini {
 
@@ -33,16 +34,13 @@ struct HostFactsOptions {
   bool landlock = false;
 };
 
-// `paths` are absolute. Four system calls a path.
+// `paths` are absolute.
 Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
                                 const HostFactsOptions& options);
 
 // The working directory of this process. An error says when it was deleted or lies outside of the
 // root directory.
 Result<std::string> ReadWorkingDirectory();
-
-// One path's fact. When the caller may not look there (EACCES), kOther with an empty `canonical`.
-Result<PathFact> ReadPathFact(const std::string& path);
 
 // The first symlink from which a ".." of the absolute `path` goes up: the kernel goes on from where
 // it leads. Empty: there is none, and NormalizePath() leads where `path` does, if that exists.

@@ -92,6 +92,12 @@ void fail_then_succeed(const char* unused) {
   printf("limit: %d\n", (int)before.rlim_cur);
 }
 
+void fail_under_valgrind(const char* unused) {
+  (void)unused;
+  if (mini_sandbox_setup_default() != 0) exit(98);
+  fail_and_go_on("valgrind");
+}
+
 /* It has another name that nobody knows of. */
 void fail_without_a_name(const char* program) {
   if (link(program, "another") != 0 || unlink(program) != 0) exit(97);
