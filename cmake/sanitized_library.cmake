@@ -28,7 +28,8 @@ function(mini_sanitized_library name network)
     add_library(${library} ${kind} ${MINI_CAPI_SOURCES} "${bytes}")
     target_compile_definitions(${library} PRIVATE MINI_LIBRARY_NETWORK=${network})
     target_link_libraries(${library} PRIVATE
-      mini_capi_settings mini_sandbox_enter mini_sys mini_compile_options)
+      mini_capi_settings mini_capi_messages mini_sandbox_enter mini_sandbox_network mini_sys
+      mini_compile_options)
     target_include_directories(${library} INTERFACE "${PROJECT_SOURCE_DIR}/src/include")
     set_target_properties(${library} PROPERTIES EXCLUDE_FROM_ALL TRUE)
   endforeach()

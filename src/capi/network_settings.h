@@ -29,6 +29,7 @@ class NetworkSettings {
   Error AllowAllDomains();
   Error AllowMaxConnections(int connections);
 
+  const std::optional<uint32_t>& max_connections() const { return max_connections_; }
   // As often as it is wanted.
   Status AddTo(PolicyBuilder& builder) const;
 

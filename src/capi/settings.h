@@ -31,6 +31,8 @@ class Settings {
   Error EnableLog(const char* path);
   NetworkSettings& network() { return network_; }
 
+  // The same as words of the command line (cli/option_table.h), with the log and without the rules.
+  std::vector<std::string> ToOptions() const;
   const std::optional<std::string>& log() const { return log_; }
   // As often as it is wanted.
   Result<Policy> ToPolicy() const;

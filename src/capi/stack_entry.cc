@@ -8,6 +8,10 @@
 
 namespace mini::capi {
 
+Product ThisProduct() { return Product::kTapbox; }
+
+StackStarter ThisStackStarter() { return ForkStack; }
+
 void RunIfStackProgram(std::span<const char* const> arguments) {
   if (!IsStackProgram(arguments)) return;
   const Result<StackArguments> parsed = StackArguments::FromArguments(arguments);

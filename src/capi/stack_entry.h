@@ -5,7 +5,16 @@
 
 #include <span>
 
+#include "cli/command_line.h"
+#include "sandbox/stack_request.h"
+
 namespace mini::capi {
+
+// The program of the command line that does the same.
+Product ThisProduct();
+
+// Null: there is no stack.
+StackStarter ThisStackStarter();
 
 // Does not return in the program that SpawnStack() has started. The arguments are without the name.
 void RunIfStackProgram(std::span<const char* const> arguments);

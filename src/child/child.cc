@@ -163,6 +163,8 @@ void RunChild(const ChildArguments& arguments) {
     }
     ExecuteInit(program, started.pid, *arguments.plan);
     control.ReportReady();
+  } else if (arguments.reports_start) {
+    control.ReportReady();
   }
   // The command owns the standard streams now; init would keep a pipe's reader waiting. The
   // command's own terminal stays open until the end, so that it is not hung up before.

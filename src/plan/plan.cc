@@ -164,7 +164,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
   if (policy.host_name == HostName::kLocalhost) plan.host_name = "localhost";
   plan.network = policy.network;
-  if (policy.rules) plan.rules = policy.rules->rules();
+  if (policy.rules) plan.rules = policy.rules->shared_rules();
   plan.server_names = policy.server_names;
   plan.max_connections = policy.max_connections;
   plan.published = policy.published;
@@ -182,12 +182,12 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
     plan.notices.push_back(RemovedVariablesNotice(plan.removed_variables));
   }
   // PWD (POSIX, environ) is where the caller is; another place needs another value.
-  if (plan.working_directory != facts.working_directory) {
+  if (!policy.whole_environment && plan.working_directory != facts.working_directory) {
     for (std::string& entry : plan.environment) {
       if (entry.starts_with("PWD=")) entry = StrCat("PWD=", plan.working_directory);
     }
   }
-  DropUselessTemporaryDirectory(policy, plan);
+  if (!policy.whole_environment) DropUselessTemporaryDirectory(policy, plan);
   plan.candidates = Candidates(argv[0], plan.environment);
   if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;

@@ -78,6 +78,9 @@ struct Policy {
   HostName host_name = HostName::kOfHost;
   // In the user's order: a later change of the same variable wins.
   std::vector<EnvironmentChange> environment;
+  // The command's variables, in place of the caller's and with nothing removed
+  // (mini_sandbox_spawn()).
+  std::optional<std::vector<std::string>> whole_environment;
   // Variables that stay although they name sockets or credentials of the host.
   std::vector<std::string> kept_variables;
   bool terminal = false;              // -P

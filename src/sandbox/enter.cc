@@ -44,31 +44,13 @@
 #include "supervise/debug_log.h"
 #include "supervise/log_file.h"
 #include "supervise/supervisor.h"
+#include "sys/blocked_signals.h"
 #include "sys/memory_file.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 
 namespace mini {
 namespace {
-
-// All signals, on the calling thread: no handler of the caller's runs in a copy that is not its
-// own.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &original_);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &original_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-  const sigset_t& original() const { return original_; }
-
- private:
-  sigset_t original_;
-};
 
 // What is made before the first copy and read in all of them.
 struct Preparation {

@@ -31,10 +31,12 @@ Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const Debu
     return Status(StatusCode::kUnsupported, Stage::kNetwork, "this program has no network stack")
         .WithHint("run mini-tapbox");
   }
-  return request.start_stack({.policy = request.policy,
-                              .log = log,
-                              .verdict_log = request.verdict_log.get(),
-                              .counts_refusals = request.on_summary != nullptr});
+  return request.start_stack(
+      {.policy = request.policy,
+       .log = log,
+       .verdict_log = request.events ? request.events.get() : request.verdict_log.get(),
+       .may_lose_verdicts = request.events.valid(),
+       .counts_refusals = request.on_summary != nullptr});
 }
 
 std::string OutcomeText(const Result<Outcome>& outcome) {
@@ -91,8 +93,8 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
   const Plan& plan = values.plan;
   if (log) log->Write("plan", plan.ToString());
   const bool is_relayed = plan.terminal || plan.interrupt_terminates;
-  const SupervisorSignals& signals =
-      values.signals.emplace(is_relayed ? JobControl::kRelayed : JobControl::kShared);
+  const SupervisorSignals& signals = values.signals.emplace(
+      is_relayed ? JobControl::kRelayed : JobControl::kShared, request.forwarded_signals);
   values.frozen =
       Freeze(plan, plan.nesting == Nesting::kAllowed ? NestingCommandFilter() : CommandFilter(),
              signals.original_mask());
@@ -106,10 +108,13 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
     scratch.emplace(std::move(made));
   }
   Enter("clone", log);
-  MINI_ASSIGN_OR_RETURN(ChildProcess child, StartChild(values.frozen->get(), &streams));
+  MINI_ASSIGN_OR_RETURN(ChildProcess child,
+                        StartChild(values.frozen->get(), &streams,
+                                   request.on_start ? StartReport::kSent : StartReport::kNone));
   if (scratch) MINI_RETURN_IF_ERROR(scratch->KeepUntilEndOf(child.pidfd()));
   Supervisor supervisor(plan, child, request.on_notice, request.on_problem);
   supervisor.WriteTo(log);
+  if (request.on_start) supervisor.OnStart([&] { request.on_start(child.pidfd()); });
   Result<Outcome> outcome = Supervise(request, stack.get(), signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) {
@@ -141,7 +146,11 @@ Result<Logs> OpenLogs(const RunRequest& request) {
     return InvalidArgument(Stage::kProbe, "--log and -D name the same file");
   }
   if (debug) {
-    MINI_ASSIGN_OR_RETURN(logs.debug, DebugLog::StartAnew(std::move(debug), *request.debug_log));
+    if (request.shares_debug_log) {
+      logs.debug.emplace(DebugLog::Share(std::move(debug), getpid()));
+    } else {
+      MINI_ASSIGN_OR_RETURN(logs.debug, DebugLog::StartAnew(std::move(debug), *request.debug_log));
+    }
   }
   return logs;
 }

@@ -9,8 +9,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <functional>
@@ -97,20 +95,6 @@ Result<Outcome> Supervise(const Handover& handover, const DebugLog* log) {
     if (const Status removed = scratch->Remove(); !removed.ok()) tell(removed.ToString());
   }
   return outcome;
-}
-
-// As the process inside ended, for whoever waits for this one.
-[[noreturn]] void EndAs(int wait_status) {
-  if (!WIFSIGNALED(wait_status)) _exit(WEXITSTATUS(wait_status));
-  const int signal = WTERMSIG(wait_status);
-  const rlimit no_core = {0, 0};  // it has been written, of the process that it is about
-  (void)setrlimit(RLIMIT_CORE, &no_core);
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, signal);
-  (void)raise(signal);
-  (void)sigprocmask(SIG_UNBLOCK, &set, nullptr);
-  _exit(128 + signal);  // one that does not end a process here
 }
 
 }  // namespace

@@ -98,6 +98,9 @@ def stage_binaries(bin_dir, probe_dir):
     for directory, name in ((bin_dir, "mini-sandbox"), (bin_dir, "mini-tapbox"),
                             (probe_dir, "probe"), (probe_dir, "capi-client-static"),
                             (probe_dir, "capi-client-shared"), (probe_dir, "capi-client-tapbox"),
+                            (probe_dir, "capi-objects-static"),
+                            (probe_dir, "capi-objects-shared"),
+                            (probe_dir, "capi-objects-tapbox"),
                             (probe_dir, "libmini-sandbox.so.1"),
                             (probe_dir, "libmini-tapbox.so.1")):
         source = directory / name if directory else None
