@@ -124,13 +124,13 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
   limit.Restore();
   if (payload == Payload::kCaller) {
     MINI_STEP(program.Replace());
-    MINI_STEP(DropPrivileges(plan, streams));
+    MINI_STEP(DropPrivileges(plan, streams, closing));
     CloseSlots(plan);
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
-  MINI_STEP(DropPrivileges(plan, streams));
+  MINI_STEP(DropPrivileges(plan, streams, closing));
   MINI_STEP(CloseDescriptors(control));
   started = StartCommand(plan, file_mode_mask);
   if (started.step.ok() && plan.may_map_root) return DropLastCapability();
