@@ -113,7 +113,7 @@ Status ServeSandbox(const StackRequest& request, int channel, pid_t supervisor) 
 }  // namespace
 
 Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request) {
-  return StackProcess::Start([&request](int channel) -> Result<pid_t> {
+  const auto start = [&request](int channel) -> Result<pid_t> {
     const pid_t supervisor = getpid();
     sigset_t all;
     sigset_t before;
@@ -125,7 +125,8 @@ Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) return StackError(error, "start a process for the network stack");
     return pid;
-  });
+  };
+  return StackProcess::Start(start, StackProcess::ReapedBy::kUsAlone);
 }
 
 void RunStackProgram(const StackArguments& arguments) {
