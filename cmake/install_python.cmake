@@ -17,7 +17,7 @@ install(FILES
   DESTINATION "${_mini_python}" COMPONENT python)
 mini_install_copyrights("${_mini_python}/licenses" COMPONENT python)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/python/pyminisandbox" DESTINATION "${_mini_python}"
-  COMPONENT python FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "__pycache__" EXCLUDE)
+  COMPONENT python FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "no_rules" PATTERN "__pycache__" EXCLUDE)
 
 # By the name that has no version, as files: a wheel has no symlinks.
 foreach(kind IN ITEMS sandbox tapbox)

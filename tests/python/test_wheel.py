@@ -11,6 +11,8 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 
 
 class TheWheel(harness.ProgramTest):
+    once = True  # the same whoever builds it, and slow
+
     def setUp(self):
         super().setUp()
         self.source = self.place / "source"
@@ -18,9 +20,9 @@ class TheWheel(harness.ProgramTest):
         self.clean = {**self.environment(), "PIP_NO_INDEX": "1"}
         del self.clean["PYTHONPATH"]
 
-    def build(self, **more):
-        return self.execute([SYSTEM_PYTHON, "-m", "build", "--no-isolation", "--outdir", self.place,
-                             self.source], env=self.clean, **more)
+    def build(self, *options, **more):
+        return self.execute([SYSTEM_PYTHON, "-m", "build", "--no-isolation", *options, "--outdir",
+                             self.place, self.source], env=self.clean, **more)
 
     def test_is_built_from_the_source_distribution_and_works_where_it_is_installed(self):
         self.build()
@@ -48,7 +50,7 @@ print(sandbox.__file__)
     def test_is_not_built_without_the_library(self):
         for library in self.source.glob("pyminisandbox/*.so"):
             library.unlink()
-        done = self.build(code=1)
+        done = self.build("--wheel", code=1)
         self.assertIn("holds no library", done.stdout + done.stderr)
         self.assertEqual(list(self.place.glob("*.whl")), [])
 

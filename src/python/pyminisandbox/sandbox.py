@@ -16,6 +16,9 @@ from .process import PIPE, SandboxProcess, Streams
 Paths = Union[Path, Iterable[Path]]
 Arguments = Union[Path, Sequence[Path]]
 
+# A list without a rule allows nothing; without a list, all that is public would be allowed.
+_NO_RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no_rules")
+
 MODES = ("default", "readonly", "custom", "hermetic")
 
 
@@ -112,7 +115,7 @@ class Sandbox:
         if public:
             self._set("allow_all_domains")
         if rules is not None and not rules:
-            self._set("allow_connections", b"/dev/null")  # a list without a rule allows nothing
+            self._set("allow_connections", encode(_NO_RULES))
         for rule in rules or ():
             self._set("allow_rule", encode(rule))
         for path in files:
