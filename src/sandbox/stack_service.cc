@@ -144,10 +144,16 @@ void RunStackProgram(const StackArguments& arguments) {
     policy.rules = std::move(rules).value();
   }
   std::optional<DebugLog> log;
-  if (arguments.debug_log >= 0) log.emplace(DebugLog::Resume(UniqueFd(arguments.debug_log)));
-  RunStackProcess(
-      {.policy = policy, .log = log ? &*log : nullptr, .verdict_log = arguments.verdict_log},
-      arguments.channel, arguments.supervisor);
+  if (arguments.debug_log >= 0) {
+    UniqueFd file(arguments.debug_log);
+    log.emplace(arguments.shares_debug_log ? DebugLog::Share(std::move(file), arguments.supervisor)
+                                           : DebugLog::Resume(std::move(file)));
+  }
+  RunStackProcess({.policy = policy,
+                   .log = log ? &*log : nullptr,
+                   .verdict_log = arguments.verdict_log,
+                   .may_lose_verdicts = arguments.may_lose_verdicts},
+                  arguments.channel, arguments.supervisor);
 }
 
 void RunStackProcess(const StackRequest& request, int channel, pid_t supervisor) {

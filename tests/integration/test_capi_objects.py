@@ -199,7 +199,8 @@ class ACaller(ObjectsTest):
 
     def test_may_have_closed_its_standard_streams(self):
         self.scenario("closed_streams")
-        self.assertEqual((self.work / "result").read_text(), "code 0, exit 7, open streams 0\n")
+        self.assertEqual((self.work / "result").read_text(), 
+                         f"refused {INVALID_ARGUMENT}, wait 0, exit 7, open streams 0 and 1\n")
 
     def test_may_close_what_the_library_keeps_open(self):
         _, outcome = self.scenario("closed_program")
