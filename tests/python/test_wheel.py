@@ -47,6 +47,15 @@ print(sandbox.__file__)
         self.assertEqual(first, "0 0")
         self.assertTrue(second.startswith(str(venv)), second)
 
+    def test_is_not_built_for_another_machine_than_its_library(self):
+        library = self.source / "pyminisandbox/libmini-sandbox.so"
+        content = bytearray(library.read_bytes())
+        content[18] ^= 0xFF  # e_machine
+        library.write_bytes(content)
+        done = self.build("--wheel", code=1)
+        self.assertIn("is for another machine than this Python", done.stdout + done.stderr)
+        self.assertEqual(list(self.place.glob("*.whl")), [])
+
     def test_is_not_built_without_the_library(self):
         for library in self.source.glob("pyminisandbox/*.so"):
             library.unlink()
