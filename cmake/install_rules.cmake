@@ -56,3 +56,5 @@ foreach(_mini_linked IN ITEMS mini-sandbox mini-tapbox)
   install(FILES "${PROJECT_BINARY_DIR}/${_mini_library}.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 endforeach()
+
+include(install_python)

@@ -68,13 +68,19 @@ class EpollLoop final : public EventLoop {
     }
   };
 
-  EpollLoop(UniqueFd epoll, UniqueFd stop);
-  int TimeoutMilliseconds();
+  EpollLoop(UniqueFd epoll, UniqueFd stop, UniqueFd timer);
+  Status WatchOwn(int fd, uint32_t epoll_events, uint64_t data);
+  void ArmTimer();
   void RunTimers();
   Status RunBatches();
 
   UniqueFd epoll_;
   UniqueFd stop_;
+  // A timer of the kernel's that stays armed while other events come. A short time-out of
+  // epoll_wait(2) instead would have the clock's interrupt programmed anew for each event, which
+  // costs more than a small packet does.
+  UniqueFd timer_;
+  TimePoint armed_for_ = TimePoint::max();
   bool stopping_ = false;
   Status failure_;
   TimePoint now_;

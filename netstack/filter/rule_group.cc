@@ -39,22 +39,30 @@ uint32_t RuleGroup::PortRanges::Find(uint16_t port) const {
 
 void RuleGroup::Add(uint32_t index, const std::vector<Rule>& rules) {
   const Rule& rule = rules[index];
-  indexes_.push_back(index);
   if (rule.action == RuleAction::kAllow) {
     first_allowing_ = std::min(first_allowing_, index);
   } else if (!rule.protocol && !rule.ports) {
     first_refusing_all_ = std::min(first_refusing_all_, index);
   }
-  if (index_) {
-    AddToIndex(index, rule);
-  } else if (indexes_.size() > kFew) {
-    index_ = std::make_unique<Index>();
-    for (const uint32_t known : indexes_) AddToIndex(known, rules[known]);
+  if (only_ == kNone) {
+    only_ = index;
+    return;
+  }
+  if (!many_) {
+    many_ = std::make_unique<Many>();
+    many_->indexes.push_back(only_);
+  }
+  many_->indexes.push_back(index);
+  if (many_->index) {
+    AddToIndex(index, rule, *many_->index);
+  } else if (many_->indexes.size() > kFew) {
+    many_->index = std::make_unique<Index>();
+    for (const uint32_t known : many_->indexes) AddToIndex(known, rules[known], *many_->index);
   }
 }
 
-void RuleGroup::AddToIndex(uint32_t index, const Rule& rule) {
-  auto& ranges = index_->ranges[rule.action == RuleAction::kAllow ? 1 : 0];
+void RuleGroup::AddToIndex(uint32_t index, const Rule& rule, Index& by_port) {
+  auto& ranges = by_port.ranges[rule.action == RuleAction::kAllow ? 1 : 0];
   for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kIcmp}) {
     // As Rule::Covers() has it.
     if (rule.protocol ? *rule.protocol != protocol : protocol == Protocol::kIcmp) continue;
@@ -66,15 +74,15 @@ void RuleGroup::AddToIndex(uint32_t index, const Rule& rule) {
 RuleGroup::Deciding RuleGroup::Covering(Protocol protocol, uint16_t port,
                                         const std::vector<Rule>& rules) const {
   Deciding deciding;
-  if (index_) {
+  if (many_ && many_->index) {
     const auto protocol_index = static_cast<size_t>(protocol);
-    const uint32_t refusing = index_->ranges[0][protocol_index].Find(port);
-    const uint32_t allowing = index_->ranges[1][protocol_index].Find(port);
+    const uint32_t refusing = many_->index->ranges[0][protocol_index].Find(port);
+    const uint32_t allowing = many_->index->ranges[1][protocol_index].Find(port);
     if (refusing != kNone) deciding.refusing = &rules[refusing];
     if (allowing != kNone) deciding.allowing = &rules[allowing];
     return deciding;
   }
-  for (const uint32_t index : indexes_) {
+  for (const uint32_t index : indexes()) {
     const Rule& rule = rules[index];
     const Rule*& slot = rule.action == RuleAction::kAllow ? deciding.allowing : deciding.refusing;
     if (slot == nullptr && rule.Covers(protocol, port)) slot = &rule;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "netstack/filter/rules.h"
@@ -25,7 +26,9 @@ class RuleGroup {
   // Rules are numbers in the order of the lines. Those of a group are added in that order.
   void Add(uint32_t index, const std::vector<Rule>& rules);
 
-  const std::vector<uint32_t>& indexes() const { return indexes_; }
+  std::span<const uint32_t> indexes() const {
+    return many_ ? std::span<const uint32_t>(many_->indexes) : std::span(&only_, size_t{1});
+  }
   // The deciding ones for that protocol and port (ignored for ICMP): null where there is none.
   struct Deciding {
     const Rule* refusing = nullptr;
@@ -53,13 +56,18 @@ class RuleGroup {
   struct Index {
     std::array<std::array<PortRanges, 3>, 2> ranges;  // by action and protocol
   };
+  // Most targets have one rule, and then nothing of this is there.
+  struct Many {
+    std::vector<uint32_t> indexes;
+    std::unique_ptr<Index> index;  // of more than kFew rules
+  };
 
-  void AddToIndex(uint32_t index, const Rule& rule);
+  static void AddToIndex(uint32_t index, const Rule& rule, Index& by_port);
 
-  std::vector<uint32_t> indexes_;
+  uint32_t only_ = kNone;  // none: nothing was added yet
   uint32_t first_allowing_ = kNone;
   uint32_t first_refusing_all_ = kNone;
-  std::unique_ptr<Index> index_;  // of more than kFew rules
+  std::unique_ptr<Many> many_;
 };
 
 }  // namespace mini::netstack

@@ -43,8 +43,9 @@ class LineParser {
   LineParser(std::string_view source, int line_number, std::string_view line)
       : source_(source), line_number_(line_number), line_(line) {}
 
-  // `text` is a part of the line, as is every piece that the functions below take.
-  Result<Rule> Parse(std::string_view text);
+  // `text` is a part of the line, as is every piece that the functions below take. Fills in all of
+  // `rule` but where it comes from.
+  Status Parse(std::string_view text, Rule& rule);
 
   // The piece's first byte is the offending one.
   Status Error(std::string_view piece, std::string_view expected) const;
@@ -82,10 +83,8 @@ Status LineParser::Error(std::string_view piece, std::string_view expected) cons
                                                column, ": ", expected, ", found ", found));
 }
 
-Result<Rule> LineParser::Parse(std::string_view text) {
+Status LineParser::Parse(std::string_view text, Rule& rule) {
   MINI_RETURN_IF_ERROR(CheckBytes(text));
-  Rule rule;
-  rule.source = std::string(source_);
   rule.line = line_number_;
   std::string_view rest = text;
   if (rest.starts_with('!')) {
@@ -98,8 +97,7 @@ Result<Rule> LineParser::Parse(std::string_view text) {
   }
   MINI_RETURN_IF_ERROR(CheckUrl(rest));
   MINI_RETURN_IF_ERROR(ParseProtocol(rest, rule));
-  MINI_RETURN_IF_ERROR(ParseTarget(rest, rule));
-  return rule;
+  return ParseTarget(rest, rule);
 }
 
 // Control characters are told apart from other mistakes, because they can't be seen in most
@@ -276,6 +274,11 @@ Status LineParser::ParseName(std::string_view name, Rule& rule) const {
   if (const size_t star = name.find('*'); star != std::string_view::npos) {
     return Error(name.substr(star), "expected \"*\" only as \"*.\" in front of a name");
   }
+  // Most are as DNS has them. For any other the labels tell what is wrong, or become A-labels.
+  if (auto plain = NormalizeName(name); plain && !LooksLikeIpv4(*plain)) {
+    rule.name = *std::move(plain);
+    return OkStatus();
+  }
   std::string_view labels = name;
   if (labels.ends_with('.')) labels.remove_suffix(1);
   if (labels.empty()) return Error(name, "expected a name");
@@ -393,13 +396,26 @@ Status CheckEncoding(std::string_view source, std::string_view text, int first_l
       .WithHint("save the file as UTF-8 or ASCII");
 }
 
+// An estimate: comments and blank lines have none, and lines that are indented are not counted.
+size_t CountLinesOfRules(std::string_view text) {
+  size_t count = 0;
+  while (!text.empty()) {
+    const char first = text.front();
+    if (first != '#' && first != '\n' && first != '\r' && first != ' ' && first != '\t') ++count;
+    const size_t end = text.find('\n');
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return count;
+}
+
 }  // namespace
 
-Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_view text) {
+Status ParseRuleText(std::string_view source, std::string_view text, std::vector<Rule>& rules) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   MINI_RETURN_IF_ERROR(CheckEncoding(source, text, 1));
-  std::vector<Rule> rules;
+  rules.reserve(rules.size() + CountLinesOfRules(text));
+  const RuleSource shared_source(source);
   int line_number = 0;
   while (!text.empty()) {
     ++line_number;
@@ -409,10 +425,11 @@ Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_vie
     if (line.ends_with('\r')) line.remove_suffix(1);
     const std::string_view rule = StripBlanks(line.substr(0, line.find('#')));
     if (rule.empty()) continue;
-    MINI_ASSIGN_OR_RETURN(Rule parsed, LineParser(source, line_number, line).Parse(rule));
-    rules.push_back(std::move(parsed));
+    rules.emplace_back();
+    rules.back().source = shared_source;
+    MINI_RETURN_IF_ERROR(LineParser(source, line_number, line).Parse(rule, rules.back()));
   }
-  return rules;
+  return OkStatus();
 }
 
 Result<Rule> ParseSingleRule(std::string_view source, std::string_view text, int number) {
@@ -423,7 +440,10 @@ Result<Rule> ParseSingleRule(std::string_view source, std::string_view text, int
   if (const size_t end = rule.find_first_of("#\r\n"); end != std::string_view::npos) {
     return parser.Error(rule.substr(end), "expected one rule without comment or line end");
   }
-  return parser.Parse(rule);
+  Rule parsed;
+  parsed.source = source;
+  MINI_RETURN_IF_ERROR(parser.Parse(rule, parsed));
+  return parsed;
 }
 
 }  // namespace mini::netstack

@@ -10,8 +10,9 @@
 
 namespace mini::netstack {
 
-// Every rule of a file's text, or the first mistake: "allowed_ips:3:9: expected a port ...".
-Result<std::vector<Rule>> ParseRuleText(std::string_view source, std::string_view text);
+// Appends every rule of a file's text. The first mistake is an error: "allowed_ips:3:9: expected a
+// port ..."; rules may have been appended then.
+Status ParseRuleText(std::string_view source, std::string_view text, std::vector<Rule>& rules);
 
 // Exactly one rule, without comment or line end, as --allow takes it; `number` is its line.
 Result<Rule> ParseSingleRule(std::string_view source, std::string_view text, int number);

@@ -1,35 +1,33 @@
 // The rule set and its look-ups. The grammar is in rule_parser.cc.
 //
-// Theory of operation. Rules are kept in the order of their lines in one vector; the tables hold
-// groups of indexes into it, one for each target (rule_group.h). Names and wildcards have a hash
-// table each, keyed by the name, so a look-up is one probe per label. Address rules have one hash
-// table per (family, prefix length) in use: at most 33 + 129, and in practice a handful. AddText
-// parses everything before it adds anything, so a bad line leaves the set as it was.
+// Theory of operation. Rules are kept in the order of their lines in one vector; groups hold
+// indexes into it, one group for each target (rule_group.h). Names and wildcards have a hash table
+// each, so a look-up is one probe per label. Address rules have one hash table per (family, prefix
+// length) in use: at most 33 + 129, and in practice a handful. The tables know groups by their
+// number, and a group's target is that of its first rule (target_table.h). AddText parses
+// everything before a table learns of it, so a bad line leaves the set as it was.
 #include "netstack/filter/rules.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <functional>
 
 #include "base/strings.h"
 #include "netstack/filter/network_of.h"
 #include "netstack/filter/rule_group.h"
 #include "netstack/filter/rule_parser.h"
+#include "netstack/filter/target_table.h"
 
 namespace mini::netstack {
 namespace {
 
-struct TransparentHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-};
-
-using NameTable = std::unordered_map<std::string, RuleGroup, TransparentHash, std::equal_to<>>;
+size_t HashOf(std::string_view name) { return std::hash<std::string_view>()(name); }
+size_t HashOf(const IpAddress& address) { return std::hash<IpAddress>()(address); }
 
 // All address rules of one family and prefix length.
 struct PrefixTable {
   IpFamily family;
   uint8_t length;
-  std::unordered_map<IpAddress, RuleGroup> rules;
+  TargetTable groups;
 };
 
 class Matches {
@@ -57,6 +55,11 @@ class Matches {
 
 bool IsLabelByte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+bool IsLabel(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+         std::all_of(text.begin(), text.end(), IsLabelByte);
 }
 
 }  // namespace
@@ -96,12 +99,20 @@ std::string Rule::ToString() const {
 
 struct RuleSet::Index {
   std::vector<Rule> rules;
-  NameTable names;
-  NameTable wildcards;
+  std::vector<RuleGroup> groups;
+  TargetTable names;
+  TargetTable wildcards;
   std::vector<PrefixTable> prefixes;
 
-  void Add(Rule rule);
-  RuleGroup& PrefixSlot(const IpPrefix& prefix);
+  // Rules from that one on become known to the tables.
+  void IndexFrom(size_t first);
+  void IndexRule(uint32_t index);
+  const Rule& FirstOf(uint32_t group) const { return rules[groups[group].indexes().front()]; }
+  std::optional<uint32_t> FindName(const TargetTable& table, std::string_view name,
+                                   size_t hash) const;
+  std::optional<uint32_t> FindAddress(const TargetTable& table, const IpAddress& address,
+                                      size_t hash) const;
+  TargetTable& PrefixesLike(const IpPrefix& prefix);
   // Calls `visit` with each group whose target matches: names before wildcards.
   template <typename Visit>
   void VisitName(std::string_view name, Visit visit) const;
@@ -109,57 +120,91 @@ struct RuleSet::Index {
   void VisitAddress(const IpAddress& address, Visit visit) const;
 };
 
-RuleGroup& RuleSet::Index::PrefixSlot(const IpPrefix& prefix) {
+std::optional<uint32_t> RuleSet::Index::FindName(const TargetTable& table, std::string_view name,
+                                                 size_t hash) const {
+  return table.Find(hash, [&](uint32_t group) { return FirstOf(group).name == name; });
+}
+
+std::optional<uint32_t> RuleSet::Index::FindAddress(const TargetTable& table,
+                                                    const IpAddress& address, size_t hash) const {
+  return table.Find(hash, [&](uint32_t group) { return FirstOf(group).prefix.address == address; });
+}
+
+TargetTable& RuleSet::Index::PrefixesLike(const IpPrefix& prefix) {
   const auto table = std::find_if(prefixes.begin(), prefixes.end(), [&](const PrefixTable& t) {
     return t.length == prefix.length && t.family == prefix.address.family();
   });
-  if (table != prefixes.end()) return table->rules[prefix.address];
+  if (table != prefixes.end()) return table->groups;
   prefixes.push_back({prefix.address.family(), prefix.length, {}});
-  return prefixes.back().rules[prefix.address];
+  return prefixes.back().groups;
 }
 
-void RuleSet::Index::Add(Rule rule) {
-  const auto index = static_cast<uint32_t>(rules.size());
-  rules.push_back(std::move(rule));
-  const Rule& added = rules.back();
-  RuleGroup& group = added.kind == TargetKind::kAddress ? PrefixSlot(added.prefix)
-                     : added.kind == TargetKind::kName  ? names[added.name]
-                                                        : wildcards[added.name];
-  group.Add(index, rules);
+void RuleSet::Index::IndexRule(uint32_t index) {
+  const Rule& rule = rules[index];
+  const bool is_address = rule.kind == TargetKind::kAddress;
+  TargetTable& table = is_address                       ? PrefixesLike(rule.prefix)
+                       : rule.kind == TargetKind::kName ? names
+                                                        : wildcards;
+  const size_t hash = is_address ? HashOf(rule.prefix.address) : HashOf(rule.name);
+  std::optional<uint32_t> group =
+      is_address ? FindAddress(table, rule.prefix.address, hash) : FindName(table, rule.name, hash);
+  if (!group) {
+    group = static_cast<uint32_t>(groups.size());
+    groups.emplace_back();
+    table.Add(hash, *group);
+  }
+  groups[*group].Add(index, rules);
 }
 
-RuleSet::RuleSet() : index_(std::make_unique<Index>()) {}
+void RuleSet::Index::IndexFrom(size_t first) {
+  groups.reserve(groups.size() + rules.size() - first);
+  for (size_t index = first; index < rules.size(); ++index) {
+    IndexRule(static_cast<uint32_t>(index));
+  }
+}
+
+RuleSet::RuleSet() : index_(std::make_shared<Index>()) {}
 RuleSet::~RuleSet() = default;
 // A set that was moved from allows nothing and can be used again.
-RuleSet::RuleSet(RuleSet&& other) noexcept : index_(std::make_unique<Index>()) {
+RuleSet::RuleSet(RuleSet&& other) noexcept : index_(std::make_shared<Index>()) {
   index_.swap(other.index_);
 }
 RuleSet& RuleSet::operator=(RuleSet&& other) noexcept {
   if (this == &other) return *this;
-  index_ = std::make_unique<Index>();
+  index_ = std::make_shared<Index>();
   index_.swap(other.index_);
   return *this;
 }
 
 Status RuleSet::AddText(std::string_view source, std::string_view text) {
-  MINI_ASSIGN_OR_RETURN(std::vector<Rule> parsed, ParseRuleText(source, text));
-  for (Rule& rule : parsed) index_->Add(std::move(rule));
+  std::vector<Rule>& rules = index_->rules;
+  const size_t known = rules.size();
+  Status parsed = ParseRuleText(source, text, rules);
+  if (!parsed.ok()) {
+    rules.resize(known);
+    return parsed;
+  }
+  index_->IndexFrom(known);
   return OkStatus();
 }
 
 Status RuleSet::AddRule(std::string_view source, std::string_view rule, int number) {
   MINI_ASSIGN_OR_RETURN(Rule parsed, ParseSingleRule(source, rule, number));
-  index_->Add(std::move(parsed));
+  index_->rules.push_back(std::move(parsed));
+  index_->IndexFrom(index_->rules.size() - 1);
   return OkStatus();
 }
 
 size_t RuleSet::size() const { return index_->rules.size(); }
 const std::vector<Rule>& RuleSet::rules() const { return index_->rules; }
+std::shared_ptr<const std::vector<Rule>> RuleSet::shared_rules() const {
+  return {index_, &index_->rules};
+}
 
 template <typename Visit>
 void RuleSet::Index::VisitName(std::string_view name, Visit visit) const {
-  const auto look_up = [&](const NameTable& table, std::string_view key) {
-    if (const auto found = table.find(key); found != table.end()) visit(found->second);
+  const auto look_up = [&](const TargetTable& table, std::string_view key) {
+    if (const auto found = FindName(table, key, HashOf(key))) visit(groups[*found]);
   };
   look_up(names, name);
   if (wildcards.empty()) return;
@@ -172,8 +217,10 @@ template <typename Visit>
 void RuleSet::Index::VisitAddress(const IpAddress& address, Visit visit) const {
   for (const PrefixTable& table : prefixes) {
     if (table.family != address.family()) continue;
-    const auto found = table.rules.find(NetworkOf(address, table.length));
-    if (found != table.rules.end()) visit(found->second);
+    const IpAddress network = NetworkOf(address, table.length);
+    if (const auto found = FindAddress(table.groups, network, HashOf(network))) {
+      visit(groups[*found]);
+    }
   }
 }
 
@@ -217,10 +264,10 @@ std::optional<std::string> NormalizeName(std::string_view name) {
   if (name.ends_with('.')) name.remove_suffix(1);
   if (name.empty() || name.size() > 253) return std::nullopt;
   std::string lower = AsciiLower(name);
-  for (const std::string_view label : StrSplit(lower, '.')) {
-    if (label.empty() || label.size() > 63) return std::nullopt;
-    if (label.front() == '-' || label.back() == '-') return std::nullopt;
-    if (!std::all_of(label.begin(), label.end(), IsLabelByte)) return std::nullopt;
+  for (size_t begin = 0; begin <= lower.size();) {
+    const size_t end = std::min(lower.find('.', begin), lower.size());
+    if (!IsLabel(std::string_view(lower).substr(begin, end - begin))) return std::nullopt;
+    begin = end + 1;
   }
   return lower;
 }

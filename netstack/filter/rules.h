@@ -42,6 +42,22 @@ enum class TargetKind : uint8_t {
   kAddress
 };  // an address is a full-length prefix
 
+// Where a rule comes from: one text for all rules of a file.
+class RuleSource {
+ public:
+  RuleSource() = default;
+  RuleSource(std::string_view text) : text_(std::make_shared<const std::string>(text)) {}
+  RuleSource(const char* text) : RuleSource(std::string_view(text)) {}
+
+  operator std::string_view() const { return text_ ? std::string_view(*text_) : ""; }
+  friend bool operator==(const RuleSource& one, std::string_view other) {
+    return std::string_view(one) == other;
+  }
+
+ private:
+  std::shared_ptr<const std::string> text_;
+};
+
 struct Rule {
   RuleAction action = RuleAction::kAllow;
   TargetKind kind = TargetKind::kName;
@@ -49,7 +65,7 @@ struct Rule {
   IpPrefix prefix;                   // kAddress
   std::optional<Protocol> protocol;  // unset: TCP and UDP
   std::optional<PortRange> ports;    // unset: every port
-  std::string source;                // file name, or "--allow"
+  RuleSource source;                 // file name, or "--allow"
   int line = 0;                      // from 1; of --allow, which one
 
   // Whether this rule speaks about that protocol and port (the port is ignored for ICMP).
@@ -72,6 +88,8 @@ class RuleSet {
 
   size_t size() const;
   const std::vector<Rule>& rules() const;
+  // The same, which lives on without this set. Nothing may be added to the set any more.
+  std::shared_ptr<const std::vector<Rule>> shared_rules() const;
 
   // A protocol and port (ignored for ICMP) that rules are asked about.
   struct Use {
@@ -95,7 +113,7 @@ class RuleSet {
 
  private:
   struct Index;
-  std::unique_ptr<Index> index_;
+  std::shared_ptr<Index> index_;  // with no other set
 };
 
 // Lower-case without a final dot, or nothing when it is not a host name (RFC 1123 letters, digits,

@@ -119,14 +119,16 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
     streams = LookAtStandardStreams();
   }
   MINI_STEP(network.Finish(closing));
-  limit.Restore();
   if (payload == Payload::kCaller) {
+    // These open files, and there are the slots still.
     MINI_STEP(program.Replace());
     MINI_STEP(DropPrivileges(plan, streams));
     CloseSlots(plan);
+    limit.Restore();
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
+  limit.Restore();
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
   MINI_STEP(DropPrivileges(plan, streams));
   MINI_STEP(CloseDescriptors(control));

@@ -164,7 +164,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   plan.gid = {IdInside(policy.identity, facts.gid), facts.gid};
   if (policy.host_name == HostName::kLocalhost) plan.host_name = "localhost";
   plan.network = policy.network;
-  if (policy.rules) plan.rules = policy.rules->rules();
+  if (policy.rules) plan.rules = policy.rules->shared_rules();
   plan.server_names = policy.server_names;
   plan.max_connections = policy.max_connections;
   plan.published = policy.published;

@@ -5,6 +5,7 @@
 #define MINI_SANDBOX_PLAN_PLAN_H_
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,8 +66,8 @@ struct Plan {
   IdMap gid;
   std::optional<std::string> host_name;  // unset: the host's
   Network network = Network::kLoopback;
-  // Network::kStack only. The rules decide nothing here: they are shown. Unset: open mode.
-  std::optional<std::vector<netstack::Rule>> rules;
+  // Network::kStack only. The rules decide nothing here: they are shown. Null: open mode.
+  std::shared_ptr<const std::vector<netstack::Rule>> rules;
   ServerNames server_names = ServerNames::kAsTheyCome;
   std::optional<uint32_t> max_connections;
   std::vector<PortRequest> published;  // -p

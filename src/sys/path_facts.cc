@@ -163,6 +163,14 @@ Result<std::optional<PathFact>> PathFactReader::Walk(std::string path) {
   }
 }
 
+// What a path without symlinks tells of its parts.
+void PathFactReader::Remember(const std::string& path, PathKind kind) {
+  for (size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
+    known_.emplace(path.substr(0, end), Found::kDirectory);
+  }
+  if (kind == PathKind::kDirectory) known_.emplace(path, Found::kDirectory);
+}
+
 Result<PathFact> PathFactReader::Read(const std::string& path) {
   constexpr size_t kMostSteps = 2;
   if (path == "/" || path != NormalizePath(path)) return Follow(path);
@@ -171,6 +179,7 @@ Result<PathFact> PathFactReader::Read(const std::string& path) {
     MINI_ASSIGN_OR_RETURN(fact, Walk(path));
   } else {
     MINI_ASSIGN_OR_RETURN(fact, LookWithoutSymlinks(path));
+    if (fact && !fact->canonical.empty()) Remember(path, fact->kind);
   }
   if (fact) return *std::move(fact);
   return Follow(path);

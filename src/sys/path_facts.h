@@ -28,6 +28,7 @@ class PathFactReader {
   size_t UnknownSteps(const std::string& path) const;
   // nullopt where only the kernel can say where a symlink leads.
   Result<std::optional<PathFact>> Walk(std::string path);
+  void Remember(const std::string& path, PathKind kind);
 
   std::unordered_map<std::string, Found> known_;
 };

@@ -1,7 +1,9 @@
 """libmini-tapbox: programs whose rest runs in a sandbox behind an allow-list."""
 
+import errno
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -249,17 +251,47 @@ class TheRestOfAnyProgram(test_capi.TheRestOfTheProgram):
 
 
 class AFailedStartOfTheStack(TapboxClientTest):
-    def test_leaves_nothing_and_the_caller_goes_on(self):
+    def fails(self, prepare=lambda: None):
         """It cannot be confined, which it says when all else is done."""
-        neither = {"landlock_create_ruleset": 38, "unshare": 1}
+        def before_exec():
+            prepare()
+            linux.refuse_calls({"landlock_create_ruleset": errno.ENOSYS, "unshare": errno.EPERM})
+
         said, outcome = self.allow(["ipv4=192.0.2.7"], "connect", "192.0.2.7", "80", code=99,
-                                   before_exec=lambda: linux.refuse_calls(neither))
+                                   before_exec=before_exec)
         self.assertTrue(said["start"].startswith(f"{SYSTEM_ERROR}, "), outcome)
         self.assertIn("confine the network stack", said["start"])
         self.assertEqual(harness.strangers(), [])
 
+    def test_tells_why_and_leaves_nothing(self):
+        self.fails()
+
+    def test_tells_why_also_where_nobody_learns_how_children_end(self):
+        self.fails(lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+
+    def test_for_want_of_descriptors_leaves_nothing(self):
+        said, outcome = self.allow(["ipv4=192.0.2.7"], "connect", "192.0.2.7", "80", code=99,
+                                   before_exec=lambda: resource.setrlimit(
+                                       resource.RLIMIT_NOFILE, (12, 12)))
+        self.assertTrue(said["start"].startswith(f"{SYSTEM_ERROR}, "), outcome)
+        self.assertIn("EMFILE", said["start"])
+        self.assertEqual(harness.strangers(), [])
+
+
+class InASandboxAlready(TapboxClientTest):
+    needs = ("namespaces", "tun", "mini-sandbox")
+
+    def test_it_says_so_and_no_stack_is_left(self):
+        outcome = self.sandbox(*self.command("plain"), options=("-x",), program="mini-sandbox")
+        self.assertEqual(outcome.lines(), [f"start: {test_capi.INSIDE_ALREADY}"])
+
+    def test_one_of_its_own_says_so_too(self):
+        said, outcome = self.scenario("nested")
+        self.assertEqual(said, {"start": str(test_capi.INSIDE_ALREADY)}, outcome)
+
 
 class SharedLibrary(TapboxClientTest):
+    @test_capi.not_under("address", "thread")
     def test_loads_into_a_running_program(self):
         self.require("libmini-tapbox.so.1")
         outcome = harness.run_bounded(

@@ -1,6 +1,7 @@
 """Invariants 1, 8, 9 and 12: processes, signals, time limits, exit codes, descriptors, arguments."""
 
 import hashlib
+import itertools
 import os
 import resource
 import signal
@@ -364,10 +365,10 @@ class Descriptors(harness.SandboxTest):
 
     def test_a_directory_among_the_standard_ones_is_an_error(self):
         """It would be a way around the mount namespace: openat(2) from it reaches the host."""
-        for number in (0, 1, 2):
-            with self.subTest(descriptor=number):
-                def make_directory(number=number):
-                    os.dup2(os.open("/", os.O_RDONLY | os.O_DIRECTORY), number)
+        for number, flags in itertools.product((0, 1, 2), (os.O_RDONLY | os.O_DIRECTORY, os.O_PATH)):
+            with self.subTest(descriptor=number, flags=flags):
+                def make_directory(number=number, flags=flags):
+                    os.dup2(os.open("/", flags), number)
 
                 outcome = self.shell("touch ran; cat ../secret; ls /proc/self/fd/0/ >&2",
                                      before_exec=make_directory)

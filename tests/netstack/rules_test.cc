@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 #include <random>
 
 #include "base/strings.h"
+#include "netstack/filter/target_table.h"
 
 namespace mini::netstack {
 namespace {
@@ -386,6 +388,33 @@ TEST(Rules, AMovedFromSetIsEmptyAndUsable) {
 
 // The figure to reach is milliseconds; the bound leaves room for sanitizers and busy machines, and
 // still fails for anything quadratic.
+TEST(Rules, OutliveTheirSetWhereTheyAreShared) {
+  std::shared_ptr<const std::vector<Rule>> rules;
+  {
+    RuleSet set;
+    ASSERT_TRUE(set.AddText("list", "example.com\n192.0.2.0/24\n").ok());
+    rules = set.shared_rules();
+  }
+  ASSERT_EQ(rules->size(), 2u);
+  EXPECT_EQ((*rules)[1].ToString(), "192.0.2.0/24");
+  EXPECT_EQ((*rules)[1].source, "list");
+}
+
+TEST(TargetTable, TellsTargetsOfOneHashApart) {
+  constexpr uint32_t kCount = 1000;
+  TargetTable table;
+  const auto is = [](uint32_t wanted) {
+    return [wanted](uint32_t group) { return group == wanted; };
+  };
+  EXPECT_FALSE(table.Find(7, is(0)));
+  for (uint32_t group = 0; group < kCount; ++group) table.Add(group % 2 == 0 ? 7 : group, group);
+  for (uint32_t group = 0; group < kCount; ++group) {
+    EXPECT_EQ(table.Find(group % 2 == 0 ? 7 : group, is(group)), group);
+  }
+  EXPECT_FALSE(table.Find(7, is(kCount)));
+  EXPECT_FALSE(table.Find(8, is(8))) << "its hash is another";
+}
+
 TEST(Rules, TenThousandRulesParseQuickly) {
   std::string text;
   for (int i = 0; i < 10000; ++i) text += StrCat("host", i, ".example.com:443\n");

@@ -210,6 +210,68 @@ TEST(ReadPathFact, JudgesByTheCallersRights) {
   EXPECT_EQ(seen, "file, other unnamed");
 }
 
+// Every path twice and in both orders, so that what is known of one is used for another.
+std::string WhereReaderAndKernelDiffer(const std::vector<std::string>& paths) {
+  std::vector<std::string> asked = paths;
+  asked.insert(asked.end(), paths.rbegin(), paths.rend());
+  PathFactReader reader;
+  std::string differing;
+  for (const std::string& path : asked) {
+    const auto fact = reader.Read(path);
+    const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr),
+                                                           &std::free);
+    if (!fact.ok() || fact->canonical != (real ? real.get() : "")) {
+      differing += StrCat(path, ": ", fact.ok() ? fact->canonical : "error", "\n");
+    }
+  }
+  return differing;
+}
+
+TEST(PathFactReader, AgreesWithTheKernelWhereverPathsLead) {
+  const TemporaryDirectory directory;
+  ASSERT_EQ(chmod(directory.path().c_str(), 0755), 0);
+  std::filesystem::create_directories(directory / "a/b/c/d");
+  std::ofstream(directory / "a/file") << "x";
+  std::filesystem::create_symlink("a/b", directory / "below");
+  std::filesystem::create_symlink(directory / "below/c", directory / "through");
+  std::filesystem::create_symlink("../a/b", directory / "a/up");
+  std::filesystem::create_symlink("/", directory / "top");
+  std::filesystem::create_symlink("none", directory / "dangling");
+  std::filesystem::create_symlink("loop", directory / "loop");
+  std::filesystem::create_symlink("a/file", directory / "to-file");
+  std::filesystem::create_symlink("/proc/self", directory / "self");
+  const std::vector<std::string> paths = {directory / "a",          directory / "a/b/c/d",
+                                          directory / "a/b/none/e", directory / "a/file",
+                                          directory / "below",      directory / "below/c/d",
+                                          directory / "through/d",  directory / "a/up/c",
+                                          directory / "top/etc",    directory / "dangling",
+                                          directory / "dangling/x", directory / "loop/x",
+                                          directory / "to-file",    directory / "a/file/x",
+                                          directory / "self/fd",    "/",
+                                          "/proc/self/cwd",         "/etc/..",
+                                          directory / "a/../below", "/none/such"};
+  EXPECT_EQ(WhereReaderAndKernelDiffer(paths), "");
+  // Links of another user's.
+  EXPECT_EQ(RunInChild([&] {
+              return BecomeUnprivileged() ? WhereReaderAndKernelDiffer(paths) : "setresuid failed";
+            }),
+            "");
+}
+
+TEST(PathFactReader, RemembersADirectoryAndThatOneIsMissing) {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directories(directory / "there");
+  PathFactReader reader;
+  EXPECT_EQ(reader.Read(directory / "there")->kind, PathKind::kDirectory);
+  EXPECT_EQ(reader.Read(directory / "none")->kind, PathKind::kMissing);
+  std::filesystem::remove(directory / "there");
+  std::filesystem::create_directories(directory / "none/below");
+  EXPECT_EQ(reader.Read(directory / "there")->kind, PathKind::kDirectory);
+  EXPECT_EQ(reader.Read(directory / "there/below")->kind, PathKind::kMissing);
+  EXPECT_EQ(reader.Read(directory / "none/below")->kind, PathKind::kMissing);
+  EXPECT_EQ(ReadPathFact(directory / "none/below")->kind, PathKind::kDirectory);
+}
+
 TEST(IsWritableDirectory, JudgesByTheCallersRightsAndTakesNoSymlink) {
   const TemporaryDirectory directory;
   ASSERT_EQ(chmod(directory.path().c_str(), 0755), 0);

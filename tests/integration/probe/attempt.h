@@ -26,6 +26,9 @@ std::span<const Attempt> TerminalAttempts();
 // What a shell can't observe. Each returns the exit code.
 int PrintOpenDescriptors();
 int PrintIds();
+// Prints "NUMBER COUNT" for each system call that the command and its descendants made; returns its
+// exit code, or 3 when this process may trace none.
+int CountCalls(char* const* command);
 int UndoCovers(int count, char** paths);
 int ConnectUnix(const char* name);  // "@x" is the abstract name x
 
