@@ -119,19 +119,19 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
     streams = LookAtStandardStreams();
   }
   MINI_STEP(network.Finish(closing));
+  // The limit stays raised while files are opened and the slots are still there.
   if (payload == Payload::kCaller) {
-    // These open files, and there are the slots still.
     MINI_STEP(program.Replace());
-    MINI_STEP(DropPrivileges(plan, streams));
+    MINI_STEP(DropPrivileges(plan, streams, closing));
     CloseSlots(plan);
     limit.Restore();
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
-  limit.Restore();
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
-  MINI_STEP(DropPrivileges(plan, streams));
+  MINI_STEP(DropPrivileges(plan, streams, closing));
   MINI_STEP(CloseDescriptors(control));
+  limit.Restore();
   started = StartCommand(plan, file_mode_mask);
   if (started.step.ok() && plan.may_map_root) return DropLastCapability();
   return started.step;

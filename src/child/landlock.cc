@@ -68,8 +68,8 @@ void AllowOpenStreams(const StandardStreams& streams, int ruleset, uint64_t acce
 }
 
 struct Ruleset {
-  UniqueFd fd;
-  uint64_t handled_access_fs = 0;
+  int fd;
+  uint64_t handled_access_fs;
 };
 
 Ruleset CreateRuleset(long abi, bool nesting) {
@@ -81,29 +81,30 @@ Ruleset CreateRuleset(long abi, bool nesting) {
     attr.scoped = kScopeAbstractUnixSocket | kScopeSignal;
     size = sizeof attr;
   }
-  return {UniqueFd(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, size, 0))),
+  return {static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, size, 0)),
           attr.handled_access_fs};
 }
 
 }  // namespace
 
-Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams) {
+Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams, Closing closing) {
   // Only a kernel that does not know all of it is asked what it knows.
   Ruleset ruleset = CreateRuleset(kAbiWithScopes, plan.nesting);
-  if (!ruleset.fd) {
+  if (ruleset.fd < 0) {
     const long abi =
         syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < (plan.nesting ? kAbiWithScopes : kOldestUsefulAbi)) return Done();
     ruleset = CreateRuleset(abi, plan.nesting);
-    if (!ruleset.fd) return FailedAt(ChildStage::kLandlock);
   }
+  const TemporaryFd fd(ruleset.fd, closing);
+  if (!fd.valid()) return FailedAt(ChildStage::kLandlock);
   if (!plan.nesting) {
-    if (!AllowRoots(plan, ruleset.fd.get(), ruleset.handled_access_fs)) {
+    if (!AllowRoots(plan, fd.get(), ruleset.handled_access_fs)) {
       return FailedAt(ChildStage::kLandlock);
     }
-    AllowOpenStreams(streams, ruleset.fd.get(), ruleset.handled_access_fs);
+    AllowOpenStreams(streams, fd.get(), ruleset.handled_access_fs);
   }
-  if (syscall(SYS_landlock_restrict_self, ruleset.fd.get(), 0) != 0) {
+  if (syscall(SYS_landlock_restrict_self, fd.get(), 0) != 0) {
     return FailedAt(ChildStage::kLandlock);
   }
   return Done();

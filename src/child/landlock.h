@@ -4,6 +4,7 @@
 
 #include "child/step.h"
 #include "child/streams.h"
+#include "child/temporary_fd.h"
 #include "plan/frozen_plan.h"
 
 namespace mini::child {
@@ -19,7 +20,7 @@ namespace mini::child {
 // A command that may make sandboxes gets the second part alone: the first would deny it every
 // mount. A kernel that does not know landlock, or only an earlier version of it, is not an error:
 // no invariant rests on it alone there but what SECURITY.md says. Needs no_new_privs.
-Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams);
+Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams, Closing closing);
 
 }  // namespace mini::child
 

@@ -1,9 +1,12 @@
 // Theory of operation
 //
 // Each step is one function over its frozen operands. No path is ever followed through a symlink
-// (openat2(2), RESOLVE_NO_SYMLINKS) but where the object is to be covered wherever it lies
-// (kMask): what the plan saw as a directory cannot become a symlink before it is used, so nothing
-// outside the plan is mounted on, copied or created. Mounts are moved on descriptors, not on names.
+// but where the object is to be covered wherever it lies (kMask): what the plan saw as a directory
+// cannot become a symlink before it is used, so nothing outside the plan is mounted on, copied or
+// created. Paths of several components are opened by openat2(2), RESOLVE_NO_SYMLINKS, and used by
+// their descriptor; those of one go to the mount calls, with the flags that do not follow it.
+//
+// What a step opens for a moment is a TemporaryFd: closed together with all else, as a rule.
 #include "child/mounts.h"
 
 #include <fcntl.h>

@@ -28,6 +28,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <set>
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
@@ -87,11 +88,16 @@ Status AllowReadingIn(const std::string& directory, int ruleset) {
   return ConfinementError(errno, StrCat("leave ", EscapeForTerminal(directory), " readable"));
 }
 
-Status AllowReading(const std::string& file, int ruleset) {
-  MINI_RETURN_IF_ERROR(AllowReadingIn(DirectoryOf(file), ruleset));
-  const std::unique_ptr<char, decltype(&std::free)> target(realpath(file.c_str(), nullptr),
-                                                           &std::free);
-  return target ? AllowReadingIn(DirectoryOf(target.get()), ruleset) : OkStatus();
+// Each once: the resolver's files lie beside each other.
+std::set<std::string> DirectoriesOf(const std::vector<std::string>& files) {
+  std::set<std::string> directories;
+  for (const std::string& file : files) {
+    directories.insert(DirectoryOf(file));
+    const std::unique_ptr<char, decltype(&std::free)> target(realpath(file.c_str(), nullptr),
+                                                             &std::free);
+    if (target) directories.insert(DirectoryOf(target.get()));
+  }
+  return directories;
 }
 
 Status RestrictWithLandlock(int abi, const std::vector<std::string>& readable_files) {
@@ -104,8 +110,8 @@ Status RestrictWithLandlock(int abi, const std::vector<std::string>& readable_fi
                                  : offsetof(RulesetAttr, handled_access_net);
   const UniqueFd ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
   if (!ruleset) return ConfinementError(errno, "make a landlock ruleset");
-  for (const std::string& file : readable_files) {
-    MINI_RETURN_IF_ERROR(AllowReading(file, ruleset.get()));
+  for (const std::string& directory : DirectoriesOf(readable_files)) {
+    MINI_RETURN_IF_ERROR(AllowReadingIn(directory, ruleset.get()));
   }
   if (syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0) return OkStatus();
   return ConfinementError(errno, "restrict it with landlock");
