@@ -1,6 +1,8 @@
-# What `cmake --install BUILD --prefix DIR` leaves, stripped whether or not --strip was given.
+# What `cmake --install BUILD --prefix DIR` leaves, stripped whether or not --strip was given. Each
+# component is a package (debian_packages.cmake): programs, library, devel.
 include(GNUInstallDirs)
-install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)")
+install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)" ALL_COMPONENTS)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME programs)
 foreach(program IN ITEMS mini-sandbox mini-tapbox)
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
@@ -24,12 +26,14 @@ install(FILES "${PROJECT_SOURCE_DIR}/docs/man/mini-tapbox-rules.5"
 install(FILES "${PROJECT_SOURCE_DIR}/completions/_mini-sandbox"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
 
-# The library, for find_package(mini_sandbox), pkg-config and whoever names the files.
-if(NOT TARGET mini_sandbox_shared)
+# The libraries, for find_package(mini_sandbox), pkg-config and whoever names the files.
+if(NOT TARGET mini_sandbox_shared OR MINI_SANITIZERS)
   return()
 endif()
-install(TARGETS mini_sandbox_shared mini_sandbox_static EXPORT mini_sandbox
-  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME devel)
+install(TARGETS mini_sandbox_shared mini_sandbox_static mini_tapbox_shared mini_tapbox_static
+  EXPORT mini_sandbox
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT library NAMELINK_COMPONENT devel
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES "${PROJECT_SOURCE_DIR}/src/include/mini_sandbox.h"
   "${PROJECT_SOURCE_DIR}/src/include/linux-sandbox-api.h" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
@@ -42,6 +46,15 @@ install(FILES "${PROJECT_BINARY_DIR}/mini_sandboxConfigVersion.cmake"
   DESTINATION "${_mini_package}")
 # Relative to where the file lies, so that the tree may be moved.
 file(RELATIVE_PATH _mini_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
-configure_file("${PROJECT_SOURCE_DIR}/cmake/libmini-sandbox.pc.in" libmini-sandbox.pc @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/libmini-sandbox.pc"
-  DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+foreach(_mini_linked IN ITEMS mini-sandbox mini-tapbox)
+  set(_mini_library "lib${_mini_linked}")
+  set(_mini_description "The rest of a program, in a sandbox")
+  if(_mini_linked STREQUAL "mini-tapbox")
+    string(APPEND _mini_description " behind an allow-list")
+  endif()
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/library.pc.in" "${_mini_library}.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/${_mini_library}.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endforeach()
+
+include(install_python)

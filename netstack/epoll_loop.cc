@@ -3,11 +3,11 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <csignal>
 #include <span>
 #include <utility>
@@ -19,6 +19,7 @@ namespace mini::netstack {
 namespace {
 
 constexpr uint64_t kStopData = ~uint64_t{0};
+constexpr uint64_t kTimerData = kStopData - 1;
 
 uint64_t PackData(int fd, uint32_t generation) {
   return uint64_t{generation} << 32 | static_cast<uint32_t>(fd);
@@ -51,17 +52,30 @@ Result<std::unique_ptr<EpollLoop>> EpollLoop::Create() {
   if (!epoll) return SystemError(Stage::kNetwork, errno, "create an epoll descriptor");
   UniqueFd stop(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop) return SystemError(Stage::kNetwork, errno, "create an eventfd");
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kStopData;
-  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, stop.get(), &event) != 0) {
-    return SystemError(Stage::kNetwork, errno, "watch the stop eventfd");
-  }
-  return std::unique_ptr<EpollLoop>(new EpollLoop(std::move(epoll), std::move(stop)));
+  // The clock of std::chrono::steady_clock.
+  UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer) return SystemError(Stage::kNetwork, errno, "create a timer");
+  std::unique_ptr<EpollLoop> loop(
+      new EpollLoop(std::move(epoll), std::move(stop), std::move(timer)));
+  MINI_RETURN_IF_ERROR(loop->WatchOwn(loop->stop_.get(), EPOLLIN, kStopData));
+  // Edge-triggered: that it has expired need not be read then (timerfd_create(2)).
+  MINI_RETURN_IF_ERROR(loop->WatchOwn(loop->timer_.get(), EPOLLIN | EPOLLET, kTimerData));
+  return loop;
 }
 
-EpollLoop::EpollLoop(UniqueFd epoll, UniqueFd stop)
-    : epoll_(std::move(epoll)), stop_(std::move(stop)), now_(Clock::now()) {}
+EpollLoop::EpollLoop(UniqueFd epoll, UniqueFd stop, UniqueFd timer)
+    : epoll_(std::move(epoll)),
+      stop_(std::move(stop)),
+      timer_(std::move(timer)),
+      now_(Clock::now()) {}
+
+Status EpollLoop::WatchOwn(int fd, uint32_t epoll_events, uint64_t data) {
+  epoll_event event{};
+  event.events = epoll_events;
+  event.data.u64 = data;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return OkStatus();
+  return SystemError(Stage::kNetwork, errno, "watch a descriptor of the loop's own");
+}
 
 EpollLoop::~EpollLoop() = default;
 
@@ -105,6 +119,13 @@ void EpollLoop::Unwatch(int fd) {
   watch.active = false;
 }
 
+void EpollLoop::Close(UniqueFd descriptor) {
+  if (!IsWatched(descriptor.get())) return;
+  WatchState& watch = watches_[static_cast<size_t>(descriptor.get())];
+  watch.callback = nullptr;
+  watch.active = false;
+}
+
 EventLoop::TimerId EpollLoop::AddTimer(Duration delay, TimerCallback callback) {
   const TimerId id = next_timer_++;
   // From the clock, not from Now(): a long batch must not make a timer fire early.
@@ -122,22 +143,26 @@ void EpollLoop::CancelTimer(TimerId timer) {
   std::make_heap(timer_heap_.begin(), timer_heap_.end(), std::greater<>());
 }
 
-int EpollLoop::TimeoutMilliseconds() {
+// For the earliest timer, or for one before it that has been cancelled meanwhile.
+void EpollLoop::ArmTimer() {
   while (!timer_heap_.empty() && !timer_callbacks_.contains(timer_heap_.front().id)) {
     std::pop_heap(timer_heap_.begin(), timer_heap_.end(), std::greater<>());
     timer_heap_.pop_back();
   }
-  if (timer_heap_.empty()) return -1;
-  const Duration left = timer_heap_.front().when - Clock::now();
-  if (left <= Duration::zero()) return 0;
-  // Rounded up: epoll_wait must not return before the timer is due.
-  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-  return static_cast<int>(std::min<int64_t>(milliseconds, INT_MAX));
+  if (timer_heap_.empty() || timer_heap_.front().when >= armed_for_) return;
+  armed_for_ = timer_heap_.front().when;
+  const auto since_boot = armed_for_.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
+  itimerspec at{};
+  at.it_value.tv_sec = seconds.count();
+  at.it_value.tv_nsec = std::chrono::nanoseconds(since_boot - seconds).count();
+  // Cannot fail: the descriptor is a timer, and the time is one.
+  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
 }
 
 void EpollLoop::RunTimers() {
   if (timer_heap_.empty()) return;
-  const TimePoint due = Clock::now();
+  const TimePoint due = now_;
   // A timer that is added by a callback waits for the next batch.
   const TimerId newest = next_timer_;
   while (!timer_heap_.empty() && timer_heap_.front().when <= due &&
@@ -158,8 +183,9 @@ Status EpollLoop::Run() {
 Status EpollLoop::RunBatches() {
   std::array<epoll_event, 128> events;
   while (!stopping_ && failure_.ok()) {
-    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                 TimeoutMilliseconds());
+    ArmTimer();
+    const int count =
+        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), /*timeout=*/-1);
     if (count < 0) {
       if (errno == EINTR) continue;
       return SystemError(Stage::kNetwork, errno, "wait for events");
@@ -168,6 +194,10 @@ Status EpollLoop::RunBatches() {
     for (const epoll_event& event : std::span(events).first(static_cast<size_t>(count))) {
       if (event.data.u64 == kStopData) {
         stopping_ = true;
+        continue;
+      }
+      if (event.data.u64 == kTimerData) {
+        armed_for_ = TimePoint::max();
         continue;
       }
       const auto index = static_cast<size_t>(event.data.u64 & 0xffffffff);

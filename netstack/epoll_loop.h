@@ -30,7 +30,12 @@ class EpollLoop final : public EventLoop {
   void CancelTimer(TimerId timer) override;
   TimePoint Now() const override { return now_; }
 
-  // Changes what a watched descriptor is watched for, and keeps its callback.
+  // Closes a descriptor, which may be watched: the last one of what it stands for, since only then
+  // does epoll(7) forget it by itself.
+  void Close(UniqueFd descriptor);
+
+  // Changes what a watched descriptor is watched for, and keeps its callback. With EPOLLONESHOT it
+  // is watched for nothing, not even errors, once an event has come, until this is called again.
   void SetEvents(int fd, uint32_t epoll_events);
 
   bool IsWatched(int fd) const {
@@ -63,13 +68,19 @@ class EpollLoop final : public EventLoop {
     }
   };
 
-  EpollLoop(UniqueFd epoll, UniqueFd stop);
-  int TimeoutMilliseconds();
+  EpollLoop(UniqueFd epoll, UniqueFd stop, UniqueFd timer);
+  Status WatchOwn(int fd, uint32_t epoll_events, uint64_t data);
+  void ArmTimer();
   void RunTimers();
   Status RunBatches();
 
   UniqueFd epoll_;
   UniqueFd stop_;
+  // A timer of the kernel's that stays armed while other events come. A short time-out of
+  // epoll_wait(2) instead would have the clock's interrupt programmed anew for each event, which
+  // costs more than a small packet does.
+  UniqueFd timer_;
+  TimePoint armed_for_ = TimePoint::max();
   bool stopping_ = false;
   Status failure_;
   TimePoint now_;

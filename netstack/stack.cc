@@ -79,7 +79,8 @@ std::unique_ptr<VerdictLog> MakeLog(StackOptions& options, const EventLoop& loop
   if (!options.verdict_log) return nullptr;
   return std::make_unique<VerdictLog>(
       std::move(options.verdict_log), options.log_pid,
-      VerdictLog::Clocks{[&loop] { return loop.Now(); }, std::chrono::system_clock::now});
+      VerdictLog::Clocks{[&loop] { return loop.Now(); }, std::chrono::system_clock::now},
+      options.may_lose_verdicts ? VerdictLog::Reader::kMayMissLines : VerdictLog::Reader::kSeesAll);
 }
 
 // mallopt(3). Buffers of a segment get pages of their own: between them small things that live for

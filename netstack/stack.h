@@ -40,6 +40,8 @@ struct StackOptions {
   // Open for appending: every verdict and every flow's end is written there (verdict_log.h), with
   // `log_pid`. Not valid: nothing is.
   UniqueFd verdict_log;
+  // It is a pipe (O_NONBLOCK) whose reader is not waited for: VerdictLog::Reader::kMayMissLines.
+  bool may_lose_verdicts = false;
   int64_t log_pid = 0;
   // What the user should know besides refusals: a sentence, once each. It must not wait for a
   // reader: all traffic would.

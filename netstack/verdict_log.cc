@@ -105,10 +105,11 @@ std::string Rfc3339(std::chrono::system_clock::time_point time) {
   return text.data();
 }
 
-VerdictLog::VerdictLog(UniqueFd file, int64_t pid, Clocks clocks)
+VerdictLog::VerdictLog(UniqueFd file, int64_t pid, Clocks clocks, Reader reader)
     : file_(std::move(file)),
       pid_(pid),
       clocks_(std::move(clocks)),
+      reader_(reader),
       new_lines_(kNewPerSecond, kNewBurst) {}
 
 std::string VerdictLog::Head() const {
@@ -153,6 +154,7 @@ void VerdictLog::OnFlowEnd(const FlowEnd& end) {
 }
 
 void VerdictLog::TellRepeated() {
+  tries_again_ = true;
   for (auto next = repeated_.begin(); next != repeated_.end();) {
     Repeated& repeated = next->second;
     if (repeated.times == 0) {
@@ -170,7 +172,49 @@ void VerdictLog::TellRepeated() {
   Append(members.Take());
 }
 
+bool VerdictLog::FinishLine() {
+  while (!unfinished_.empty()) {
+    const ssize_t count = write(file_.get(), unfinished_.data(), unfinished_.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    unfinished_.erase(0, static_cast<size_t>(count));
+  }
+  return true;
+}
+
+bool VerdictLog::BeginLine(std::string_view line) {
+  if (!FinishLine()) return false;
+  unfinished_ = line;
+  if (FinishLine() || unfinished_.size() < line.size()) return true;
+  unfinished_.clear();
+  return false;
+}
+
+// Of a reader that is gone all lines are lost, which nobody will ask about.
+void VerdictLog::FlushWhatFits() {
+  // Not in every round of the loop again: the pipe may be full for long.
+  if (buffer_.empty() && !std::exchange(tries_again_, false)) return;
+  bool fits = FinishLine();
+  if (fits && lost_ > 0) {
+    fits = BeginLine(
+        StrCat(Head(), Members().AddText("event", "lost").Add("lines", lost_).Take(), "}\n"));
+    if (fits) lost_ = 0;
+  }
+  std::string_view left = buffer_;
+  while (!left.empty()) {
+    const std::string_view line = left.substr(0, left.find('\n') + 1);
+    fits = fits && BeginLine(line);
+    if (!fits) ++lost_;
+    left.remove_prefix(line.size());
+  }
+  buffer_.clear();
+}
+
 Status VerdictLog::Flush() {
+  if (reader_ == Reader::kMayMissLines) {
+    FlushWhatFits();
+    return OkStatus();
+  }
   std::string_view left = buffer_;
   while (failure_.ok() && !left.empty()) {
     const ssize_t count = write(file_.get(), left.data(), left.size());

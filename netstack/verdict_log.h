@@ -29,6 +29,10 @@ namespace mini::netstack {
 // Names come from the sandbox, file names of rules from the user: everything textual is escaped for
 // terminals, which leaves valid UTF-8 without control characters, and then for JSON (RFC 8259, 7).
 // Lines are put together by hand: one a connection, on the thread that carries all traffic.
+//
+// A reader at the other end of a pipe (the library's host) may be slow, and the stack must not wait
+// for it. What the pipe does not take is lost, in whole lines, and the next line that it takes
+// tells how many: {..."event":"lost","lines":7}. A reader that goes away is no error there.
 class VerdictLog final : public Observer {
  public:
   struct Clocks {
@@ -39,8 +43,11 @@ class VerdictLog final : public Observer {
   static constexpr double kNewBurst = 1000;
   static constexpr size_t kMaxRepeated = 512;
 
-  // `file` is open for appending; `pid` stands in every line and tells runs apart.
-  VerdictLog(UniqueFd file, int64_t pid, Clocks clocks);
+  enum class Reader { kSeesAll, kMayMissLines };
+
+  // `file` is open for appending, or a pipe that does not block; `pid` stands in every line and
+  // tells runs apart.
+  VerdictLog(UniqueFd file, int64_t pid, Clocks clocks, Reader reader = Reader::kSeesAll);
 
   void OnVerdict(const VerdictEvent& event) override;
   void OnFlowEnd(const FlowEnd& end) override;
@@ -62,11 +69,21 @@ class VerdictLog final : public Observer {
 
   std::string Head() const;
   void Append(std::string_view tail);
+  void FlushWhatFits();
+  // False: the pipe takes nothing of it now.
+  bool BeginLine(std::string_view line);
+  bool FinishLine();
 
   UniqueFd file_;
   const int64_t pid_;
   const Clocks clocks_;
+  const Reader reader_;
   std::string buffer_;
+  // Reader::kMayMissLines: what is left of a line that the pipe took in part, and how many it did
+  // not take.
+  std::string unfinished_;
+  uint64_t lost_ = 0;
+  bool tries_again_ = false;
   Status failure_;
   RateLimit new_lines_;
   std::map<std::string, Repeated> repeated_;

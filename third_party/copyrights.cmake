@@ -17,14 +17,15 @@ function(mini_copyright name)
   set_property(GLOBAL APPEND PROPERTY MINI_COPYRIGHT_FILES "${file}")
 endfunction()
 
-# mini_install_copyrights(DESTINATION): each as DESTINATION/NAME; and in
+# mini_install_copyrights(DESTINATION [OPTION...]): each as DESTINATION/NAME; and in
 # DESTINATION/common-licenses the licences that Debian's texts refer to instead of having them.
+# OPTION...: of install(FILES).
 function(mini_install_copyrights destination)
   get_property(names GLOBAL PROPERTY MINI_COPYRIGHT_NAMES)
   get_property(files GLOBAL PROPERTY MINI_COPYRIGHT_FILES)
   set(all_referred)
   foreach(name file IN ZIP_LISTS names files)
-    install(FILES "${file}" DESTINATION "${destination}" RENAME "${name}")
+    install(FILES "${file}" DESTINATION "${destination}" RENAME "${name}" ${ARGN})
     file(READ "${file}" text)
     string(REGEX MATCHALL "/usr/share/common-licenses/[A-Za-z0-9.-]*[A-Za-z0-9]" referred "${text}")
     list(APPEND all_referred ${referred})
@@ -33,7 +34,8 @@ function(mini_install_copyrights destination)
   foreach(license IN LISTS all_referred)
     file(REAL_PATH "${license}" file)  # GPL is a link to the newest
     cmake_path(GET license FILENAME name)
-    install(FILES "${file}" DESTINATION "${destination}/common-licenses" RENAME "${name}")
+    install(FILES "${file}" DESTINATION "${destination}/common-licenses" RENAME "${name}"
+      ${ARGN})
   endforeach()
 endfunction()
 

@@ -1,9 +1,11 @@
 // resolv.conf(5) and hosts(5). Lines that make no sense are skipped, as the C library does: these
 // files are the host's, and a typo in them is not the sandbox user's to mend.
+#include "netstack/dns/host_config.h"
+
 #include <algorithm>
 
 #include "base/strings.h"
-#include "netstack/dns/dns_server.h"
+#include "netstack/filter/rules.h"
 
 namespace mini::netstack {
 namespace {

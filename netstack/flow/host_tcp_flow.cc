@@ -20,6 +20,8 @@ namespace {
 
 // A peer that has vanished is noticed some twenty minutes later: tcp(7) has 9 probes, 75 s apart.
 constexpr int kKeepAliveIdleSeconds = 600;
+// Most connections do not live that long: what asks for these probes is left until then.
+constexpr std::chrono::seconds kIdleForKeepAlive{60};
 constexpr size_t kMaxBlocksPerRead = 4;
 constexpr int kMaxReadsPerService = 4;
 constexpr size_t kMaxPieces = 64;
@@ -64,8 +66,6 @@ void SetHostSocketOptions(int fd) {
   SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   // tcp(7): else the urgent byte would be taken out of what we read.
   SetOption(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
   SetResetAtClose(fd, true);
 }
 
@@ -138,8 +138,8 @@ void HostTcpFlow::StartDial() {
   }
   if (error != 0 && error != EINPROGRESS) return DialFailed(error);
   if (error == 0) readable_ = true;
-  const Status watched =
-      table().loop().Watch(fd, EPOLLOUT, [this](uint32_t events) { OnHostEvent(events); });
+  const Status watched = table().loop().Watch(fd, EPOLLOUT | EPOLLONESHOT,
+                                              [this](uint32_t events) { OnHostEvent(events); });
   if (!watched.ok()) return DialFailed(watched.error_number());
   if (readable_) FinishDial();
 }
@@ -169,8 +169,7 @@ void HostTcpFlow::FinishDial() {
   table().NoteConnected(*this);
   readable_ = false;
   host_failed_ = false;
-  // Nothing is read before the sandbox has finished its handshake.
-  table().loop().SetEvents(socket_.get(), 0);
+  // Nothing is read before the sandbox has finished its handshake; what was waited for came once.
   InjectKeptSyn();
 }
 
@@ -222,12 +221,14 @@ void HostTcpFlow::OnHostEvent(uint32_t events) {
     if ((events & (EPOLLIN | EPOLLPRI)) != 0) readable_ = true;
     if ((events & EPOLLPRI) != 0) urgent_ahead_ = true;
     if ((events & EPOLLOUT) != 0) write_blocked_ = false;
-    // EPOLLHUP comes when both directions have ended, with or without an error: reading tells.
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+    if ((events & EPOLLERR) != 0) {
       int error = 0;
       socklen_t length = sizeof error;
       getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
       if (error != 0) host_failed_ = true;
+    }
+    // EPOLLHUP comes when both directions have ended, with or without an error: reading tells.
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
       readable_ = true;
       write_blocked_ = false;
       // While there is no room to read, the same event would come again and again.
@@ -424,8 +425,7 @@ void HostTcpFlow::WatchHost() {
 void HostTcpFlow::CloseHost() {
   record_.End();
   if (!socket_) return;
-  table().loop().Unwatch(socket_.get());
-  socket_.reset();
+  table().loop().Close(std::move(socket_));
 }
 
 void HostTcpFlow::ResetHost() {
@@ -442,6 +442,11 @@ void HostTcpFlow::OnTick(TimePoint now) {
     host_failed_ = true;
     MarkDirty();
     return;
+  }
+  if (!keeps_alive_ && now - last_activity() >= kIdleForKeepAlive) {
+    keeps_alive_ = true;
+    SetOption(socket_.get(), IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+    SetOption(socket_.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
   }
   const TcpLimits& limits = table().limits();
   const bool half_closed = host_finished_ || sandbox_finished();

@@ -101,6 +101,7 @@ class HostTcpFlow : public TcpFlow {
   bool host_finished_ = false;
   bool write_shut_ = false;
   bool host_failed_ = false;
+  bool keeps_alive_ = false;  // the host's kernel asks whether the host is still there
 };
 
 }  // namespace mini::netstack

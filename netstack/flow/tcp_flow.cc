@@ -271,9 +271,12 @@ void TcpFlow::OpenWindow() {
     const size_t more = std::min<size_t>(room - pcb_->rcv_wnd, 0xffff);
     tcp_recved(pcb_, static_cast<u16_t>(more));
   }
-  // lwIP waits for TCP_WND_UPDATE_THRESHOLD, which a small window never reaches.
+  // At once only when the sandbox may be about to wait for it: else the next segment says it, and
+  // for a short request that is the answer.
   const auto offered = static_cast<int32_t>(pcb_->rcv_ann_right_edge - pcb_->rcv_nxt);
-  if (offered <= static_cast<int32_t>(pcb_->rcv_wnd / 2)) {
+  const bool waits_soon =
+      received_total_ >= kMinInitialWindow || offered < static_cast<int32_t>(kMinInitialWindow);
+  if (waits_soon && offered <= static_cast<int32_t>(pcb_->rcv_wnd / 2)) {
     pcb_->rcv_ann_wnd = pcb_->rcv_wnd;
     SendAckNow();
   }
@@ -298,8 +301,25 @@ size_t TcpFlow::SendLimit() const {
   return std::min(limit, kMaxQueuedPbufs / kPbufsPerSegment * pcb_->mss);
 }
 
+// tcp_write() of lwIP 2.2.1 appends to the last unsent segment, and takes two things for granted:
+// - That this is the end of the stream. After a fast retransmission that the link has not taken yet
+//   it is a segment from the middle, and behind it something else belongs.
+// - That it is no longer than segments are made now. At most half of the largest window: that may
+//   have been 0, which counts as no limit, when this one was made.
+// Otherwise what is unsent goes first, and its acknowledgment brings us back.
+bool TcpFlow::MayAppend() const {
+  const tcp_seg* last = pcb_->unsent;
+  if (last == nullptr) return true;
+  while (last->next != nullptr) last = last->next;
+  const size_t half_window = pcb_->snd_wnd_max / 2;
+  const size_t largest = half_window > 0 ? std::min<size_t>(pcb_->mss, half_window) : pcb_->mss;
+  const size_t size = size_t{last->len} + LWIP_TCP_OPT_LENGTH(last->flags);
+  return size <= largest && lwip_ntohl(last->tcphdr->seqno) + TCP_TCPLEN(last) == pcb_->snd_lbb;
+}
+
 size_t TcpFlow::SendRoom() {
   if (pcb_ == nullptr || phase_ != Phase::kOpen || fin_queued_) return 0;
+  if (!MayAppend()) return 0;
   if (pcb_->snd_queuelen > kMaxQueuedPbufs) return 0;
   const size_t outstanding = written_ - acknowledged_;
   const size_t limit = SendLimit();

@@ -158,6 +158,7 @@ class TcpFlow {
   void Gather(RxBuffer* segment);
   void FreeReceived(RxBuffer* buffer);
   void OpenWindow();
+  bool MayAppend() const;
   void ReleaseBlocks(uint64_t up_to);
   void DropReceived();
 

@@ -63,7 +63,7 @@
 #define TCP_SND_QUEUELEN 2048
 #define TCP_SNDLOWAT 1
 #define TCP_SNDQUEUELOWAT 5
-#define TCP_WND_UPDATE_THRESHOLD (128 * 1024)
+#define TCP_WND_UPDATE_THRESHOLD TCP_WND  // TcpFlow::OpenWindow() says when
 #define TCP_OVERSIZE 0
 // The link neither loses nor reorders, and a queue of out-of-order segments is memory given away.
 #define TCP_QUEUE_OOSEQ 0

@@ -1,93 +1,64 @@
-// The C API. All process-wide state of this project is here: the settings, whether the sandbox has
-// been started, and each thread's last error.
+// The C API of both libraries, of which each exports what its .map names: what is about this
+// process's own sandbox; object.cc has the rest. All process-wide state is here, the settings and
+// whether the sandbox has been started, but for each thread's last error.
 //
 // Theory of operation. Every function goes through Call(): one mutex for all, no exception out, the
 // error kept for its thread. Inside the sandbox the mutex is held by the one thread that there is,
 // which has just copied itself, and is released as usual.
 #include "include/mini_sandbox.h"
 
-#include <exception>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "capi/carried_supervisor.h"
 #include "capi/error.h"
+#include "capi/last_error.h"
+#include "capi/library.h"
 #include "capi/settings.h"
 #include "sandbox/enter.h"
 #include "sys/clone.h"
 
 namespace mini::capi {
 
-extern "C" const unsigned char mini_capi_supervisor_begin[];
-extern "C" const unsigned char mini_capi_supervisor_end[];
-
-std::span<const unsigned char> CarriedSupervisor() {
-  return {mini_capi_supervisor_begin, mini_capi_supervisor_end};
-}
-
 namespace {
 
-struct Process {
+struct ThisProcess {
   std::mutex mutex;
   Settings settings;
   bool is_inside = false;
 };
 
 // Never destroyed: handlers of atexit(3) and threads may still ask.
-Process& TheProcess() {
-  static auto* const process = new Process;
+ThisProcess& TheProcess() {
+  static auto* const process = new ThisProcess;
   return *process;
-}
-
-struct LastError {
-  int code = MINI_SANDBOX_OK;
-  std::string message;
-  const char* without_memory = nullptr;  // in place of the message
-};
-
-LastError& TheLastError() {
-  thread_local LastError error;
-  return error;
-}
-
-int Fail(Error error) {
-  LastError& last = TheLastError();
-  last = {error.code, std::move(error.message), nullptr};
-  return last.code;
-}
-
-int FailWithout(const char* message) noexcept {
-  LastError& last = TheLastError();
-  last.code = MINI_SANDBOX_UNKNOWN_ERROR;
-  last.without_memory = message;
-  return last.code;
 }
 
 template <typename Function>
 int Call(Function function) noexcept {
-  try {
-    Process& process = TheProcess();
+  return Guard([&]() -> Error {
+    ThisProcess& process = TheProcess();
     const std::lock_guard<std::mutex> lock(process.mutex);
     if (process.is_inside) {
-      return Fail({MINI_SANDBOX_ALREADY_STARTED, "the sandbox is already started"});
+      return {MINI_SANDBOX_ALREADY_STARTED, "the sandbox is already started"};
     }
-    Error error = function(process);
-    return error.ok() ? MINI_SANDBOX_OK : Fail(std::move(error));
-  } catch (const std::bad_alloc&) {
-    return FailWithout("there is no memory");
-  } catch (...) {
-    return FailWithout("an unexpected error");
-  }
+    return function(process);
+  });
 }
 
 template <typename... Arguments>
 int Set(Error (Settings::*setter)(Arguments...), Arguments... arguments) noexcept {
-  return Call([&](Process& process) { return (process.settings.*setter)(arguments...); });
+  return Call([&](ThisProcess& process) { return (process.settings.*setter)(arguments...); });
 }
 
-Error Start(Process& process) {
+template <typename... Arguments>
+int Set(Error (NetworkSettings::*setter)(Arguments...), Arguments... arguments) noexcept {
+  return Call(
+      [&](ThisProcess& process) { return (process.settings.network().*setter)(arguments...); });
+}
+
+Error Start(ThisProcess& process) {
   Result<Policy> policy = process.settings.ToPolicy();
   if (!policy.ok()) return SystemErrorOf(policy.status());
   const Status status = EnterSandbox({.policy = std::move(*policy),
@@ -108,17 +79,14 @@ Error Start(Process& process) {
 }  // namespace mini::capi
 
 using mini::capi::Call;
+using mini::capi::NetworkSettings;
 using mini::capi::Set;
 using mini::capi::Settings;
 
 extern "C" {
 
-int mini_sandbox_get_last_error_code(void) { return mini::capi::TheLastError().code; }
-
-const char* mini_sandbox_get_last_error_msg(void) {
-  const mini::capi::LastError& last = mini::capi::TheLastError();
-  return last.without_memory ? last.without_memory : last.message.c_str();
-}
+int mini_sandbox_get_last_error_code(void) { return mini::capi::LastErrorCode(); }
+const char* mini_sandbox_get_last_error_msg(void) { return mini::capi::LastErrorMessage(); }
 
 int mini_sandbox_setup_default(void) { return Set(&Settings::SetupDefault); }
 int mini_sandbox_setup_readonly(void) { return Set(&Settings::SetupReadOnly); }
@@ -143,10 +111,32 @@ int mini_sandbox_set_working_dir(const char* path) {
 int mini_sandbox_share_network(void) { return Set(&Settings::ShareNetwork); }
 int mini_sandbox_enable_log(const char* path) { return Set(&Settings::EnableLog, path); }
 
+int mini_sandbox_allow_connections(const char* file) {
+  return Set(&NetworkSettings::AllowConnections, file);
+}
+int mini_sandbox_allow_max_connections(int connections) {
+  return Set(&NetworkSettings::AllowMaxConnections, connections);
+}
+int mini_sandbox_allow_ipv4(const char* address) {
+  return Set(&NetworkSettings::AllowIpv4, address);
+}
+int mini_sandbox_allow_ipv4_subnet(const char* subnet) {
+  return Set(&NetworkSettings::AllowIpv4Subnet, subnet);
+}
+int mini_sandbox_allow_ipv6(const char* address) {
+  return Set(&NetworkSettings::AllowIpv6, address);
+}
+int mini_sandbox_allow_ipv6_subnet(const char* subnet) {
+  return Set(&NetworkSettings::AllowIpv6Subnet, subnet);
+}
+int mini_sandbox_allow_domain(const char* name) { return Set(&NetworkSettings::AllowDomain, name); }
+int mini_sandbox_allow_all_domains(void) { return Set(&NetworkSettings::AllowAllDomains); }
+int mini_sandbox_allow_rule(const char* rule) { return Set(&NetworkSettings::AllowRule, rule); }
+
 int mini_sandbox_start(void) { return Call(mini::capi::Start); }
 
 int mini_sandbox_is_running(void) {
-  mini::capi::Process& process = mini::capi::TheProcess();
+  mini::capi::ThisProcess& process = mini::capi::TheProcess();
   const std::lock_guard<std::mutex> lock(process.mutex);
   return process.is_inside ? 1 : 0;
 }

@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "capi/library.h"
 #include "plan/host_layout.h"
 #include "sys/host_facts.h"
 
@@ -265,8 +266,39 @@ Result<Policy> Settings::ToPolicy() const {
   if (working_directory_) {
     MINI_RETURN_IF_ERROR(builder.SetWorkingDirectory(working_directory_->path));
   }
-  if (shares_network_) MINI_RETURN_IF_ERROR(builder.SetNetwork(Network::kHost));
+  MINI_RETURN_IF_ERROR(builder.SetNetwork(shares_network_ ? Network::kHost : LibraryNetwork()));
+  MINI_RETURN_IF_ERROR(network_.AddTo(builder));
   return builder.Build();
+}
+
+std::vector<std::string> Settings::ToOptions() const {
+  std::vector<std::string> options;
+  const auto add = [&](const char* option, const std::string& value) {
+    options.insert(options.end(), {option, value});
+  };
+  switch (mode_.value_or(Mode::kReadOnly)) {
+    case Mode::kReadOnly:
+      break;
+    case Mode::kDefault:
+      options.emplace_back("-x");
+      break;
+    case Mode::kCustom:
+      add("-o", root_->path);
+      break;
+    case Mode::kHermetic:
+      add("-h", root_->path);
+      break;
+  }
+  if (overlay_directory_) add("-d", overlay_directory_->path);
+  for (const Place& place : read_only_) add("-M", place.path);
+  for (const Place& place : writable_) add("-w", place.path);
+  for (const Place& place : overlays_) add("-k", place.path);
+  for (const Place& place : empty_) add("-e", place.path);
+  if (working_directory_) add("-W", working_directory_->path);
+  if (shares_network_) options.emplace_back("-N");
+  if (const auto most = network_.max_connections()) add("--max-connections", StrCat(*most));
+  if (log_) add("-D", *log_);
+  return options;
 }
 
 }  // namespace mini::capi

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "capi/error.h"
+#include "capi/network_settings.h"
 #include "policy/policy.h"
 
 namespace mini::capi {
@@ -28,7 +29,10 @@ class Settings {
   Error SetWorkingDirectory(const char* path);
   Error ShareNetwork();
   Error EnableLog(const char* path);
+  NetworkSettings& network() { return network_; }
 
+  // The same as words of the command line (cli/option_table.h), with the log and without the rules.
+  std::vector<std::string> ToOptions() const;
   const std::optional<std::string>& log() const { return log_; }
   // As often as it is wanted.
   Result<Policy> ToPolicy() const;
@@ -57,6 +61,7 @@ class Settings {
   std::vector<Place> overlays_;
   std::optional<Place> working_directory_;
   bool shares_network_ = false;
+  NetworkSettings network_;
   std::optional<std::string> log_;
 };
 

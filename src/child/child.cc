@@ -9,6 +9,7 @@
 
 #include "base/unique_fd.h"
 #include "child/control.h"
+#include "child/end_process.h"
 #include "child/init.h"
 #include "child/mounts.h"
 #include "child/network.h"
@@ -62,15 +63,12 @@ void CloseSlots(const FrozenPlan& plan) {
   }
 }
 
-// Every slot is a descriptor, and a plan may have more binds than the soft limit allows. The
-// command gets the limit back that the caller had.
+// Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows,
+// beside what the caller has open. The command gets the limit back that the caller had.
 class DescriptorLimit {
  public:
-  explicit DescriptorLimit(const FrozenPlan& plan) {
-    // Beside the slots: what a caller has open, and a step for a moment. 1024 is the usual limit.
-    constexpr rlim_t kOthers = 512;
+  DescriptorLimit() {
     if (getrlimit(RLIMIT_NOFILE, &original_) != 0) return;
-    if (original_.rlim_cur >= plan.slot_count + kOthers) return;
     const rlimit raised = {original_.rlim_max, original_.rlim_max};
     restore_ = setrlimit(RLIMIT_NOFILE, &raised) == 0;
   }
@@ -95,7 +93,7 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
   const Payload payload = arguments.payload;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
   // It may have died before the line above; its end of the socket tells.
-  if (control.SupervisorIsGone()) _exit(1);
+  if (control.SupervisorIsGone()) EndProcess(1);
   const mode_t file_mode_mask = umask(0);
   const bool is_dumpable = payload == Payload::kCaller && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
   // Not only for the command: a terminal's signal that is pending here would swallow the same one
@@ -111,7 +109,7 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
   MINI_STEP(network.Start(plan, control));
   StandardStreams streams = arguments.streams ? *arguments.streams : LookAtStandardStreams();
   if (!has_terminal) MINI_STEP(ProtectStreams(streams));
-  const DescriptorLimit limit(plan);
+  const DescriptorLimit limit;
   ProgramFile program;
   if (payload == Payload::kCaller) MINI_STEP(program.Open());
   MINI_STEP(ApplyMounts(plan, control, closing));
@@ -121,17 +119,19 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
     streams = LookAtStandardStreams();
   }
   MINI_STEP(network.Finish(closing));
-  limit.Restore();
   if (payload == Payload::kCaller) {
+    // These open files, and there are the slots still.
     MINI_STEP(program.Replace());
     MINI_STEP(DropPrivileges(plan, streams, closing));
     CloseSlots(plan);
+    limit.Restore();
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
-  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) _exit(1);
+  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
   MINI_STEP(DropPrivileges(plan, streams, closing));
   MINI_STEP(CloseDescriptors(control));
+  limit.Restore();
   started = StartCommand(plan, file_mode_mask);
   if (started.step.ok() && plan.may_map_root) return DropLastCapability();
   return started.step;
@@ -151,7 +151,7 @@ void RunChild(const ChildArguments& arguments) {
   const Step step = SetUp(arguments, control, started);
   if (!step.ok()) {
     control.ReportFailure(step);
-    _exit(1);
+    EndProcess(1);
   }
   if (arguments.payload == Payload::kCaller) {
     if (started.pid == 0) return;
@@ -159,9 +159,11 @@ void RunChild(const ChildArguments& arguments) {
     const Step closed = CloseDescriptors(control, program);
     if (!closed.ok()) {
       control.ReportFailure(closed);
-      _exit(1);
+      EndProcess(1);
     }
     ExecuteInit(program, started.pid, *arguments.plan);
+    control.ReportReady();
+  } else if (arguments.reports_start) {
     control.ReportReady();
   }
   // The command owns the standard streams now; init would keep a pipe's reader waiting. The

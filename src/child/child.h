@@ -23,7 +23,8 @@ struct ChildArguments {
   Payload payload = Payload::kCommand;
   // As they are now; null: they may have changed, and have to be looked at.
   const StandardStreams* streams = nullptr;
-  int init_program = -1;  // for ExecuteInit() in init.h; -1: none
+  int init_program = -1;       // for ExecuteInit() in init.h; -1: none
+  bool reports_start = false;  // kReady once the command has been executed
 };
 
 // The first process of new user, mount, pid, ipc, uts and cgroup namespaces, and of a new network

@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child/end_process.h"
 #include "child/terminal.h"
 
 namespace mini::child {
@@ -180,7 +181,7 @@ StartedProcess StartCaller(const Control& control, const CallerAttributes& attri
   // DropPrivileges() has made it 0: this process's own /proc/self would be closed to it.
   if (attributes.is_dumpable) (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   // Nothing of the caller's may run here while some of it still runs outside.
-  if (!control.WaitForGo()) _exit(1);
+  if (!control.WaitForGo()) EndProcess(1);
   close(control.fd());
   return {{}, 0};
 }
@@ -250,7 +251,7 @@ void RunInit(const FrozenPlan& plan, pid_t command, const Control& control) {
       if (is_stopped || WIFCONTINUED(wait_status)) continue;
       EndTheRest();
       control.ReportExit(wait_status, ScratchError(plan.scratch_view));
-      _exit(0);
+      EndProcess(0);
     }
   }
 }

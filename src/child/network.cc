@@ -27,6 +27,7 @@
 
 #include "base/descriptor_passing.h"
 #include "base/unique_fd.h"
+#include "child/end_process.h"
 
 namespace mini::child {
 namespace {
@@ -141,7 +142,7 @@ Step NetworkStage::StartMaker(const Control& control) {
   if (pid == 0) {
     const Step step = MakeAndSend(needs_loopback_, ends[1]);
     if (!step.ok()) control.ReportFailure(step);
-    _exit(step.ok() ? 0 : 1);
+    EndProcess(step.ok() ? 0 : 1);
   }
   close(ends[1]);
   receiver_ = ends[0];
@@ -164,8 +165,8 @@ Step NetworkStage::Finish(Closing closing) {
   const ReceivedMessage message = ReceiveWithDescriptors(receiver.get(), &byte, 1, received);
   if (message.size == 0) {
     const int status = AwaitMaker();
-    if (WIFEXITED(status)) _exit(1);  // it has reported why
-    errno = ESRCH;                    // killed, and told nobody
+    if (WIFEXITED(status)) EndProcess(1);  // it has reported why
+    errno = ESRCH;                         // killed, and told nobody
     return FailedAt(ChildStage::kNetworkNamespace);
   }
   if (message.size < 0 || message.descriptor_count != 1) {

@@ -13,7 +13,8 @@ enum class ReportKind : uint32_t {
                  // no weaker, after `error`
   kDescriptors,  // carries the TAP's and a netlink socket's descriptor (SCM_RIGHTS)
   kTerminal,     // carries the main side of the command's terminal
-  kReady,        // the caller's copy waits for its go (Payload::kCaller only)
+  kReady,        // the caller's copy waits for its go (Payload::kCaller), or the command has been
+                 // executed (ChildArguments::reports_start)
   kStopped,      // the command was stopped (SIGTSTP, SIGSTOP, terminal access in the background)
   kExited,       // the command ended with `wait_status`; every other process inside is dead;
                  // `error` is ENOSPC when the scratch file system is full

@@ -1,3 +1,5 @@
 #include "cli/program.h"
 
-int main(int argc, char** argv) { return mini::RunProgram(mini::Product::kSandbox, argc, argv); }
+int main(int argc, char** argv) {
+  return mini::RunProgram(mini::Product::kSandbox, argc, argv, nullptr);
+}

@@ -111,10 +111,9 @@ bool AsksForDoctor(int argc, const char* const* argv) {
   return argc > 1 && std::string_view(argv[1]) == "doctor";
 }
 
-int Examine(Product product, int argc, const char* const* argv) {
-  const Network network = product == Product::kTapbox ? Network::kStack : Network::kLoopback;
+int Examine(Product product, int argc, const char* const* argv, StackStarter start_stack) {
   const Result<DoctorAnswer> answer =
-      RunDoctor(ProductName(product), network, {argv + 2, argv + argc});
+      RunDoctor(ProductName(product), start_stack, {argv + 2, argv + argc});
   if (!answer.ok()) return Fail(product, answer.status());
   const int printed = Print(product, answer.value().text);
   return printed != 0 ? printed : answer.value().exit_code;
@@ -122,9 +121,9 @@ int Examine(Product product, int argc, const char* const* argv) {
 
 }  // namespace
 
-int RunProgram(Product product, int argc, const char* const* argv) {
+int RunProgram(Product product, int argc, const char* const* argv, StackStarter start_stack) {
   if (const Status streams = OpenStandardStreams(); !streams.ok()) return Fail(product, streams);
-  if (AsksForDoctor(argc, argv)) return Examine(product, argc, argv);
+  if (AsksForDoctor(argc, argv)) return Examine(product, argc, argv, start_stack);
   Result<CommandLine> line = ParseCommandLine(product, argc, argv);
   if (!line.ok()) return Fail(product, line.status());
   if (line->text_only) return Print(product, *line->text_only);
@@ -140,6 +139,7 @@ int RunProgram(Product product, int argc, const char* const* argv) {
                      .argv = std::move(line->command),
                      .on_notice = [](std::string_view) {},
                      .on_problem = [product](std::string_view sentence) { Say(product, sentence); },
+                     .start_stack = start_stack,
                      .debug_log = std::move(line->debug_log),
                      .process_ends = true};
   if (!quiet) {

@@ -5,7 +5,7 @@
 
 #include "base/strings.h"
 #include "doctor/remedies.h"
-#include "netstack/dns/dns_server.h"
+#include "netstack/dns/host_config.h"
 #include "plan/degraded_plan.h"
 
 namespace mini {

@@ -21,7 +21,7 @@ std::string HelpText(const std::string& program) {
 
 }  // namespace
 
-Result<DoctorAnswer> RunDoctor(const std::string& program, Network network,
+Result<DoctorAnswer> RunDoctor(const std::string& program, StackStarter start_stack,
                                const std::vector<std::string>& words) {
   bool json = false;
   for (const std::string& word : words) {
@@ -34,7 +34,8 @@ Result<DoctorAnswer> RunDoctor(const std::string& program, Network network,
     }
     json = true;
   }
-  const Diagnosis diagnosis = Diagnose(program, network, ExamineMachine(network));
+  const Network network = start_stack ? Network::kStack : Network::kLoopback;
+  const Diagnosis diagnosis = Diagnose(program, network, ExamineMachine(start_stack));
   return DoctorAnswer{json ? ReportJson(diagnosis) : ReportText(diagnosis),
                       diagnosis.Ready() ? 0 : 1};
 }

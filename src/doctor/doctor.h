@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "policy/policy.h"
+#include "sandbox/stack_request.h"
 
 namespace mini {
 
@@ -16,8 +16,9 @@ struct DoctorAnswer {
 };
 
 // `words` are those behind "doctor": --json, --help. Examines the machine for the default mode of
-// `program`, whose network is `network`. The calling thread has to be the process's only one.
-Result<DoctorAnswer> RunDoctor(const std::string& program, Network network,
+// `program`, which starts its network stack by `start_stack`; null: it has none. The calling thread
+// has to be the process's only one.
+Result<DoctorAnswer> RunDoctor(const std::string& program, StackStarter start_stack,
                                const std::vector<std::string>& words);
 
 }  // namespace mini

@@ -235,7 +235,7 @@ Plan TapPlan() {
 
 }  // namespace
 
-Machine ExamineMachine(Network network) {
+Machine ExamineMachine(StackStarter start_stack) {
   Machine machine;
   machine.kernel = ReadKernel();
   machine.executable = ReadExecutable();
@@ -253,7 +253,7 @@ Machine ExamineMachine(Network network) {
   machine.seccomp_filters = HasSeccompFilters();
   machine.landlock_abi = ReadLandlockVersion();
   machine.cgroup = ExamineCgroup();
-  if (network == Network::kStack) {
+  if (start_stack) {
     Result<std::string> text = ReadTextFile("/etc/resolv.conf", kMaxResolvConf, Stage::kProbe);
     if (text.ok()) machine.resolv_conf = std::move(*text);
   }
@@ -264,9 +264,9 @@ Machine ExamineMachine(Network network) {
     machine.proc = TryPlanBounded(ProcPlan());
     machine.overlay = TryPlanBounded(OverlayPlan());
     machine.memory_overlay = TryPlanBounded(MemoryOverlayPlan());
-    if (network == Network::kStack) machine.tap = TryPlanBounded(TapPlan());
+    if (start_stack) machine.tap = TryPlanBounded(TapPlan());
   }
-  machine.default_mode = TryDefaultMode(network);
+  machine.default_mode = TryDefaultMode(start_stack);
   return machine;
 }
 

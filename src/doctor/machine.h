@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "doctor/trial.h"
+#include "sandbox/stack_request.h"
 
 namespace mini {
 
@@ -43,12 +44,13 @@ struct Machine {
   Trial proc;            // a fresh /proc
   Trial overlay;         // overlayfs at all
   Trial memory_overlay;  // with its upper directory on a tmpfs
-  Trial tap;             // only with Network::kStack
+  Trial tap;             // only for a program with a network stack
   Trial default_mode;
 };
 
 // Looks and tries. Nothing on the host is changed; takes at most some seconds a trial.
-Machine ExamineMachine(Network network);
+// `start_stack` is null in a program without a network stack.
+Machine ExamineMachine(StackStarter start_stack);
 
 }  // namespace mini
 

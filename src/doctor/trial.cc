@@ -55,16 +55,17 @@ Trial TrialFrom(const Status& status) {
   return trial;
 }
 
-Status RunDefaultMode(Network network) {
+Status RunDefaultMode(StackStarter start_stack) {
   PolicyBuilder builder;
   MINI_RETURN_IF_ERROR(builder.SetDefaultMode());
-  MINI_RETURN_IF_ERROR(builder.SetNetwork(network));
+  MINI_RETURN_IF_ERROR(builder.SetNetwork(start_stack ? Network::kStack : Network::kLoopback));
   MINI_ASSIGN_OR_RETURN(Policy policy, builder.Build());
   // From a system directory: nothing is written through, whoever it belongs to.
   if (chdir("/") != 0) return SystemError(Stage::kProbe, errno, "change to /");
   return Run({.policy = std::move(policy),
               .argv = {kNoCommand},
-              .on_notice = [](std::string_view) {}})
+              .on_notice = [](std::string_view) {},
+              .start_stack = start_stack})
       .status();
 }
 
@@ -79,8 +80,9 @@ Trial TryPlanBounded(const Plan& plan) {
   }));
 }
 
-Trial TryDefaultMode(Network network) {
-  return Decoded(RunBounded(kLimit, [&] { return Encoded(TrialFrom(RunDefaultMode(network))); }));
+Trial TryDefaultMode(StackStarter start_stack) {
+  return Decoded(
+      RunBounded(kLimit, [&] { return Encoded(TrialFrom(RunDefaultMode(start_stack))); }));
 }
 
 }  // namespace mini

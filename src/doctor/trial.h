@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "plan/plan.h"
+#include "sandbox/stack_request.h"
 
 namespace mini {
 
@@ -28,8 +29,8 @@ struct Trial {
 // sandbox/trial.h's TryPlan() in a process of its own, bounded in time.
 Trial TryPlanBounded(const Plan& plan);
 
-// A whole run of the default mode of `network`'s program.
-Trial TryDefaultMode(Network network);
+// A whole run of the default mode, with a network stack if there is one.
+Trial TryDefaultMode(StackStarter start_stack);
 
 }  // namespace mini
 

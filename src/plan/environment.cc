@@ -195,6 +195,7 @@ bool IsSensitiveVariable(std::string_view name, std::string_view value) {
 
 CommandEnvironment MakeCommandEnvironment(const Policy& policy,
                                           const std::vector<std::string>& host_environment) {
+  if (policy.whole_environment) return {*policy.whole_environment, {}};
   CommandEnvironment result;
   const auto is_named = [](const auto& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();

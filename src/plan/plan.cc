@@ -182,12 +182,12 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
     plan.notices.push_back(RemovedVariablesNotice(plan.removed_variables));
   }
   // PWD (POSIX, environ) is where the caller is; another place needs another value.
-  if (plan.working_directory != facts.working_directory) {
+  if (!policy.whole_environment && plan.working_directory != facts.working_directory) {
     for (std::string& entry : plan.environment) {
       if (entry.starts_with("PWD=")) entry = StrCat("PWD=", plan.working_directory);
     }
   }
-  DropUselessTemporaryDirectory(policy, plan);
+  if (!policy.whole_environment) DropUselessTemporaryDirectory(policy, plan);
   plan.candidates = Candidates(argv[0], plan.environment);
   if (facts.degraded) SetTemporaryDirectory(facts.degraded->scratch_directory, plan.environment);
   plan.terminal = policy.terminal;

@@ -205,10 +205,14 @@ Status PolicyBuilder::AddRulesText(std::string_view source, std::string_view tex
 }
 
 Status PolicyBuilder::AddRule(std::string_view rule) {
-  if (!policy_.rules) policy_.rules.emplace();
-  MINI_RETURN_IF_ERROR(policy_.rules->AddRule("--allow", rule, allow_count_ + 1));
+  MINI_RETURN_IF_ERROR(AddRule(rule, "--allow", allow_count_ + 1));
   ++allow_count_;
   return OkStatus();
+}
+
+Status PolicyBuilder::AddRule(std::string_view rule, std::string_view source, int number) {
+  if (!policy_.rules) policy_.rules.emplace();
+  return policy_.rules->AddRule(source, rule, number);
 }
 
 Status PolicyBuilder::Publish(const PortRequest& request) {

@@ -78,6 +78,9 @@ struct Policy {
   HostName host_name = HostName::kOfHost;
   // In the user's order: a later change of the same variable wins.
   std::vector<EnvironmentChange> environment;
+  // The command's variables, in place of the caller's and with nothing removed
+  // (mini_sandbox_spawn()).
+  std::optional<std::vector<std::string>> whole_environment;
   // Variables that stay although they name sockets or credentials of the host.
   std::vector<std::string> kept_variables;
   bool terminal = false;              // -P
@@ -149,6 +152,8 @@ class PolicyBuilder {
   Status AddRulesText(std::string_view source, std::string_view text);
   // One --allow.
   Status AddRule(std::string_view rule);
+  // One that came from elsewhere, under its name and number.
+  Status AddRule(std::string_view rule, std::string_view source, int number);
   void SetServerNames(ServerNames names) { policy_.server_names = names; }
 
   // -p. The same port of the host twice is a mistake, unless it is any.

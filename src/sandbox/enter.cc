@@ -18,7 +18,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,43 +32,25 @@
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "child/child.h"
+#include "child/end_process.h"
 #include "plan/environment.h"
 #include "plan/freeze.h"
 #include "sandbox/handover.h"
 #include "sandbox/host_probe.h"
+#include "sandbox/network.h"
+#include "sandbox/stack_program.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/log_file.h"
 #include "supervise/supervisor.h"
+#include "sys/blocked_signals.h"
+#include "sys/memory_file.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U  // Linux 6.3, newer than the oldest headers we build with
-#endif
-
 namespace mini {
 namespace {
-
-// All signals, on the calling thread: no handler of the caller's runs in a copy that is not its
-// own.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &original_);
-  }
-  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &original_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-  const sigset_t& original() const { return original_; }
-
- private:
-  sigset_t original_;
-};
 
 // What is made before the first copy and read in all of them.
 struct Preparation {
@@ -79,6 +60,7 @@ struct Preparation {
   Plan plan;
   std::optional<FrozenPlanOwner> frozen;
   std::optional<ScratchDirectory> scratch;
+  std::unique_ptr<StackProcess> stack;
   ControlSockets control;
 };
 
@@ -97,18 +79,6 @@ Status OpenLog(const EnterRequest& request, Preparation& preparation) {
   return OkStatus();
 }
 
-Status WriteError(int error) {
-  Status status = SystemError(Stage::kProbe, error, "write the supervisor to memory");
-  if (error != EFBIG) return status;
-  // The signal that came with it (setrlimit(2)) is dealt with: it would end the caller later.
-  sigset_t too_large;
-  sigemptyset(&too_large);
-  sigaddset(&too_large, SIGXFSZ);
-  const timespec none = {};
-  (void)sigtimedwait(&too_large, nullptr, &none);
-  return std::move(status).WithHint("the limit on file sizes (ulimit -f) is below a megabyte");
-}
-
 // Not among the standard streams, which the caller may have closed: they are the payload's.
 Status KeepAwayFromStreams(UniqueFd& descriptor) {
   if (descriptor.get() > STDERR_FILENO) return OkStatus();
@@ -116,41 +86,25 @@ Status KeepAwayFromStreams(UniqueFd& descriptor) {
   return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
 }
 
-// A file without a name, so that nothing on disk has to be found, trusted or kept.
-Result<UniqueFd> MakeProgram(std::span<const unsigned char> image) {
-  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  int file = memfd_create("mini-sandbox", kFlags | MFD_EXEC);
-  if (file < 0 && errno == EINVAL) file = memfd_create("mini-sandbox", kFlags);
-  UniqueFd program(file);
-  if (!program) {
-    const int error = errno;
-    Status status = SystemError(Stage::kProbe, error, "make a file for the supervisor");
-    if (error == EACCES) {
-      return std::move(status).WithHint(
-          "this machine lets no such file be executed (sysctl "
-          "vm.memfd_noexec)");
-    }
-    return status;
+// A program of its own: it holds none of the caller's memory. It prepares itself meanwhile.
+Status StartStack(EnterRequest& request, Preparation& made) {
+  if (request.policy.network != Network::kStack) return OkStatus();
+  if (made.log && !request.policy.rules) {
+    made.log->Write("notice", "no allow-list: every public address may be reached");
   }
-  while (!image.empty()) {
-    const ssize_t count = write(program.get(), image.data(), image.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return WriteError(errno);
-    image = image.subspan(static_cast<size_t>(count));
-  }
-  // For whoever may look into /proc/PID/fd while it is here, and for good.
-  if (fcntl(program.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) !=
-      0) {
-    return SystemError(Stage::kProbe, errno, "seal the file of the supervisor");
-  }
-  MINI_RETURN_IF_ERROR(KeepAwayFromStreams(program));
-  return program;
+  MINI_ASSIGN_OR_RETURN(
+      made.stack, SpawnStack(made.program.get(),
+                             {.policy = request.policy, .log = made.log ? &*made.log : nullptr}));
+  return OkStatus();
 }
 
-Status Prepare(const EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
+Status Prepare(EnterRequest& request, const sigset_t& signal_mask, Preparation& made) {
   MINI_RETURN_IF_ERROR(CheckStandardStreams(child::LookAtStandardStreams()));
   MINI_RETURN_IF_ERROR(OpenLog(request, made));
-  MINI_ASSIGN_OR_RETURN(made.program, MakeProgram(request.supervisor));
+  // So nothing on disk has to be found, trusted or kept.
+  MINI_ASSIGN_OR_RETURN(
+      made.program, MakeMemoryFile("the supervisor", request.supervisor, MemoryFileUse::kProgram));
+  MINI_RETURN_IF_ERROR(StartStack(request, made));
   Enter("probe", made);
   MINI_ASSIGN_OR_RETURN(made.facts, ProbeHost(request.policy));
   Enter("plan", made);
@@ -191,6 +145,10 @@ void CloseOurs(const Preparation& made, const int (&birth)[2]) {
     close(scratch.directory);
     close(scratch.cleaner_socket);
   }
+  if (made.stack) {
+    close(made.stack->pidfd());
+    close(made.stack->channel());
+  }
 }
 
 // In the first copy: makes init, tells the caller, ends. Returns in the process inside.
@@ -200,7 +158,7 @@ void MakeInit(const Preparation& made, const int (&birth)[2]) {
   if (clone.pid != 0) {
     (void)SendWithDescriptors(birth[1], &clone.error, sizeof clone.error, &clone.pidfd,
                               clone.pid > 0 ? 1 : 0);
-    _exit(0);
+    child::EndProcess(0);
   }
   child::RunChild({&frozen, made.control.child.get(), made.control.supervisor.get(),
                    child::Payload::kCaller, /*streams=*/nullptr, made.program.get()});
@@ -257,6 +215,9 @@ Handover HandoverOf(const Preparation& made, const ChildProcess& child) {
     handover.scratch = {descriptors.parent,      descriptors.directory, descriptors.cleaner_socket,
                         made.scratch->cleaner(), made.scratch->path(),  made.scratch->name()};
   }
+  if (made.stack) {
+    handover.stack = {made.stack->pid(), made.stack->pidfd(), made.stack->channel()};
+  }
   return handover;
 }
 
@@ -293,6 +254,10 @@ Result<Side> EnterPrepared(Preparation& made) {
     if (log) log->Write("notice", sentence);
   });
   supervisor.WriteTo(log);
+  if (made.stack) {
+    Enter("network", made);
+    MINI_RETURN_IF_ERROR(ConnectStack(*made.stack, supervisor, log));
+  }
   MINI_RETURN_IF_ERROR(supervisor.WaitUntilReady());
   Enter("supervise", made);
   return BecomeSupervisor(made, HandoverOf(made, child));

@@ -1,22 +1,58 @@
+// Theory of operation
+//
+// The arguments are the three descriptors that every sandbox has, then a word and what belongs to
+// it for each part that not every one has, always in the same order.
 #include "sandbox/handover.h"
 
-#include <charconv>
 #include <string_view>
 
 #include "base/strings.h"
+#include "sandbox/handed_number.h"
 
 namespace mini {
 namespace {
 
-constexpr size_t kNumbers = 3;
-constexpr size_t kScratchNumbers = 4;
-constexpr size_t kScratchTexts = 2;
-constexpr size_t kWithScratch = kNumbers + kScratchNumbers + kScratchTexts;
+constexpr std::string_view kScratch = "scratch";
+constexpr std::string_view kStack = "stack";
 
-bool ParseNumber(std::string_view text, int& number) {
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && rest == end && number >= -1;
+// The arguments that are left.
+class ArgumentReader {
+ public:
+  explicit ArgumentReader(std::span<const char* const> arguments) : left_(arguments) {}
+
+  bool TakeNumbers(std::initializer_list<int*> numbers) {
+    for (int* const number : numbers) {
+      if (left_.empty() || !ParseHandedNumber(left_[0], *number)) return false;
+      left_ = left_.subspan(1);
+    }
+    return true;
+  }
+  bool TakeText(std::string& text) {
+    if (left_.empty()) return false;
+    text = left_[0];
+    left_ = left_.subspan(1);
+    return true;
+  }
+  bool TakeWord(std::string_view word) {
+    if (left_.empty() || left_[0] != word) return false;
+    left_ = left_.subspan(1);
+    return true;
+  }
+  bool empty() const { return left_.empty(); }
+
+ private:
+  std::span<const char* const> left_;
+};
+
+bool Take(ArgumentReader& reader, ScratchHandover& scratch) {
+  return reader.TakeNumbers(
+             {&scratch.parent, &scratch.directory, &scratch.cleaner_socket, &scratch.cleaner}) &&
+         reader.TakeText(scratch.path) && reader.TakeText(scratch.name);
+}
+
+bool Take(ArgumentReader& reader, StackHandover& stack) {
+  return reader.TakeNumbers({&stack.pid, &stack.pidfd, &stack.channel}) && stack.pid > 0 &&
+         stack.pidfd >= 0 && stack.channel >= 0;
 }
 
 }  // namespace
@@ -29,12 +65,16 @@ std::vector<int*> Handover::Descriptors() {
       descriptors.push_back(descriptor);
     }
   }
+  if (stack) {
+    for (int* descriptor : {&stack->pidfd, &stack->channel}) descriptors.push_back(descriptor);
+  }
   return descriptors;
 }
 
 std::vector<std::string> Handover::ToArguments() const {
   std::vector<std::string> arguments = {StrCat(pidfd), StrCat(control), StrCat(log)};
   if (scratch) {
+    arguments.emplace_back(kScratch);
     for (const int number :
          {scratch->parent, scratch->directory, scratch->cleaner_socket, scratch->cleaner}) {
       arguments.push_back(StrCat(number));
@@ -42,27 +82,26 @@ std::vector<std::string> Handover::ToArguments() const {
     arguments.push_back(scratch->path);
     arguments.push_back(scratch->name);
   }
+  if (stack) {
+    arguments.emplace_back(kStack);
+    for (const int number : {stack->pid, stack->pidfd, stack->channel}) {
+      arguments.push_back(StrCat(number));
+    }
+  }
   return arguments;
 }
 
 Result<Handover> Handover::FromArguments(std::span<const char* const> arguments) {
   const Status refused =
-      InvalidArgument(Stage::kArguments, "this program is started by libmini-sandbox only");
-  if (arguments.size() != kNumbers && arguments.size() != kWithScratch) return refused;
+      InvalidArgument(Stage::kArguments, "this program is started by its library only");
+  ArgumentReader reader(arguments);
   Handover handover;
-  std::vector<int*> numbers = {&handover.pidfd, &handover.control, &handover.log};
-  if (arguments.size() == kWithScratch) {
-    ScratchHandover& scratch = handover.scratch.emplace();
-    numbers.insert(numbers.end(), {&scratch.parent, &scratch.directory, &scratch.cleaner_socket,
-                                   &scratch.cleaner});
-    scratch.path = arguments[kWithScratch - 2];
-    scratch.name = arguments[kWithScratch - 1];
-  }
-  for (size_t i = 0; i < numbers.size(); ++i) {
-    if (!ParseNumber(arguments[i], *numbers[i])) return refused;
-  }
+  if (!reader.TakeNumbers({&handover.pidfd, &handover.control, &handover.log})) return refused;
   // Only the log may be missing.
   if (handover.pidfd < 0 || handover.control < 0) return refused;
+  if (reader.TakeWord(kScratch) && !Take(reader, handover.scratch.emplace())) return refused;
+  if (reader.TakeWord(kStack) && !Take(reader, handover.stack.emplace())) return refused;
+  if (!reader.empty()) return refused;
   return handover;
 }
 

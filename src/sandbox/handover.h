@@ -24,11 +24,19 @@ struct ScratchHandover {
   friend bool operator==(const ScratchHandover&, const ScratchHandover&) = default;
 };
 
+struct StackHandover {
+  pid_t pid = -1;
+  int pidfd = -1;
+  int channel = -1;
+  friend bool operator==(const StackHandover&, const StackHandover&) = default;
+};
+
 struct Handover {
   int pidfd = -1;    // of the sandbox's first process, a child of the supervisor
   int control = -1;  // the supervisor's end of its control socket
   int log = -1;      // -1: none
   std::optional<ScratchHandover> scratch;
+  std::optional<StackHandover> stack;  // which serves already
 
   // The descriptors that are in use, to be changed one by one.
   std::vector<int*> Descriptors();

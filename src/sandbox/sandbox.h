@@ -12,7 +12,9 @@
 #include "base/unique_fd.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
+#include "sandbox/stack_request.h"
 #include "supervise/outcome.h"
+#include "supervise/signals.h"
 
 namespace mini {
 
@@ -25,8 +27,20 @@ struct RunRequest {
   std::function<void(std::string_view)> on_problem = {};
   // At the end, what the stack refused: lines for the user. Unset: nothing is kept for it.
   std::function<void(const std::vector<std::string>&)> on_summary = {};
+  // For Network::kStack: ForkStack() of stack_service.h, if this program has a stack.
+  StackStarter start_stack = nullptr;
   // Where to write what is done, before anything else is (supervise/debug_log.h).
   std::optional<std::string> debug_log = {};
+  // That file is appended to, and each line begins with this process's number: other runs may write
+  // to it at the same time.
+  bool shares_debug_log = false;
+  // Called when the command has been executed, with the pidfd of the sandbox's first process.
+  std::function<void(int init)> on_start = {};
+  // Which of the signals that this process is sent are for the command.
+  Forwarded forwarded_signals = Forwarded::kUsual;
+  // A pipe, O_NONBLOCK: where the stack writes its verdicts instead, for a reader who may be slow
+  // and whom it does not wait for.
+  UniqueFd events = {};
   // Opened by Run() from policy.verdict_log.
   UniqueFd verdict_log = {};
   // The process ends right after the run: its values are left to the kernel. To take them apart

@@ -2,7 +2,8 @@
 //
 // The supervisor forks the stack's process before it has looked at anything, so that what the
 // process inherits is the command line and the user's standard error, and so that it prepares
-// itself while the supervisor plans and the sandbox is set up. The two share a socket of messages:
+// itself while the supervisor plans and the sandbox is set up. In a library it is a program of its
+// own (stack_program.h), which inherits nothing. The two share a socket of messages:
 //
 //     supervisor                       stack
 //       TapMessage + descriptor  ──►     makes the stack, confines itself
@@ -42,7 +43,6 @@
 #include "base/descriptor_passing.h"
 #include "base/strings.h"
 #include "sandbox/stack_messages.h"
-#include "sandbox/stack_service.h"
 
 namespace mini {
 namespace {
@@ -117,24 +117,17 @@ std::optional<Status> FailureIn(std::string_view message) {
 
 }  // namespace
 
-Result<std::unique_ptr<StackProcess>> StackProcess::Start(const StackProcessOptions& options) {
+Result<std::unique_ptr<StackProcess>> StackProcess::Start(
+    const std::function<Result<pid_t>(int channel)>& start) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return StackError(errno, "make a socket for the network stack");
   }
   UniqueFd channel(ends[0]);
   const UniqueFd others_end(ends[1]);
-  const pid_t supervisor = getpid();
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = fork();
-  if (pid == 0) RunStackProcess(options, others_end.get(), supervisor);
-  const int error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (pid < 0) return StackError(error, "start a process for the network stack");
-  // The number is its own until it is reaped here.
+  MINI_ASSIGN_OR_RETURN(const pid_t pid, start(others_end.get()));
+  // The number is its own until it is reaped: here, unless a program that reaps whatever ends has
+  // this library. Then it ends early, or is another process already, which is no child.
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
     const Status failure = StackError(errno, "watch the network stack");
@@ -142,6 +135,14 @@ Result<std::unique_ptr<StackProcess>> StackProcess::Start(const StackProcessOpti
     (void)waitpid(pid, nullptr, 0);
     return failure;
   }
+  siginfo_t info = {};
+  if (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+    return EndedEarly();
+  }
+  return Adopt(pid, std::move(pidfd), std::move(channel));
+}
+
+std::unique_ptr<StackProcess> StackProcess::Adopt(pid_t pid, UniqueFd pidfd, UniqueFd channel) {
   return std::unique_ptr<StackProcess>(new StackProcess(pid, std::move(pidfd), std::move(channel)));
 }
 
@@ -265,7 +266,11 @@ Status StackProcess::TakeFailure() {
 Status StackProcess::DescribeEnd() {
   siginfo_t info = {};
   while (waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0) {
-    if (errno != EINTR) return StackError(errno, "wait for the network stack");
+    if (errno == EINTR) continue;
+    const int error = errno;
+    pidfd_.reset();
+    // It has ended, and nobody learns how (wait(2), on ignoring SIGCHLD).
+    return error == ECHILD ? EndedEarly() : StackError(error, "wait for the network stack");
   }
   pidfd_.reset();
   if (info.si_code == CLD_EXITED) return info.si_status == 0 ? OkStatus() : EndedEarly();

@@ -9,30 +9,14 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "base/unique_fd.h"
-#include "netstack/stack.h"
 #include "sys/confinement.h"
 #include "sys/tap.h"
 
 namespace mini {
-
-class StackVoice;
-
-struct StackProcessOptions {
-  // Called in the new process, while it still is what the caller is; everything but the link. What
-  // it refers to has to live until Start() returns, there and here. The voice lives on there.
-  std::function<Result<netstack::StackOptions>(StackVoice& voice)> make_options;
-  // What stays open there besides standard error.
-  std::vector<int> kept_descriptors;
-  // For the last line of the summary: the file that has all verdicts, if there is one.
-  std::optional<std::string> log_file;
-  // What may be opened there while it serves (ConfinementOptions).
-  std::vector<std::string> readable_files;
-};
 
 // A sentence of the stack's for the user. Not escaped, as it comes from a process that talks to the
 // sandbox.
@@ -48,9 +32,11 @@ struct ServingStack {
 
 class StackProcess {
  public:
-  // Forks; the calling thread has to be the process's only one. Early in a run, when there is
-  // little in its memory yet that the stack could give away.
-  static Result<std::unique_ptr<StackProcess>> Start(const StackProcessOptions& options);
+  // `start` is called with the other end of the socket, and makes a child that serves there.
+  static Result<std::unique_ptr<StackProcess>> Start(
+      const std::function<Result<pid_t>(int channel)>& start);
+  // One that another program of this process has started, connected and left to this one, by exec.
+  static std::unique_ptr<StackProcess> Adopt(pid_t pid, UniqueFd pidfd, UniqueFd channel);
   // Lets it end, which it does in an orderly way unless it takes too long, and reaps it.
   ~StackProcess();
   StackProcess(const StackProcess&) = delete;
@@ -59,6 +45,7 @@ class StackProcess {
   // Hands it the sandbox's link. Returns when it is confined and serves.
   Result<ServingStack> Serve(Tap tap);
 
+  pid_t pid() const { return pid_; }
   // Readable when it has something to say: TakeNotices().
   int channel() const { return channel_.get(); }
   // What it has said since the last call; not waited for.

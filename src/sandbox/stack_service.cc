@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,23 +16,18 @@
 
 #include "base/descriptor_passing.h"
 #include "base/strings.h"
+#include "netstack/stack.h"
+#include "sandbox/rules_file.h"
+#include "sandbox/stack_messages.h"
+#include "sandbox/stack_options.h"
+#include "sandbox/stack_voice.h"
+#include "supervise/debug_log.h"
 #include "sys/close_descriptors.h"
+#include "sys/confinement.h"
+#include "sys/tap.h"
 
 namespace mini {
 namespace {
-
-// Whether it was sent. A supervisor that has gone needs no report.
-bool SendReport(int channel, const StackReport& report, std::string_view text, int flags = 0) {
-  const iovec pieces[] = {{const_cast<StackReport*>(&report), sizeof report},
-                          {const_cast<char*>(text.data()), text.size()}};  // sendmsg(2) only reads
-  msghdr message = {};
-  message.msg_iov = const_cast<iovec*>(pieces);
-  message.msg_iovlen = std::size(pieces);
-  ssize_t sent;
-  while ((sent = sendmsg(channel, &message, MSG_NOSIGNAL | flags)) < 0 && errno == EINTR) {
-  }
-  return sent >= 0;
-}
 
 void SendFailure(int channel, const Status& failure) {
   (void)SendReport(
@@ -83,12 +77,13 @@ Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   return OkStatus();
 }
 
-Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t supervisor) {
-  std::vector<int> kept = options.kept_descriptors;
-  kept.push_back(channel);
+Status ServeSandbox(const StackRequest& request, int channel, pid_t supervisor) {
+  std::vector<int> kept = {channel};
+  if (request.verdict_log >= 0) kept.push_back(request.verdict_log);
+  if (request.log) kept.push_back(request.log->descriptor());
   MINI_RETURN_IF_ERROR(LeaveSupervisor(supervisor, std::move(kept)));
   StackVoice voice(channel);
-  MINI_ASSIGN_OR_RETURN(netstack::StackOptions stack_options, options.make_options(voice));
+  MINI_ASSIGN_OR_RETURN(netstack::StackOptions stack_options, MakeStackOptions(request, voice));
   MINI_ASSIGN_OR_RETURN(std::optional<Tap> tap, ReceiveTap(channel));
   if (!tap) return OkStatus();
   stack_options.link.fd = std::move(tap->fd);
@@ -99,13 +94,14 @@ Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t super
   MINI_ASSIGN_OR_RETURN(const auto stack, netstack::Stack::Create(std::move(stack_options)));
   MINI_ASSIGN_OR_RETURN(
       const Confinement confinement,
-      ConfineThisProcess({.readable_files = options.readable_files, .report_descriptor = channel}));
+      ConfineThisProcess({.readable_files = FilesOfTheResolver(), .report_descriptor = channel}));
   (void)SendReport(
       channel,
       {StackReportKind::kServing, StatusCode::kOk, Stage::kNetwork, confinement.landlock_abi}, "");
   Status served = stack->Run();
   std::string summary;
-  for (const std::string& line : netstack::SummaryLines(stack->refusals(), options.log_file)) {
+  for (const std::string& line :
+       netstack::SummaryLines(stack->refusals(), request.policy.verdict_log)) {
     summary += StrCat(line, "\n");
   }
   (void)SendReport(channel,
@@ -116,13 +112,45 @@ Status ServeSandbox(const StackProcessOptions& options, int channel, pid_t super
 
 }  // namespace
 
-void StackVoice::Say(StackReportKind kind, std::string_view sentence) {
-  const StackReport report{kind, StatusCode::kOk, Stage::kNetwork, 0};
-  if (!SendReport(channel_, report, sentence, MSG_DONTWAIT)) ++unsent_;
+Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request) {
+  return StackProcess::Start([&request](int channel) -> Result<pid_t> {
+    const pid_t supervisor = getpid();
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const pid_t pid = fork();
+    if (pid == 0) RunStackProcess(request, channel, supervisor);
+    const int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (pid < 0) return StackError(error, "start a process for the network stack");
+    return pid;
+  });
 }
 
-void RunStackProcess(const StackProcessOptions& options, int channel, pid_t supervisor) {
-  const Status end = ServeSandbox(options, channel, supervisor);
+void RunStackProgram(const StackArguments& arguments) {
+  Policy policy;
+  policy.network = Network::kStack;
+  policy.host_name = arguments.host_name;
+  policy.server_names = arguments.server_names;
+  policy.max_connections = arguments.max_connections;
+  if (arguments.rules >= 0) {
+    Result<netstack::RuleSet> rules = ReadRulesFile(arguments.rules);
+    if (!rules.ok()) {
+      SendFailure(arguments.channel, rules.status());
+      _exit(1);
+    }
+    policy.rules = std::move(rules).value();
+  }
+  std::optional<DebugLog> log;
+  if (arguments.debug_log >= 0) log.emplace(DebugLog::Resume(UniqueFd(arguments.debug_log)));
+  RunStackProcess(
+      {.policy = policy, .log = log ? &*log : nullptr, .verdict_log = arguments.verdict_log},
+      arguments.channel, arguments.supervisor);
+}
+
+void RunStackProcess(const StackRequest& request, int channel, pid_t supervisor) {
+  const Status end = ServeSandbox(request, channel, supervisor);
   if (end.ok()) _exit(0);
   SendFailure(channel, end);
   _exit(1);

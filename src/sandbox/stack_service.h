@@ -4,33 +4,25 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
-#include <string_view>
+#include <memory>
 
-#include "sandbox/stack_messages.h"
+#include "base/status.h"
 #include "sandbox/stack_process.h"
+#include "sandbox/stack_program.h"
+#include "sandbox/stack_request.h"
 
 namespace mini {
 
-// Sentences for the user, which the supervisor is handed. It carries all traffic, so it waits for
-// nobody: what the socket does not take is counted.
-class StackVoice {
- public:
-  explicit StackVoice(int channel) : channel_(channel) {}
-  void Notice(std::string_view sentence) { Say(StackReportKind::kNotice, sentence); }
-  void Problem(std::string_view sentence) { Say(StackReportKind::kProblem, sentence); }
-  int32_t unsent() const { return unsent_; }
+// Forks it; the calling thread has to be the process's only one. Early in a run, when there is
+// little in its memory yet that the stack could give away.
+Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request);
 
- private:
-  void Say(StackReportKind kind, std::string_view sentence);
+// In the new process. Does not return and destroys nothing: what a copy of the supervisor's memory
+// holds is the supervisor's. `channel` is this side's end of the socket.
+[[noreturn]] void RunStackProcess(const StackRequest& request, int channel, pid_t supervisor);
 
-  int channel_;
-  int32_t unsent_ = 0;
-};
-
-// Does not return and destroys nothing: what this copy of the memory holds is the supervisor's.
-[[noreturn]] void RunStackProcess(const StackProcessOptions& options, int channel,
-                                  pid_t supervisor);
+// What the program does that SpawnStack() starts.
+[[noreturn]] void RunStackProgram(const StackArguments& arguments);
 
 }  // namespace mini
 

@@ -23,12 +23,14 @@ NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen) {
                                                : NetworkNamespace::kUnchanged;
 }
 
-Result<ChildProcess> StartChild(const FrozenPlan& frozen, const child::StandardStreams* streams) {
+Result<ChildProcess> StartChild(const FrozenPlan& frozen, const child::StandardStreams* streams,
+                                StartReport report) {
   MINI_ASSIGN_OR_RETURN(ControlSockets control, MakeControlSockets());
   child::ChildArguments arguments = {.plan = &frozen,
                                      .control = control.child.get(),
                                      .parent_control = control.supervisor.get(),
-                                     .streams = streams};
+                                     .streams = streams,
+                                     .reports_start = report == StartReport::kSent};
   MINI_ASSIGN_OR_RETURN(
       ClonedProcess cloned,
       CloneIntoNamespaces(

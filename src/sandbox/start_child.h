@@ -22,11 +22,15 @@ Result<ControlSockets> MakeControlSockets();
 // (child/network.h).
 NetworkNamespace NetworkNamespaceFor(const FrozenPlan& frozen);
 
+// Whether the supervisor is told that the command has been executed (Supervisor::OnStart()).
+enum class StartReport { kNone, kSent };
+
 // Clones it into its namespaces, where it begins to carry out the plan. `frozen` has to live until
 // then: the child runs on a copy of this process's memory, which should have one thread. `streams`
 // as in ChildArguments.
 Result<ChildProcess> StartChild(const FrozenPlan& frozen,
-                                const child::StandardStreams* streams = nullptr);
+                                const child::StandardStreams* streams = nullptr,
+                                StartReport report = StartReport::kNone);
 
 }  // namespace mini
 

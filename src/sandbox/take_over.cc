@@ -9,16 +9,19 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
+#include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "plan/plan.h"
+#include "sandbox/network.h"
+#include "sandbox/stack_process.h"
 #include "supervise/child_process.h"
 #include "supervise/debug_log.h"
 #include "supervise/outcome.h"
@@ -56,38 +59,42 @@ std::optional<ScratchDirectory> ScratchOf(const Handover& handover) {
                                  scratch.cleaner);
 }
 
+std::unique_ptr<StackProcess> StackOf(const Handover& handover) {
+  if (!handover.stack) return nullptr;
+  const StackHandover& stack = *handover.stack;
+  return StackProcess::Adopt(stack.pid, UniqueFd(stack.pidfd), UniqueFd(stack.channel));
+}
+
+Result<Outcome> RunSandbox(StackProcess* stack, const std::function<void(std::string_view)>& tell,
+                           const SupervisorSignals& signals, ChildProcess& child,
+                           Supervisor& supervisor, const DebugLog* log) {
+  if (stack != nullptr) {
+    const StackListener listener = {
+        .on_notice = tell, .on_problem = tell, .reader = log ? log->descriptor() : -1};
+    return SuperviseWithStack(*stack, listener, signals, child, supervisor, log);
+  }
+  MINI_RETURN_IF_ERROR(child.SendGo());
+  return supervisor.Run(signals);
+}
+
 Result<Outcome> Supervise(const Handover& handover, const DebugLog* log) {
   const SupervisorSignals signals(JobControl::kShared, Forwarded::kAll);
   std::optional<ScratchDirectory> scratch = ScratchOf(handover);
   ChildProcess child((UniqueFd(handover.pidfd)), UniqueFd(handover.control));
-  const auto tell = [log](std::string_view sentence) {
+  const std::function<void(std::string_view)> tell = [log](std::string_view sentence) {
     if (log) log->Write("notice", sentence);
   };
+  const std::unique_ptr<StackProcess> stack = StackOf(handover);
   // Of a plan the supervisor needs what lies ahead: here no time limit, no terminal.
   Plan plan;
   if (scratch) plan.scratch_directory = handover.scratch->path;
   Supervisor supervisor(plan, child, tell);
   supervisor.WriteTo(log);
-  MINI_RETURN_IF_ERROR(child.SendGo());
-  Result<Outcome> outcome = supervisor.Run(signals);
+  Result<Outcome> outcome = RunSandbox(stack.get(), tell, signals, child, supervisor, log);
   if (scratch && outcome.ok()) {
     if (const Status removed = scratch->Remove(); !removed.ok()) tell(removed.ToString());
   }
   return outcome;
-}
-
-// As the process inside ended, for whoever waits for this one.
-[[noreturn]] void EndAs(int wait_status) {
-  if (!WIFSIGNALED(wait_status)) _exit(WEXITSTATUS(wait_status));
-  const int signal = WTERMSIG(wait_status);
-  const rlimit no_core = {0, 0};  // it has been written, of the process that it is about
-  (void)setrlimit(RLIMIT_CORE, &no_core);
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, signal);
-  (void)raise(signal);
-  (void)sigprocmask(SIG_UNBLOCK, &set, nullptr);
-  _exit(128 + signal);  // one that does not end a process here
 }
 
 }  // namespace

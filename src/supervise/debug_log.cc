@@ -24,6 +24,12 @@ Result<DebugLog> DebugLog::StartAnew(UniqueFd file, const std::string& path) {
   return DebugLog(std::move(file));
 }
 
+DebugLog DebugLog::Share(UniqueFd file, pid_t run) {
+  DebugLog log(std::move(file));
+  log.run_ = StrCat(run, " ");
+  return log;
+}
+
 void DebugLog::WriteMachine() const {
   utsname kernel = {};
   (void)uname(&kernel);  // fails only on a bad address
@@ -40,7 +46,7 @@ void DebugLog::Write(std::string_view subject, std::string_view text) const {
   if (text.ends_with('\n')) text.remove_suffix(1);
   std::string lines;
   for (const std::string_view line : StrSplit(text, '\n')) {
-    lines += StrCat(time.data(), subject, ": ", EscapeForTerminal(line, line.size()), "\n");
+    lines += StrCat(run_, time.data(), subject, ": ", EscapeForTerminal(line, line.size()), "\n");
   }
   std::string_view left = lines;
   while (!left.empty()) {

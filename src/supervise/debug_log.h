@@ -2,6 +2,8 @@
 #ifndef MINI_SANDBOX_SUPERVISE_DEBUG_LOG_H_
 #define MINI_SANDBOX_SUPERVISE_DEBUG_LOG_H_
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -20,6 +22,9 @@ class DebugLog {
   // Goes on with one that another program has begun; the time starts anew.
   static DebugLog Resume(UniqueFd file) { return DebugLog(std::move(file)); }
 
+  // Goes on with one to which several runs write: every line begins with the number of this one.
+  static DebugLog Share(UniqueFd file, pid_t run);
+
   // "[   0.001234] subject: line" for every line of `text`, control characters escaped; one
   // write(2) in all, so that lines of several processes do not mix. A full disk ends the log, not
   // the run.
@@ -35,6 +40,7 @@ class DebugLog {
   explicit DebugLog(UniqueFd file);
 
   UniqueFd file_;
+  std::string run_;  // "4711 ", or nothing
   std::chrono::steady_clock::time_point begun_;
 };
 

@@ -1,6 +1,9 @@
 #include "supervise/outcome.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -21,6 +24,19 @@ int ExitCodeFor(const Status& error) {
     default:
       return 125;
   }
+}
+
+void EndAs(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) _exit(WEXITSTATUS(wait_status));
+  const int signal = WTERMSIG(wait_status);
+  const rlimit no_core = {0, 0};  // it has been written, of the process that it is about
+  (void)setrlimit(RLIMIT_CORE, &no_core);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  (void)raise(signal);
+  (void)sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  _exit(128 + signal);  // one that does not end a process here
 }
 
 }  // namespace mini

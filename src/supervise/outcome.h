@@ -18,6 +18,10 @@ int ExitCodeFor(const Outcome& outcome);
 // 125: the sandbox could not be set up.
 int ExitCodeFor(const Status& error);
 
+// Ends this process as another one ended, for whoever waits for it: with its exit code, or by its
+// signal, which has its default action here.
+[[noreturn]] void EndAs(int wait_status);
+
 }  // namespace mini
 
 #endif  // MINI_SANDBOX_SUPERVISE_OUTCOME_H_

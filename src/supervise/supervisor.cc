@@ -23,6 +23,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "base/strings.h"
 #include "supervise/report_text.h"
@@ -142,8 +143,11 @@ Status Supervisor::ActOn(ReceivedReport& received) {
           std::make_unique<Terminal>(std::move(received.descriptors[0]),
                                      Terminal::Streams{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
       return OkStatus();
-    case child::ReportKind::kDescriptors:
     case child::ReportKind::kReady:
+      if (!on_start_) break;
+      std::exchange(on_start_, nullptr)();
+      return OkStatus();
+    case child::ReportKind::kDescriptors:
       break;
   }
   return Status(StatusCode::kSystem, Stage::kSupervise, "the sandbox sent an unexpected report");

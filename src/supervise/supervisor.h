@@ -33,6 +33,10 @@ class Supervisor {
   // What is reported and signalled is written there as well; null: nowhere.
   void WriteTo(const DebugLog* log) { log_ = log; }
 
+  // Called when the command has been executed, by a child that reports it; without this such a
+  // report is an error.
+  void OnStart(std::function<void()> on_start) { on_start_ = std::move(on_start); }
+
   // The TAP and the netlink socket that the child opened; an error when it failed before that.
   Result<ReceivedReport> WaitForDescriptors();
   // Until the copy of the caller waits for its go (child::Payload::kCaller).
@@ -84,6 +88,7 @@ class Supervisor {
   ChildProcess& child_;
   Tell on_notice_;
   Tell on_problem_;
+  std::function<void()> on_start_;
   const DebugLog* log_ = nullptr;
   WatchedStack stack_;
   bool stack_failed_ = false;

@@ -8,13 +8,25 @@
 
 #include <cerrno>
 #include <string>
+#include <string_view>
 
 #include "sys/read_file.h"
 
 namespace mini {
 namespace {
 
+// Its launcher leaves this in the environment of the process that runs the program, as the kernel
+// has it; what the program starts without valgrind has it no more.
+bool IsUnderValgrind() {
+  using std::string_view_literals::operator""sv;
+  const Result<std::string> variables = ReadProcFile("/proc/self/environ", Stage::kClone);
+  return variables.ok() && ('\0' + *variables).find("\0VALGRIND_LAUNCHER="sv) != std::string::npos;
+}
+
 std::string HintFor(int error_number) {
+  if (error_number == ENOSYS && IsUnderValgrind()) {
+    return "valgrind runs this program, and knows no clone3(2): run it without";
+  }
   if ((error_number == ENOSYS || error_number == EPERM) && IsInSandboxOfOurs()) {
     return "this sandbox refuses user namespaces; start the outer one with --nested";
   }

@@ -8,18 +8,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <vector>
 
 #include "base/descriptor_passing.h"
-#include "base/strings.h"
 #include "base/unique_fd.h"
 #include "sys/remove_tree.h"
+#include "sys/spawn_program.h"
 
 namespace mini {
 namespace {
@@ -57,35 +55,6 @@ Status StartError(int error) {
   return SystemError(Stage::kProbe, error, "start a process that removes the scratch directory");
 }
 
-// What posix_spawn(3) does in the child. Its errors are lack of memory.
-class SpawnPlan {
- public:
-  SpawnPlan() {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-    sigset_t all;
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &all);
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-  }
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  int Place(int descriptor, int place) {
-    return posix_spawn_file_actions_adddup2(&actions_, descriptor, place);
-  }
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
-
 }  // namespace
 
 Result<pid_t> ForkCleaner(const CleanerDescriptors& descriptors, const std::string& name) {
@@ -106,23 +75,14 @@ Result<pid_t> ForkCleaner(const CleanerDescriptors& descriptors, const std::stri
 
 Result<pid_t> SpawnCleaner(int program, const CleanerDescriptors& descriptors,
                            const std::string& name) {
-  SpawnPlan plan;
-  std::vector<UniqueFd> copies;  // away from the places
-  const int originals[] = {descriptors.socket, descriptors.parent, descriptors.directory};
-  for (int place = 0; place < 3; ++place) {
-    copies.emplace_back(fcntl(originals[place], F_DUPFD_CLOEXEC, kDirectoryPlace + 1));
-    if (!copies.back()) return StartError(errno);
-    if (const int error = plan.Place(copies.back().get(), place)) return StartError(error);
-  }
-  std::string arguments[] = {kName, kWord, name};
-  char* const argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(), nullptr};
-  char* const no_environment[] = {nullptr};
-  const std::string path = StrCat("/proc/self/fd/", program);
-  pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, path.c_str(), plan.actions(), plan.attributes(), argv, no_environment);
-  if (error != 0) return StartError(error);
-  return pid;
+  static_assert(kSocketPlace == 0 && kParentPlace == 1 && kDirectoryPlace == 2);
+  const Spawned spawned =
+      SpawnProgram({.program = program,
+                    .arguments = {kName, kWord, name},
+                    .descriptors = {descriptors.socket, descriptors.parent, descriptors.directory},
+                    .has_own_session = true});
+  if (spawned.pid < 0) return StartError(spawned.error);
+  return spawned.pid;
 }
 
 bool IsCleanerProgram(int argc, const char* const* argv) {

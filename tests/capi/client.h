@@ -24,9 +24,13 @@ void fail_in_the_child(const char* unused);
 void fail_at_the_file(const char* unused);
 void fail_at_exec(const char* unused);
 void fail_then_succeed(const char* unused);
+void fail_under_valgrind(const char* unused);
 void fail_without_a_name(const char* program);
 
 /* codes.c: every code of a setting, by the calls that produce it; `directory` is an empty one. */
 void codes(const char* directory);
+
+/* network.c: of libmini-tapbox. */
+void allow(char** words);
 
 #endif

@@ -87,9 +87,17 @@ void fail_then_succeed(const char* unused) {
   if (mini_sandbox_setup_default() != 0 || setrlimit(RLIMIT_NOFILE, &none) != 0) exit(98);
   printf("first: %d\n", mini_sandbox_start());
   if (setrlimit(RLIMIT_NOFILE, &few) != 0) exit(98);
-  printf("second: %d\n", mini_sandbox_start());
+  const int second = mini_sandbox_start();
+  printf("second: %d\n", second);
+  if (second != 0) fprintf(stderr, "%s\n", mini_sandbox_get_last_error_msg());
   getrlimit(RLIMIT_NOFILE, &before);
   printf("limit: %d\n", (int)before.rlim_cur);
+}
+
+void fail_under_valgrind(const char* unused) {
+  (void)unused;
+  if (mini_sandbox_setup_default() != 0) exit(98);
+  fail_and_go_on("valgrind");
 }
 
 /* It has another name that nobody knows of. */

@@ -32,6 +32,21 @@ TEST(Handover, ArrivesWithLogAndScratchDirectory) {
   EXPECT_EQ(*arrived, handover);
 }
 
+TEST(Handover, ArrivesWithAStack) {
+  Handover handover;
+  handover.pidfd = 3;
+  handover.control = 4;
+  handover.stack = {4712, 9, 10};
+  auto arrived = Parse(handover.ToArguments());
+  ASSERT_TRUE(arrived.ok()) << arrived.status().ToString();
+  EXPECT_EQ(*arrived, handover);
+  // A directory may have any name.
+  handover.scratch = {6, 7, 8, 4711, "stack", "scratch"};
+  arrived = Parse(handover.ToArguments());
+  ASSERT_TRUE(arrived.ok()) << arrived.status().ToString();
+  EXPECT_EQ(*arrived, handover);
+}
+
 TEST(Handover, NamesEveryDescriptorThatIsInUse) {
   Handover handover;
   handover.pidfd = 3;
@@ -39,10 +54,13 @@ TEST(Handover, NamesEveryDescriptorThatIsInUse) {
   EXPECT_EQ(handover.Descriptors().size(), 2u);
   handover.log = 5;
   handover.scratch.emplace();
+  handover.stack.emplace();
   std::vector<int*> descriptors = handover.Descriptors();
-  ASSERT_EQ(descriptors.size(), 6u);
+  ASSERT_EQ(descriptors.size(), 8u);
   *descriptors[2] = 50;
   EXPECT_EQ(handover.log, 50);
+  *descriptors[7] = 51;
+  EXPECT_EQ(handover.stack->channel, 51);
 }
 
 TEST(Handover, IsRefusedFromWhoeverStartsTheSupervisorByHand) {
@@ -56,6 +74,12 @@ TEST(Handover, IsRefusedFromWhoeverStartsTheSupervisorByHand) {
                                              {"3", "-1", "5"},
                                              {"3", "4", "-2"},
                                              {"3", "4", "5", "6"},
+                                             {"3", "4", "5", "scratch"},
+                                             {"3", "4", "5", "scratch", "6", "7", "8", "9", "/a"},
+                                             {"3", "4", "5", "stack", "6", "7"},
+                                             {"3", "4", "5", "stack", "0", "7", "8"},
+                                             {"3", "4", "5", "stack", "6", "-1", "8"},
+                                             {"3", "4", "5", "stack", "6", "7", "8", "9"},
                                              {"3", "4", "99999999999"}}) {
     EXPECT_FALSE(Parse(arguments).ok()) << arguments.size();
   }

@@ -50,6 +50,14 @@ def unstripped(program):
     raise AssertionError(f"{BUILD} holds no build of {program}")
 
 
+def stack_symbols(program):
+    """Of lwIP, of c-ares and of what drives them: names that nothing else here has."""
+    listed = subprocess.run(["nm", "-C", program], check=True, capture_output=True, text=True,
+                            env={"LC_ALL": "C"}).stdout
+    return re.findall(r"^.* (?:(?:tcp|pbuf|netif|ares)_|mini::netstack::(?:Stack|DnsServer)\b).*$",
+                      listed, re.M)
+
+
 def functions(program):
     """(name, disassembly) of each function that has a symbol."""
     code = subprocess.run(["objdump", "-d", "-C", "--no-show-raw-insn", program], check=True,
@@ -107,6 +115,13 @@ class Hardening:
                  if re.match(r"mini::|ares_|tcp_|pbuf_", name)
                  and re.search(r"call.*<__\w+_chk(@plt)?>", code)]
         self.assertGreater(len(calls), 0)
+
+    def test_the_network_stack_is_in_the_program_that_has_one(self):
+        found = stack_symbols(unstripped(self.program))
+        if os.path.basename(self.program) == "mini-sandbox":
+            self.assertEqual(found, [])
+        else:
+            self.assertGreater(len(found), 100)
 
     def test_it_is_stripped(self):
         sections = readelf("-S", self.program)

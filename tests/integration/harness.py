@@ -26,6 +26,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT = 20  # seconds a single sandbox may take, unless a test says otherwise
 TEST_LIMIT = 30  # seconds a whole test may take, unless its class says otherwise
 SECRET = "TOPSECRET"
+# Of clients that are built with one, see tests/sanitizers/run.
+SANITIZER_OPTIONS = {name: value for name, value in os.environ.items()
+                     if name.endswith("SAN_OPTIONS")}
 PYTHON = "/usr/bin/python3"  # inside; ours may lie in somebody's HOME
 
 
@@ -41,7 +44,7 @@ class Identity:
     def environment(self):
         return {"HOME": self.home, "USER": self.name, "LOGNAME": self.name,
                 "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8",
-                "TERM": "dumb"}
+                "TERM": "dumb", **SANITIZER_OPTIONS}
 
 
 @dataclasses.dataclass
@@ -94,7 +97,12 @@ def stage_binaries(bin_dir, probe_dir):
     os.chmod(stage.bin_dir, 0o755)
     for directory, name in ((bin_dir, "mini-sandbox"), (bin_dir, "mini-tapbox"),
                             (probe_dir, "probe"), (probe_dir, "capi-client-static"),
-                            (probe_dir, "capi-client-shared"), (probe_dir, "libmini-sandbox.so.1")):
+                            (probe_dir, "capi-client-shared"), (probe_dir, "capi-client-tapbox"),
+                            (probe_dir, "capi-objects-static"),
+                            (probe_dir, "capi-objects-shared"),
+                            (probe_dir, "capi-objects-tapbox"),
+                            (probe_dir, "libmini-sandbox.so.1"),
+                            (probe_dir, "libmini-tapbox.so.1")):
         source = directory / name if directory else None
         if source and source.is_file():
             shutil.copy(source, stage.bin_dir / name)

@@ -11,11 +11,20 @@ import linux
 
 MORE_THAN_ONE_MODE, ROOT_TWICE, NOT_A_DIRECTORY, NO_OVERLAYS, NO_SUCH_PATH = -1, -2, -3, -4, -5
 NOT_ABSOLUTE, LOG_TWICE, OVERLAY_IN_WRITABLE, READ_AND_WRITE = -6, -7, -8, -9
-TMP_IN_DEFAULT_MODE, SYSTEM_ERROR, INSIDE_ALREADY, ALREADY_STARTED = -11, -100, -201, -202
+TMP_IN_DEFAULT_MODE, INVALID_ARGUMENT, SYSTEM_ERROR = -11, -12, -100
+INSIDE_ALREADY, ALREADY_STARTED, TIMED_OUT, ENDED = -201, -202, -203, -204
 UNKNOWN_ERROR = -1000
 
 UNCHANGED = {"same process": "yes", "same signal mask": "yes", "threads go on": "yes",
              "children": "none", "running": "0"}
+
+# What library and clients are built with: "address" or "thread" (tests/sanitizers/run).
+SANITIZER = os.environ.get("MINI_SANITIZER")
+
+
+def not_under(*sanitizers):
+    """A test that says nothing there is none, rather than one that is skipped."""
+    return lambda test: None if SANITIZER in sanitizers else test
 
 
 class ClientTest(harness.SandboxTest):
@@ -61,6 +70,12 @@ def proc_text(pid, name):
         return file.read()
 
 
+def attributes(path):
+    """All but the time of the last access, which running it may set."""
+    status = path.stat()
+    return status.st_mode, status.st_uid, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 @harness.as_root_too
 class TheRestOfTheProgram(ClientTest):
     def test_no_thread_of_the_caller_runs_on_outside(self):
@@ -72,6 +87,9 @@ class TheRestOfTheProgram(ClientTest):
         said, _ = self.scenario("from_a_thread", code=7)
         self.assertEqual(said, {"inside": "1"})
 
+    # In clang 14 it does not see to its allocator's locks when a program with threads forks: fork(2)
+    # alone hangs, too.
+    @not_under("address")
     def test_finds_no_lock_of_the_c_library_held_and_fork_handlers_run_once(self):
         for _ in range(5):
             said, outcome = self.scenario("locks")
@@ -154,11 +172,11 @@ class TheRestOfTheProgram(ClientTest):
 class TheFileOfTheProgram(ClientTest):
     def changes(self, path, mode="default"):
         self.own_program(path)
-        before = path.stat()
+        before = attributes(path)
         said, outcome = self.scenario("change_its_program", mode)
         self.assertEqual(said.pop("memory"), "2, as it was", outcome)
         self.assertEqual(said.pop("start"), str(INSIDE_ALREADY), outcome)
-        return said, path.stat() == before
+        return said, attributes(path) == before
 
     def test_cannot_be_changed_where_it_shows_read_only(self):
         path = self.make_directory(self.scratch / "bin") / "program"
@@ -290,6 +308,26 @@ class TheSupervisor(ClientTest):
         self.assertIn("outcome: exit code 3", text)
 
 
+class UnderValgrind(ClientTest):
+    client = "capi-client-shared"
+    limit = 60
+
+    def command(self, scenario, *arguments):
+        return ["valgrind", "-q", "--vgdb=no", "--leak-check=full",
+                "--errors-for-leak-kinds=definite", "--error-exitcode=9",
+                *super().command(scenario, *arguments)]
+
+    @not_under("address", "thread")  # which valgrind cannot run
+    def test_it_says_so_and_the_caller_goes_on_without_a_memory_error(self):
+        if not shutil.which("valgrind"):
+            stage().problems["valgrind"] = "valgrind is not installed"
+        self.require("valgrind")
+        said, outcome = self.scenario("fail_under_valgrind")
+        self.assertEqual({name: said[name] for name in UNCHANGED}, UNCHANGED, outcome)
+        self.assertEqual(said["valgrind"], str(SYSTEM_ERROR), outcome)
+        self.assertIn("valgrind runs this program", outcome.err)
+
+
 @harness.as_root_too
 class AFailedStart(ClientTest):
     """The caller goes on in the same process, as it was, with its threads."""
@@ -339,6 +377,9 @@ class Codes(ClientTest):
         self.make_file(self.work / "file")
         os.symlink("sub", self.work / "link")
         said, outcome = self.scenario("codes", self.work)
+        if SANITIZER:  # which ends a program for which there is no memory
+            self.assertRegex(said["no memory"], "^ended by ")
+            said["no memory"] = str(UNKNOWN_ERROR)
         self.assertEqual(said, {
             "at first": '0 ""',
             "two modes": str(MORE_THAN_ONE_MODE),
@@ -414,6 +455,7 @@ class SharedLibrary(ClientTest):
         said, outcome = self.scenario("threads")
         self.assertEqual(said["written after"], "0", outcome)
 
+    @not_under("address", "thread")  # whose runtime is not in Python
     def test_loads_into_a_running_program(self):
         self.require("libmini-sandbox.so.1")
         outcome = harness.run_bounded(

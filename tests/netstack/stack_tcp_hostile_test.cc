@@ -324,6 +324,27 @@ TEST_F(HostileTcp, AWindowThatShrinksAndReopensLosesNothing) {
   EXPECT_EQ(got, data);
 }
 
+// lwIP makes segments of at most half of the largest window that it has seen, if that is not 0.
+TEST_F(HostileTcp, AWindowThatOpensByLittleAfterNoneLosesNothing) {
+  client_.set_window(0);
+  Connect();
+  const Bytes data = Pattern(6000, 8);
+  const auto host_writes = [&](size_t from, size_t to) {
+    ASSERT_TRUE(WriteTo(host_.get(), Bytes(data.begin() + static_cast<ptrdiff_t>(from),
+                                           data.begin() + static_cast<ptrdiff_t>(to))));
+    // Whatever the stack does for it, it has done.
+    client_.Write(Pattern(1));
+    EXPECT_EQ(ReadFrom(host_.get(), 1), Pattern(1));
+  };
+  host_writes(0, 5000);
+  client_.set_window(1);
+  client_.SendAck();
+  host_writes(5000, 6000);
+  client_.set_window(0xffff);
+  client_.SendAck();
+  EXPECT_EQ(client_.ReadExactly(data.size()), data);
+}
+
 TEST_F(HostileTcp, BothEndsCloseAtOnce) {
   Connect();
   TcpFields fin = client_.Fields(kFin | kAck);

@@ -195,6 +195,47 @@ TEST_P(TcpThroughStack, StopsReadingFromTheHostWhenTheSandboxDoesNotRead) {
   EXPECT_LT(taken, size_t{32} << 20);
 }
 
+// lwIP would append what comes next to the last unsent segment, whatever place of the stream that
+// one is from.
+TEST_P(OpenTcpFlow, ARetransmissionThatWaitsForTheLinkGetsNoOtherBytes) {
+  const Bytes data = Pattern(45000, 9);
+  const auto part = [&](size_t from, size_t to) {
+    return Bytes(data.begin() + static_cast<ptrdiff_t>(from),
+                 data.begin() + static_cast<ptrdiff_t>(to));
+  };
+  // Two segments, of which this client loses the first.
+  for (const size_t from : {0u, 20000u}) {
+    ASSERT_TRUE(WriteTo(host_.get(), part(from, from + 20000)));
+    for (size_t got = 0; got < 20000;) {
+      const auto segment = sandbox_.ReceiveFor(Local().port);
+      ASSERT_TRUE(segment);
+      got += segment->payload.size();
+    }
+  }
+  // More answers than the link holds.
+  const Bytes question =
+      MakeArpRequest(IpAddress::V4(198, 18, 0, 1), IpAddress::V4(203, 0, 113, 9));
+  for (int i = 0; i < 4000; ++i) sandbox_.Send(question);
+  for (int i = 0; i < 4; ++i) client_.SendAck();
+  const auto await_stack = [&] {
+    client_.Write(Pattern(1));
+    EXPECT_EQ(ReadFrom(host_.get(), 1), Pattern(1));
+  };
+  await_stack();
+  ASSERT_TRUE(WriteTo(host_.get(), part(40000, 45000)));
+  await_stack();
+  await_stack();
+  EXPECT_EQ(client_.ReadExactly(20000), part(0, 20000));
+  TcpFields both = client_.Fields(kAck);
+  both.acknowledgment += 20000;
+  client_.Send(both);
+  auto last = sandbox_.ReceiveFor(Local().port);
+  while (last && last->payload.empty()) last = sandbox_.ReceiveFor(Local().port);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->sequence, both.acknowledgment);
+  EXPECT_EQ(last->payload, part(40000, 45000));
+}
+
 TEST_P(OpenTcpFlow, KeepsASmallWindowFilled) {
   client_.set_window(16);  // scaled by 7: 2048 bytes, less than a segment
   client_.SendAck();

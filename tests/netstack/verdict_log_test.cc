@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -420,6 +421,125 @@ TEST(Summary, IsNotKeptUnlessItIsAskedFor) {
   Filter filter(std::move(options));
   filter.CheckName("a.example");
   EXPECT_TRUE(filter.refusals().entries.empty());
+}
+
+// A log whose reader is the other end of a pipe.
+class VerdictPipeTest : public testing::Test {
+ protected:
+  VerdictPipeTest() {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    reader_.reset(ends[0]);
+    EXPECT_GE(fcntl(ends[1], F_SETPIPE_SZ, 4096), 4096);
+    log_.emplace(UniqueFd(ends[1]), 77,
+                 VerdictLog::Clocks{[] { return TimePoint{}; }, std::chrono::system_clock::now},
+                 VerdictLog::Reader::kMayMissLines);
+  }
+
+  // The flow's number tells them apart; with a name as long as wanted.
+  void End(uint64_t flow, size_t name = 0) {
+    const std::string text(name, 'x');
+    FlowEnd end;
+    end.flow = flow;
+    end.name = text;
+    log_->OnFlowEnd(end);
+  }
+  std::string Read() {
+    std::string text(1 << 20, '\0');
+    const ssize_t length = read(reader_.get(), text.data(), text.size());
+    text.resize(static_cast<size_t>(std::max<ssize_t>(length, 0)));
+    return text;
+  }
+  static std::vector<json> Parse(std::string text) {
+    std::vector<json> lines;
+    if (text.empty()) return lines;
+    EXPECT_EQ(text.back(), '\n');
+    text.pop_back();
+    for (const std::string_view line : StrSplit(text, '\n')) lines.push_back(json::parse(line));
+    return lines;
+  }
+
+  UniqueFd reader_;
+  std::optional<VerdictLog> log_;
+};
+
+TEST_F(VerdictPipeTest, LosesWholeLinesAndSaysHowMany) {
+  for (uint64_t flow = 1; flow <= 50; ++flow) End(flow, 200);
+  EXPECT_TRUE(log_->Flush().ok());
+  const auto taken = Parse(Read());
+  ASSERT_GT(taken.size(), 5u);
+  ASSERT_LT(taken.size(), 50u);
+  for (size_t i = 0; i < taken.size(); ++i) EXPECT_EQ(taken[i]["flow"], i + 1);
+  End(51);
+  EXPECT_TRUE(log_->Flush().ok());
+  const auto then = Parse(Read());
+  ASSERT_EQ(then.size(), 2u);
+  EXPECT_EQ(then[0]["event"], "lost");
+  EXPECT_EQ(then[0]["lines"], 50 - taken.size());
+  EXPECT_EQ(then[0]["pid"], 77);
+  EXPECT_EQ(then[1]["flow"], 51);
+}
+
+TEST_F(VerdictPipeTest, AccountsForEveryLineHoweverItIsRead) {
+  uint64_t told = 0;
+  for (uint64_t flow = 1; flow <= 200; ++flow) {
+    End(flow, flow * 37 % 500);
+    EXPECT_TRUE(log_->Flush().ok());
+    if (flow % 40 != 0) continue;
+    for (const json& line : Parse(Read())) {
+      told += line["event"] == "lost" ? line["lines"].get<uint64_t>() : 1;
+    }
+  }
+  log_->TellRepeated();
+  EXPECT_TRUE(log_->Flush().ok());
+  for (const json& line : Parse(Read())) {
+    EXPECT_EQ(line["event"], "lost");
+    told += line["lines"].get<uint64_t>();
+  }
+  EXPECT_EQ(told, 200u);
+}
+
+TEST_F(VerdictPipeTest, TellsWhatWasLostOnceASecondThoughNothingFollows) {
+  for (uint64_t flow = 1; flow <= 50; ++flow) End(flow, 200);
+  EXPECT_TRUE(log_->Flush().ok());
+  const size_t taken = Parse(Read()).size();
+  ASSERT_LT(taken, 50u);
+  EXPECT_TRUE(log_->Flush().ok());
+  EXPECT_EQ(Read(), "") << "it tries in every round";
+  log_->TellRepeated();
+  EXPECT_TRUE(log_->Flush().ok());
+  const auto lines = Parse(Read());
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0]["lines"], 50 - taken);
+}
+
+// A write of more than PIPE_BUF bytes may be taken in part (pipe(7)).
+TEST_F(VerdictPipeTest, FinishesALineThatWasTakenInPart) {
+  End(1, 6000);
+  EXPECT_TRUE(log_->Flush().ok());
+  std::string text = Read();
+  ASSERT_EQ(text.size(), 4096u);
+  End(2);
+  EXPECT_TRUE(log_->Flush().ok());
+  const auto lines = Parse(text + Read());
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["name"], std::string(6000, 'x'));
+  EXPECT_EQ(lines[1]["flow"], 2);
+}
+
+TEST_F(VerdictPipeTest, IsNoErrorWhenItsReaderIsGone) {
+  reader_.reset();
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);  // blocked in the stack's process, too
+  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+  End(1);
+  EXPECT_TRUE(log_->Flush().ok());
+  End(2);
+  EXPECT_TRUE(log_->Flush().ok());
+  const timespec none = {};
+  EXPECT_EQ(sigtimedwait(&pipe, nullptr, &none), SIGPIPE);
+  pthread_sigmask(SIG_UNBLOCK, &pipe, nullptr);
 }
 
 }  // namespace

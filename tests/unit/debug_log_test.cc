@@ -150,5 +150,26 @@ TEST_F(LogFileTest, OneFileIsKnownByTwoNames) {
   EXPECT_FALSE(IsSameFile(one->get(), other->get()));
 }
 
+TEST_F(DebugLogTest, ThatSeveralRunsShareKeepsWhatIsThereAndTellsThemApart) {
+  std::ofstream(Path()) << "old\n";
+  std::filesystem::permissions(Path(), std::filesystem::perms(0600));
+  Result<UniqueFd> one = OpenLogFile("the debug log", Path(), {});
+  Result<UniqueFd> other = OpenLogFile("the debug log", Path(), {});
+  ASSERT_TRUE(one.ok() && other.ok());
+  const DebugLog first = DebugLog::Share(std::move(*one), 4711);
+  const DebugLog second = DebugLog::Share(std::move(*other), 4712);
+  first.Write("stage", "probe");
+  second.Write("stage", "probe\nplan");
+  first.Write("stage", "plan");
+  std::istringstream text(Text());
+  std::string line;
+  ASSERT_TRUE(std::getline(text, line));
+  EXPECT_EQ(line, "old");
+  std::vector<std::string> lines;
+  while (std::getline(text, line)) lines.push_back(line.substr(0, 5) + WithoutTime(line.substr(5)));
+  EXPECT_EQ(lines, (std::vector<std::string>{"4711 stage: probe", "4712 stage: probe",
+                                             "4712 stage: plan", "4711 stage: plan"}));
+}
+
 }  // namespace
 }  // namespace mini

@@ -383,5 +383,13 @@ TEST(MakePlan, LooksTheCommandUpInThePathThatTheCommandGets) {
   EXPECT_EQ(plan->candidates, (Strings{"/a/tool", "/b/tool"}));
 }
 
+TEST(Environment, ThatIsGivenWholeStaysAsItIs) {
+  Policy policy = PlainPolicy();
+  policy.whole_environment = Strings{"API_TOKEN=mine", "no variable", "TMPDIR=/elsewhere"};
+  const CommandEnvironment environment = MakeCommandEnvironment(policy, {"HOME=/home/user"});
+  EXPECT_EQ(environment.variables, *policy.whole_environment);
+  EXPECT_EQ(environment.removed, Strings());
+}
+
 }  // namespace
 }  // namespace mini

@@ -125,7 +125,8 @@ void AllowReadingFiles(CallTable& table) {
 CallTable StackCalls(uint32_t arch, Kind kind) {
   CallTable table(arch, Trap());
   // What the loop does all the time.
-  table.AllowAll({"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll"});
+  table.AllowAll({"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll",
+                  "timerfd_settime"});
   table.AllowAll({"read", "readv", "write", "writev", "recvfrom", "recvmsg", "recvmmsg", "sendto",
                   "sendmsg", "sendmmsg", "shutdown", "close"});
   table.AllowAll({"clock_gettime", "clock_getres", "gettimeofday", "time", "getrandom"});

@@ -1,0 +1,76 @@
+#include "capi/spawn_channel.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/descriptor_passing.h"
+
+namespace mini::capi {
+namespace {
+
+// Less than a socket takes at least in one piece. What is longer is about a path or a rule that is.
+constexpr size_t kMostWords = 32 << 10;
+
+std::optional<SpawnMessage> Decode(std::span<const uint8_t> bytes) {
+  ByteReader reader(bytes);
+  const uint8_t kind = reader.U8();
+  const uint8_t stage = reader.U8();
+  SpawnMessage message;
+  message.kind = static_cast<SpawnMessageKind>(kind);
+  message.stage = static_cast<Stage>(stage);
+  message.wait_status = static_cast<int>(reader.U32());
+  const auto words = reader.Take(reader.remaining());
+  message.words.assign(words.begin(), words.end());
+  if (reader.failed() || kind > static_cast<uint8_t>(SpawnMessageKind::kEnded) ||
+      stage > static_cast<uint8_t>(Stage::kSupervise)) {
+    return std::nullopt;
+  }
+  return message;
+}
+
+}  // namespace
+
+void SendSpawnMessage(int channel, const SpawnMessage& message, int descriptor) {
+  std::string bytes = {static_cast<char>(message.kind), static_cast<char>(message.stage)};
+  const auto status = static_cast<uint32_t>(message.wait_status);
+  for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(status >> shift & 0xff);
+  bytes += message.words.substr(0, kMostWords);
+  if (message.words.size() > kMostWords) bytes += "...";
+  if (descriptor >= 0) {
+    (void)SendWithDescriptors(channel, bytes.data(), bytes.size(), &descriptor, 1);
+    return;
+  }
+  while (send(channel, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+std::optional<SpawnMessage> ReceiveSpawnMessage(int channel, Taking taking) {
+  ssize_t size;
+  while ((size = recv(channel, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT)) < 0 &&
+         errno == EINTR) {
+  }
+  if (size <= 0) return std::nullopt;
+  std::vector<uint8_t> bytes(static_cast<size_t>(size));
+  UniqueFd descriptor;
+  if (taking == Taking::kTake) {
+    int received[kMostPassedDescriptors];
+    const ReceivedMessage message =
+        ReceiveWithDescriptors(channel, bytes.data(), bytes.size(), received);
+    if (message.descriptor_count > 0) descriptor.reset(received[0]);
+    size = message.size;
+  } else {
+    while ((size = recv(channel, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT)) < 0 &&
+           errno == EINTR) {
+    }
+  }
+  if (size < 0 || static_cast<size_t>(size) != bytes.size()) return std::nullopt;
+  std::optional<SpawnMessage> message = Decode(bytes);
+  if (message) message->descriptor = std::move(descriptor);
+  return message;
+}
+
+}  // namespace mini::capi

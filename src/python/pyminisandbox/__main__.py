@@ -1,0 +1,175 @@
+"""usage: python -m pyminisandbox [mode] [options] [--] command [args]
+
+Runs a command in a sandbox, as mini-sandbox does, or mini-tapbox where a rule is given.
+
+Modes; without one the system is read-only, and the working directory and /tmp writable:
+  -x, --default             HOME, /tmp and /run private and empty
+  -o, --custom ROOT         an empty root in which -k, -M, -w and -e show
+  -h, --hermetic ROOT       the same without -k
+Options:
+  -w, --write PATH          writable through to the host
+  -M, --bind PATH           read-only
+  -e, --tmpfs DIR           empty, in memory
+  -k, --overlay PATH        writable, with the changes gone afterwards (-o)
+  -d, --scratch-dir DIR     where those are kept meanwhile (-o)
+  -W, --chdir DIR           where the command starts
+  -N, --share-network       the host's network
+      --allow RULE          a rule of the allow-list
+  -F, --rules FILE          a file of such rules
+      --max-connections N   of that network
+  -T, --time-limit S        SIGTERM after S seconds
+  -t, --kill-delay S        SIGKILL S seconds after that; otherwise 10
+  -D, --debug-log FILE      what is done, line by line
+      --help, --version
+
+Exit code: the command's own; 128+n when signal n ended it; 2 wrong usage; 125 the sandbox could not
+be set up; 126 the command could not be executed, 127 it was not found.
+"""
+
+import getopt
+import math
+import os
+import signal
+import sys
+import time
+
+from . import MiniSandboxErrors, Sandbox, SandboxError, SettingError, __version__
+
+PROGRAM = "pyminisandbox"
+
+# Long name -> (its letter, what of Sandbox it sets).
+LISTS = {"write": ("w", "writable"), "bind": ("M", "readable"), "tmpfs": ("e", "empty"),
+         "overlay": ("k", "overlays"), "allow": ("", "allow"), "rules": ("F", "allow_files")}
+VALUES = {"scratch-dir": ("d", "overlay_directory"), "chdir": ("W", "working_directory"),
+          "max-connections": ("", "max_connections"),
+          "debug-log": ("D", "log"), "time-limit": ("T", None), "kill-delay": ("t", None)}
+MODES = {"default": ("x", False), "custom": ("o", True), "hermetic": ("h", True)}
+FLAGS = {"share-network": ("N", "share_network")}
+
+# What is passed on. A stop (SIGTSTP) the terminal sends to the command as well as to us.
+FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1,
+             signal.SIGUSR2, signal.SIGWINCH)
+
+
+# Mistakes that may be none elsewhere.
+OF_THIS_MACHINE = (MiniSandboxErrors.INVALID_FOLDER, MiniSandboxErrors.PATH_DOES_NOT_EXIST,
+                   MiniSandboxErrors.ILLEGAL_CONFIGURATION)
+
+
+class UsageError(Exception):
+    """A command line that is wrong on any machine."""
+
+
+def main(arguments):
+    try:
+        options, command = split(arguments)
+        if ("help", "") in options:
+            print(__doc__.strip())
+            return 0
+        if ("version", "") in options:
+            print(f"{PROGRAM} {__version__}")
+            return 0
+        settings, limit, delay = read(options)
+        if not command:
+            raise UsageError("no command")
+        return run(make_sandbox(settings), command, limit, delay)
+    except UsageError as error:
+        print(f"{PROGRAM}: {error}\n{__doc__.splitlines()[0]} (--help for more)", file=sys.stderr)
+        return 2
+    except SandboxError as error:
+        print(f"{PROGRAM}: {error.message}", file=sys.stderr)
+        return 125
+
+
+def make_sandbox(settings):
+    try:
+        return Sandbox(**settings)
+    except SettingError as error:
+        if error.code in OF_THIS_MACHINE:
+            raise
+        raise UsageError(error.message) from None
+
+
+def split(arguments):
+    """The options, as pairs of long name and value, and the command."""
+    names = {}
+    letters, words = "", ["help", "version"]
+    for table, has_value in ((LISTS, True), (VALUES, True), (FLAGS, False), (MODES, None)):
+        for name, (letter, more) in table.items():
+            takes = more if has_value is None else has_value
+            names["-" + letter] = name
+            if letter:
+                letters += letter + (":" if takes else "")
+            words.append(name + ("=" if takes else ""))
+    try:
+        found, command = getopt.getopt(arguments, letters, words)
+    except getopt.GetoptError as error:
+        raise UsageError(str(error)) from None
+    return [(names.get(name) or name[2:], value) for name, value in found], command
+
+
+def read(options):
+    """The arguments of Sandbox, the time limit and the delay of SIGKILL."""
+    settings = {"mode": "readonly"}
+    limits = {"time-limit": None, "kill-delay": 10.0}
+    for name, value in options:
+        if name in MODES:
+            if settings["mode"] != "readonly":
+                raise UsageError("modes exclude each other")
+            settings["mode"] = name
+            if MODES[name][1]:
+                settings["root"] = value
+        elif name in LISTS:
+            settings.setdefault(LISTS[name][1], []).append(value)
+        elif name in limits:
+            limits[name] = seconds(name, value)
+        elif name in FLAGS:
+            settings[FLAGS[name][1]] = True
+        elif VALUES[name][1] in settings:
+            raise UsageError(f"--{name}: given twice")
+        else:
+            settings[VALUES[name][1]] = number(name, value) if name == "max-connections" else value
+    return settings, limits["time-limit"], limits["kill-delay"]
+
+
+def number(name, value):
+    if not (value.isascii() and value.isdigit()):
+        raise UsageError(f"--{name}: {value} is no number")
+    return int(value)
+
+
+def seconds(name, value):
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = math.nan
+    if not 0 <= parsed < math.inf:
+        raise UsageError(f"--{name}: {value} is no number of seconds")
+    return parsed
+
+
+def run(sandbox, command, limit, delay):
+    """Waits for the command and for signals at once: blocked, those tell where they come from."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    awaited = {signal.SIGCHLD} | {number for number in FORWARDED
+                                  if signal.getsignal(number) != signal.SIG_IGN}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    with sandbox.spawn(command) as process:
+        stages = [] if limit is None else [(limit, signal.SIGTERM), (limit + delay, signal.SIGKILL)]
+        begun = time.monotonic()
+        while process.poll() is None:
+            if stages:
+                left = begun + stages[0][0] - time.monotonic()
+                came = signal.sigtimedwait(awaited, left) if left > 0 else None
+            else:
+                came = signal.sigwaitinfo(awaited)
+            if came is None:
+                process.send_signal(stages.pop(0)[1])
+            elif came.si_signo != signal.SIGCHLD and came.si_code <= 0:
+                # From a process. What the terminal sends (SI_KERNEL), it sends the command, too.
+                process.send_signal(came.si_signo)
+        return 128 - process.returncode if process.returncode < 0 else process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

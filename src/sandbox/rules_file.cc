@@ -1,0 +1,97 @@
+// Theory of operation
+//
+// One record for each rule: its line, the length of its source and of its text (32 bits each, most
+// significant byte first), the source, the text. Where the source is the one of the rule before,
+// its length is 0: a list of a million rules names its file once.
+#include "sandbox/rules_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/strings.h"
+#include "sys/memory_file.h"
+
+namespace mini {
+namespace {
+
+void AppendNumber(std::string& bytes, size_t number) {
+  std::array<uint8_t, sizeof(uint32_t)> encoded;
+  ByteWriter(encoded).U32(static_cast<uint32_t>(number));
+  bytes.append(encoded.begin(), encoded.end());
+}
+
+std::string_view TakeText(ByteReader& reader, size_t size) {
+  const auto bytes = reader.Take(size);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Result<std::vector<uint8_t>> ReadAll(int file) {
+  struct stat status;
+  if (fstat(file, &status) != 0) return SystemError(Stage::kRules, errno, "look at the rules");
+  std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
+  size_t got = 0;
+  while (got < bytes.size()) {
+    const ssize_t count =
+        pread(file, bytes.data() + got, bytes.size() - got, static_cast<off_t>(got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return SystemError(Stage::kRules, count < 0 ? errno : EIO, "read the rules");
+    got += static_cast<size_t>(count);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Result<UniqueFd> WriteRulesFile(const netstack::RuleSet& rules) {
+  std::string bytes;
+  std::string_view last_source;
+  for (const netstack::Rule& rule : rules.rules()) {
+    const std::string_view source =
+        rule.source == last_source ? std::string_view() : std::string_view(rule.source);
+    const std::string text = rule.ToString();
+    if (source.size() > std::numeric_limits<uint32_t>::max()) {
+      return InvalidArgument(Stage::kRules, "the name of an allow-list is too long");
+    }
+    AppendNumber(bytes, static_cast<size_t>(rule.line));
+    AppendNumber(bytes, source.size());
+    AppendNumber(bytes, text.size());
+    bytes += source;
+    bytes += text;
+    last_source = rule.source;
+  }
+  return MakeMemoryFile(
+      "the allow-list",
+      std::span(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()),
+      MemoryFileUse::kData);
+}
+
+Result<netstack::RuleSet> ReadRulesFile(int file) {
+  MINI_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadAll(file));
+  ByteReader reader(bytes);
+  netstack::RuleSet rules;
+  std::string source;
+  while (reader.remaining() > 0) {
+    const uint32_t line = reader.U32();
+    const uint32_t source_size = reader.U32();
+    const uint32_t text_size = reader.U32();
+    if (source_size > 0) source = TakeText(reader, source_size);
+    const std::string_view text = TakeText(reader, text_size);
+    if (reader.failed() || line > static_cast<uint32_t>(std::numeric_limits<int>::max())) {
+      return InvalidArgument(Stage::kRules, "the allow-list was handed over in part");
+    }
+    MINI_RETURN_IF_ERROR(rules.AddRule(source, text, static_cast<int>(line)));
+  }
+  return rules;
+}
+
+}  // namespace mini

@@ -1,0 +1,33 @@
+// A program of ours, started from a descriptor.
+#ifndef MINI_SANDBOX_SYS_SPAWN_PROGRAM_H_
+#define MINI_SANDBOX_SYS_SPAWN_PROGRAM_H_
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace mini {
+
+struct SpawnRequest {
+  int program = -1;                    // a descriptor that leads to it
+  std::vector<std::string> arguments;  // its name included
+  // What it has as first_place, first_place + 1 and so on. Borrowed.
+  std::vector<int> descriptors;
+  int first_place = 0;
+  bool has_own_session = false;
+};
+
+struct Spawned {
+  pid_t pid = -1;
+  int error = 0;  // errno, if there is no process
+};
+
+// A child of the calling thread (posix_spawn(3)): it holds none of this process's memory, none of
+// its handlers (pthread_atfork(3)) runs in it, its environment is empty and all signals are
+// blocked. What of this process's descriptors is not close-on-exec goes there too, for it to close.
+Spawned SpawnProgram(const SpawnRequest& request);
+
+}  // namespace mini
+
+#endif  // MINI_SANDBOX_SYS_SPAWN_PROGRAM_H_

@@ -1,0 +1,56 @@
+"""The package as people pass it on: a source distribution, a wheel, a virtual environment."""
+
+import shutil
+import sysconfig
+import zipfile
+
+import harness
+
+# Debian's packages: the system's interpreter has what builds, without a network.
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+class TheWheel(harness.ProgramTest):
+    once = True  # the same whoever builds it, and slow
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.place / "source"
+        shutil.copytree(harness.PACKAGE_DIR, self.source)
+        self.clean = {**self.environment(), "PIP_NO_INDEX": "1"}
+        del self.clean["PYTHONPATH"]
+
+    def build(self, *options, **more):
+        return self.execute([SYSTEM_PYTHON, "-m", "build", "--no-isolation", *options, "--outdir",
+                             self.place, self.source], env=self.clean, **more)
+
+    def test_is_built_from_the_source_distribution_and_works_where_it_is_installed(self):
+        self.build()
+        platform = sysconfig.get_platform().replace("-", "_")
+        wheel = self.place / f"pyminisandbox-0.1.0-py3-none-{platform}.whl"
+        self.assertTrue((self.place / "pyminisandbox-0.1.0.tar.gz").is_file())
+        with zipfile.ZipFile(wheel) as archive:
+            names = set(archive.namelist())
+        for path in (self.source / "pyminisandbox").iterdir():
+            self.assertIn(f"pyminisandbox/{path.name}", names)
+        self.assertTrue(any(name.endswith("/libstdc++") for name in names), names)
+
+        venv = self.work / "venv"  # shows inside, as the working directory does
+        self.execute([SYSTEM_PYTHON, "-m", "venv", venv], env=self.clean)
+        self.execute([venv / "bin/pip", "install", "--quiet", "--no-index", wheel], env=self.clean)
+        done = self.execute([venv / "bin/python", "-c", """
+from pyminisandbox import pyminisandbox as sandbox
+print(sandbox.mini_sandbox_setup_default(), sandbox.mini_sandbox_start())
+print(sandbox.__file__)
+"""], env=self.clean)
+        first, second = done.stdout.splitlines()
+        self.assertEqual(first, "0 0")
+        self.assertTrue(second.startswith(str(venv)), second)
+
+    def test_is_not_built_without_the_library(self):
+        for library in self.source.glob("pyminisandbox/*.so"):
+            library.unlink()
+        done = self.build("--wheel", code=1)
+        self.assertIn("holds no library", done.stdout + done.stderr)
+        self.assertEqual(list(self.place.glob("*.whl")), [])
+
