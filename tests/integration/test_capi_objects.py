@@ -294,6 +294,23 @@ class Arguments(ObjectsTest):
         self.assertTrue((self.work / "output").exists())
 
 
+class UnderValgrind(ObjectsTest):
+    """Which follows no child, and knows neither pidfd_open(2) nor pidfd_send_signal(2)."""
+    client = "capi-objects-shared"
+    limit = 60
+
+    def command(self, scenario, *arguments):
+        return test_capi.under_valgrind(super().command(scenario, *arguments))
+
+    @test_capi.not_under("address", "thread")
+    def test_commands_run_and_end_without_a_memory_error(self):
+        test_capi.require_valgrind(self)
+        said, outcome = self.scenario("ends", "exit 7")
+        self.assertEqual(said["again"], "exit 7", outcome)
+        said, outcome = self.scenario("free_or_kill", "free")
+        self.assertEqual((said["pipe"], said["children"]), ("0", "none"), outcome)
+
+
 class SharedLibrary(ObjectsTest):
     client = "capi-objects-shared"
 
