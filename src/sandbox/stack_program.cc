@@ -73,7 +73,7 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
   if (policy.rules) {
     MINI_ASSIGN_OR_RETURN(rules, WriteRulesFile(*policy.rules));
   }
-  return StackProcess::Start([&](int channel) -> Result<pid_t> {
+  const auto start = [&](int channel) -> Result<pid_t> {
     SpawnRequest spawn;
     spawn.program = program;
     spawn.first_place = kFirstPlace;
@@ -97,7 +97,8 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
     const Spawned spawned = SpawnProgram(spawn);
     if (spawned.pid >= 0) return spawned.pid;
     return SystemError(Stage::kNetwork, spawned.error, "start a process for the network stack");
-  });
+  };
+  return StackProcess::Start(start, StackProcess::ReapedBy::kAnybody);
 }
 
 }  // namespace mini
