@@ -200,6 +200,8 @@ class Run(CommandTest):
 
 
 class Spawn(CommandTest):
+    once = True
+
     def test_streams_both_ways(self):
         self.assertEqual(self.program("""
             with Sandbox().spawn(["cat"], stdin=PIPE, stdout=PIPE, text=True) as process:
@@ -305,6 +307,8 @@ class Spawn(CommandTest):
 
 
 class Mistakes(CommandTest):
+    once = True
+
     def test_are_exceptions_that_say_what_is_wrong(self):
         (self.work / "file").touch()
         self.assertEqual(self.program("""

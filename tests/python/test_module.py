@@ -10,6 +10,8 @@ TAKES_TERM = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done"
 
 
 class TheModule(harness.ProgramTest):
+    once = True
+
     def module(self, *arguments, **more):
         return self.execute([sys.executable, "-m", "pyminisandbox", *arguments], **more)
 
