@@ -267,7 +267,7 @@ class Spawn(CommandTest):
                 os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 print("no child")
-            """), ["'mine' None", "['ResourceWarning']", "b''", "no child"])
+            """), ["'mine' -9", "['ResourceWarning']", "b''", "no child"])
 
     def test_says_so_when_it_is_closed(self):
         self.assertEqual(self.program("""
