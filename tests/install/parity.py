@@ -10,8 +10,14 @@ import subprocess
 import sys
 import unittest
 
-PREFIX = None
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "src/python"))
+sys.dont_write_bytecode = True
+
+from pyminisandbox import _library
+from pyminisandbox.errors import MiniSandboxErrors
+
+PREFIX = None
 EXAMPLES = REPOSITORY / "docs/examples"
 # Whoever has the stack's functions has not the host's network, and the other way round.
 NOT_IN = {"libmini-sandbox": r"_allow_", "libmini-tapbox": r"_share_network$"}
@@ -78,6 +84,18 @@ class TheHeader(ParityTest):
         for name in set(settings):
             self.assertEqual(functions[f"mini_sandbox_object_{name}"],
                              functions[f"mini_sandbox_{name}"] + 1, name)
+
+
+class Python(ParityTest):
+    def test_has_every_function_of_each_library(self):
+        for library, lacks in NOT_IN.items():
+            found = _library.functions(library.removeprefix("lib"))
+            self.assertEqual({name: len(arguments) for name, (_, arguments) in found.items()},
+                             {name: number for name, number in declared().items()
+                              if not re.search(lacks, name)})
+
+    def test_has_every_code(self):
+        self.assertLessEqual(set(declared_codes().values()), set(map(int, MiniSandboxErrors)))
 
 
 class Rust(ParityTest):
