@@ -1,5 +1,5 @@
-# What `cpack -G DEB` makes of a release build: three packages, one for each component of
-# install_rules.cmake. tests/install/debian.py builds, reads and installs them.
+# What `cpack -G DEB` makes of a release build: a package for each component of install_rules.cmake;
+# and one for Python, which has its package where Debian's Python looks, and the libraries not in it. tests/install/debian.py builds, reads and installs them.
 if(NOT TARGET mini_sandbox_shared OR MINI_SANITIZERS)
   return()
 endif()
@@ -13,14 +13,17 @@ function(mini_debian_package component name section synopsis text)
   set(CPACK_DEBIAN_${key}_DESCRIPTION "${synopsis}\n${text}" PARENT_SCOPE)
 
   file(READ "${PROJECT_SOURCE_DIR}/LICENSE" license)
-  set(copyright "${PROJECT_BINARY_DIR}/debian/${name}/copyright")
-  file(CONFIGURE OUTPUT "${copyright}" @ONLY CONTENT "${license}
+  if(NOT component STREQUAL "module")  # which is no more than our own text
+    string(APPEND license "
 Parts of other projects are linked into what is in this package. Their texts are in the directory
 /usr/share/doc/${name}/licenses.
 ")
+  endif()
+  set(copyright "${PROJECT_BINARY_DIR}/debian/${name}/copyright")
+  file(CONFIGURE OUTPUT "${copyright}" @ONLY CONTENT "${license}")
   set(directory "${CMAKE_INSTALL_DATAROOTDIR}/doc/${name}")
   install(FILES "${copyright}" DESTINATION "${directory}" COMPONENT ${component} EXCLUDE_FROM_ALL)
-  if(NOT component STREQUAL "programs")  # whose texts are in the installed tree
+  if(component MATCHES "library|devel")  # the programs' texts are in the installed tree
     mini_install_copyrights("${directory}/licenses" COMPONENT ${component} EXCLUDE_FROM_ALL)
   endif()
 endfunction()
@@ -40,6 +43,14 @@ that it needs but the C library.")
 mini_debian_package(devel libmini-sandbox-dev libdevel
   "the rest of a program in a sandbox: to build with"
   "Headers (C99, C++), static and shared libraries, pkg-config and CMake files.")
+mini_debian_package(module python3-pyminisandbox python
+  "the rest of a program in a sandbox: Python module"
+  "Functions for the running program, and class Sandbox for commands in the manner
+of subprocess.")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/python/pyminisandbox"
+  DESTINATION lib/python3/dist-packages COMPONENT module EXCLUDE_FROM_ALL
+  FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "no_rules"
+  PATTERN "__pycache__" EXCLUDE)
 
 set(CPACK_PACKAGE_NAME mini-sandbox)
 set(CPACK_PACKAGE_VENDOR "The mini-sandbox authors")
@@ -50,7 +61,7 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
   GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_GENERATOR DEB)
-set(CPACK_COMPONENTS_ALL programs library devel)
+set(CPACK_COMPONENTS_ALL programs library devel module)
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -67,4 +78,8 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 set(CPACK_DEBIAN_DEVEL_PACKAGE_DEPENDS
   "${_library_package} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}), libc6-dev")
 set(CPACK_DEBIAN_DEVEL_PACKAGE_RECOMMENDS "libstdc++-dev")
+# Its functions are those of this version's library.
+set(CPACK_DEBIAN_MODULE_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_MODULE_PACKAGE_DEPENDS
+  "python3 (>= 3.9), ${_library_package} (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 include(CPack)

@@ -120,8 +120,8 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
     streams = LookAtStandardStreams();
   }
   MINI_STEP(network.Finish(closing));
+  // The limit stays raised while files are opened and the slots are still there.
   if (payload == Payload::kCaller) {
-    // These open files, and there are the slots still.
     MINI_STEP(program.Replace());
     MINI_STEP(DropPrivileges(plan, streams, closing));
     CloseSlots(plan);

@@ -10,8 +10,12 @@ import tempfile
 import unittest
 
 BUILD = None
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+# What the packages depend on, and whether several machines' may be there (Multi-Arch).
+KNOWN = {"libc6": "same", "libc6-dev": "same", "python3": "allowed"}
 BUSYBOX = "/bin/busybox"  # Debian's busybox-static
 PROGRAMS, LIBRARY, DEVEL = "mini-sandbox", "libmini-sandbox1", "libmini-sandbox-dev"
+MODULE = "python3-pyminisandbox"
 
 CLIENT = r"""
 #include <mini_sandbox.h>
@@ -64,12 +68,13 @@ class PackagesTest(unittest.TestCase):
 
 class Files(PackagesTest):
     def test_there_is_one_for_each_kind_of_user(self):
-        self.assertEqual(set(self.files), {PROGRAMS, LIBRARY, DEVEL})
+        self.assertEqual(set(self.files), {PROGRAMS, LIBRARY, DEVEL, MODULE})
         with open(os.path.join(BUILD, "CMakeCache.txt"), encoding="utf-8") as cache:
             version = re.search(r"^CMAKE_PROJECT_VERSION:\w+=(.*)$", cache.read(), re.M)[1]
         machine = run("dpkg", "--print-architecture").stdout.strip()
         for package, file in self.files.items():
-            self.assertEqual(file.name, f"{package}_{version}-1_{machine}.deb")
+            self.assertEqual(file.name, f"{package}_{version}-1_"
+                                        f"{'all' if package == MODULE else machine}.deb")
 
     def test_together_they_hold_the_installed_tree_and_texts_of_their_own(self):
         prefix = self.place / "prefix"
@@ -80,7 +85,7 @@ class Files(PackagesTest):
         self.assertEqual(len(packed), len(set(packed)), "the same path in two packages")
         self.assertEqual(installed - set(packed), set())
         for name in set(packed) - installed:
-            self.assertRegex(name, "^/usr/share/doc/")
+            self.assertRegex(name, "^/usr/share/doc/|^/usr/lib/python3/dist-packages/")
 
     def test_each_file_is_in_the_package_of_who_needs_it(self):
         programs, library, devel = map(self.contents, (PROGRAMS, LIBRARY, DEVEL))
@@ -94,6 +99,11 @@ class Files(PackagesTest):
             self.assertEqual(devel[f"/usr/lib/{name}.so"][2], f"{name}.so.1")
             self.assertIn(f"/usr/lib/{name}.a", devel)
             self.assertIn(f"/usr/lib/pkgconfig/{name}.pc", devel)
+        package = REPOSITORY / "src/python/pyminisandbox"
+        self.assertEqual(
+            {name for name in self.contents(MODULE) if not name.startswith("/usr/share/doc/")},
+            {f"/usr/lib/python3/dist-packages/pyminisandbox/{path.name}"
+             for path in package.iterdir() if path.is_file()})
 
     def test_all_is_roots_and_nothing_is_writable_to_others_or_set_user_id(self):
         for package in self.files:
@@ -121,7 +131,7 @@ class Files(PackagesTest):
             for line in text:
                 self.assertRegex(line, "^ .{1,79}$")
             self.assertRegex(self.field(package, "Maintainer"), "^[^<]+ <[^>]+@[^>]+>$")
-            self.assertIn(self.field(package, "Section"), ("utils", "libs", "libdevel"))
+            self.assertIn(self.field(package, "Section"), ("utils", "libs", "libdevel", "python"))
 
     def test_each_holds_the_copyright_texts_of_what_is_in_it(self):
         texts = {"glibc", "libstdc++", "lwIP", "c-ares", "libidn2", "libmnl", "nlohmann-json"}
@@ -131,11 +141,11 @@ class Files(PackagesTest):
             self.assertIn(f"{documents}/copyright", found)
             held = {os.path.basename(name) for name in found
                     if os.path.dirname(name) == f"{documents}/licenses"}
-            self.assertLessEqual(texts, held, package)
+            self.assertLessEqual(texts if package != MODULE else set(), held, package)
 
 
 class Installed(PackagesTest):
-    """In a root of their own, with a database that knows of this machine's C library only."""
+    """In a root of their own, with a database that knows of this machine's C library and Python only."""
 
     def setUp(self):
         self.root = pathlib.Path(tempfile.mkdtemp(dir=self.place))
@@ -143,13 +153,14 @@ class Installed(PackagesTest):
         for directory in ("info", "updates", "triggers"):
             (database / directory).mkdir(parents=True)
         known = ""
-        for package in ("libc6", "libc6-dev"):
+        for package in KNOWN:
             known += run("dpkg-query", "--status", package).stdout + "\n"
         (database / "status").write_text(re.sub(r"(?m)^(Pre-)?(Depends|Conffiles):.*\n(^ .*\n)*", "",
                                                 known), encoding="utf-8")
-        for package in ("libc6", "libc6-dev"):
-            machine = run("dpkg", "--print-architecture").stdout.strip()
-            (database / f"info/{package}:{machine}.list").write_text("", encoding="utf-8")
+        machine = run("dpkg", "--print-architecture").stdout.strip()
+        for package, kind in KNOWN.items():
+            name = f"{package}:{machine}" if kind == "same" else package
+            (database / f"info/{name}.list").write_text("", encoding="utf-8")
         # What the library's package runs there.
         for directory in ("bin", "sbin"):
             (self.root / directory).mkdir()
@@ -192,6 +203,17 @@ class Installed(PackagesTest):
         done = run(client, check=False, cwd=self.root,
                    env={**os.environ, "LD_LIBRARY_PATH": f"{self.root}/usr/lib"})
         self.assertEqual((done.returncode, done.stdout), (7, "inside: 1\n"), done)
+
+    def test_the_module_finds_the_library(self):
+        done = self.dpkg("--install", self.files[MODULE], check=False)
+        self.assertIn(f"{MODULE} depends on {LIBRARY}", done.stderr)
+        self.dpkg("--install", self.files[LIBRARY], self.files[MODULE])
+        done = run("/usr/bin/python3", "-B", "-c", "import sys, pyminisandbox\n"
+                   "done = pyminisandbox.Sandbox(mode='default').run(['sh', '-c', 'exit 5'])\n"
+                   "print(pyminisandbox.__file__, done.returncode)", cwd=self.root,
+                   env={**os.environ, "LD_LIBRARY_PATH": f"{self.root}/usr/lib",
+                        "PYTHONPATH": f"{self.root}/usr/lib/python3/dist-packages"})
+        self.assertRegex(done.stdout, f"^{self.root}/usr/lib/python3/.* 5\n$")
 
     def test_installed_again_they_replace_themselves_and_purged_they_leave_nothing(self):
         for _ in range(2):

@@ -10,8 +10,14 @@ import subprocess
 import sys
 import unittest
 
-PREFIX = None
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "src/python"))
+sys.dont_write_bytecode = True
+
+from pyminisandbox import _library
+from pyminisandbox.errors import MiniSandboxErrors
+
+PREFIX = None
 EXAMPLES = REPOSITORY / "docs/examples"
 # Whoever has the stack's functions has not the host's network, and the other way round.
 NOT_IN = {"libmini-sandbox": r"_allow_", "libmini-tapbox": r"_share_network$"}
@@ -80,6 +86,18 @@ class TheHeader(ParityTest):
                              functions[f"mini_sandbox_{name}"] + 1, name)
 
 
+class Python(ParityTest):
+    def test_has_every_function_of_each_library(self):
+        for library, lacks in NOT_IN.items():
+            found = _library.functions(library.removeprefix("lib"))
+            self.assertEqual({name: len(arguments) for name, (_, arguments) in found.items()},
+                             {name: number for name, number in declared().items()
+                              if not re.search(lacks, name)})
+
+    def test_has_every_code(self):
+        self.assertLessEqual(set(declared_codes().values()), set(map(int, MiniSandboxErrors)))
+
+
 class Rust(ParityTest):
     text = (EXAMPLES / "rust/mini_sandbox.rs").read_text(encoding="utf-8")
 
@@ -110,6 +128,42 @@ class Perl(ParityTest):
     def test_has_every_code(self):
         found = re.findall(r"(\w+) => (-?\d+)", self.part("codes"))
         self.assertEqual({name: int(code) for name, code in found}, declared_codes())
+
+
+class Python(ParityTest):
+    """The package's tables and names, which need no library."""
+
+    @classmethod
+    def setUpClass(cls):
+        sys.path.insert(0, str(REPOSITORY / "src/python"))
+        sys.dont_write_bytecode = True
+        import pyminisandbox._library
+        import pyminisandbox.pyminisandbox
+        import pyminisandbox.pyminitapbox
+        cls.package = pyminisandbox
+
+    def kinds(self):
+        return zip(("mini-sandbox", "mini-tapbox"),
+                   (self.package.pyminisandbox, self.package.pyminitapbox), NOT_IN.values())
+
+    def test_has_every_function(self):
+        for kind, _, lacks in self.kinds():
+            found = {name: len(arguments) for name, (_, arguments)
+                     in self.package._library.functions(kind).items()}
+            self.assertEqual(found, {name: number for name, number in declared().items()
+                                     if not re.search(lacks, name)})
+
+    def test_has_every_function_for_the_process_by_its_name(self):
+        errors = {"mini_sandbox_get_last_error_code", "mini_sandbox_get_last_error_msg"}
+        for _, module, lacks in self.kinds():
+            self.assertEqual(set(module.__all__) - {"MiniSandboxErrors"},
+                             {name for name in of_the_process(declared()) | errors
+                              if not re.search(lacks, name)})
+
+    def test_has_every_code(self):
+        # By names that programs use already, and three of its own.
+        found = {int(code) for code in self.package.MiniSandboxErrors}
+        self.assertEqual(found - {-1001, -1002, -1003}, set(declared_codes().values()))
 
 
 class JavaAndNode(ParityTest):

@@ -199,7 +199,8 @@ class ACaller(ObjectsTest):
 
     def test_may_have_closed_its_standard_streams(self):
         self.scenario("closed_streams")
-        self.assertEqual((self.work / "result").read_text(), "code 0, exit 7, open streams 0\n")
+        self.assertEqual((self.work / "result").read_text(), 
+                         f"refused {INVALID_ARGUMENT}, wait 0, exit 7, open streams 0 and 1\n")
 
     def test_may_close_what_the_library_keeps_open(self):
         _, outcome = self.scenario("closed_program")
@@ -291,6 +292,23 @@ class Arguments(ObjectsTest):
             "parents": "0", "working directory": str(NOT_ABSOLUTE), "network": "0",
             "log": str(NO_SUCH_PATH), "of the process": "0"}, outcome)
         self.assertTrue((self.work / "output").exists())
+
+
+class UnderValgrind(ObjectsTest):
+    """Which follows no child, and knows neither pidfd_open(2) nor pidfd_send_signal(2)."""
+    client = "capi-objects-shared"
+    limit = 60
+
+    def command(self, scenario, *arguments):
+        return test_capi.under_valgrind(super().command(scenario, *arguments))
+
+    @test_capi.not_under("address", "thread")
+    def test_commands_run_and_end_without_a_memory_error(self):
+        test_capi.require_valgrind(self)
+        said, outcome = self.scenario("ends", "exit 7")
+        self.assertEqual(said["again"], "exit 7", outcome)
+        said, outcome = self.scenario("free_or_kill", "free")
+        self.assertEqual((said["pipe"], said["children"]), ("0", "none"), outcome)
 
 
 class SharedLibrary(ObjectsTest):

@@ -50,8 +50,10 @@ class Run(CommandTest):
             "CompletedProcess(args=['sh', '-c', 'echo one; echo two >&2'], returncode=0, "
             "stdout=b'one\\ntwo\\n')",
             "-9", "True", "True", "0 1",
-            "Command '['sh', '-c', 'echo out; exit 4']' returned non-zero exit status 4. b'out\\n'",
-            "Command '['sh', '-c', 'echo out; exec sleep 60']' timed out after 0.2 seconds b'out\\n'",
+            "Command '['sh', '-c', 'echo out; exit 4']' returned non-zero exit status 4. "
+            "b'out\\n'",
+            "Command '['sh', '-c', 'echo out; exec sleep 60']' timed out after 0.2 seconds "
+            "b'out\\n'",
             "ValueError", "ValueError", "ValueError"] * 2)
 
     def test_tells_what_is_not_there_or_cannot_be_executed_by_the_exit_code(self):

@@ -2,8 +2,6 @@
 
 import inspect
 import os
-import pathlib
-import re
 import shutil
 
 import harness

@@ -141,6 +141,24 @@ class TheRestOfTheProgram(harness.ProgramTest):
             """, code=9), ["True 1"])
 
 
+class AnInterpreter(harness.ProgramTest):
+    def test_that_does_not_show_inside_goes_on_with_what_it_has(self):
+        (self.place / "root").mkdir()
+        self.assertEqual(self.program("""
+            import asyncio
+
+            async def main():
+                loop = asyncio.get_running_loop()
+                Sandbox(mode="hermetic", root="../root").start()
+                print(os.path.exists(sys.prefix), is_running())
+                print(await loop.run_in_executor(None, str.upper, "a thread"))
+
+            print(is_running(), flush=True)
+            asyncio.run(main())
+            """, preamble="import os, sys\nfrom pyminisandbox import *\n"),
+            ["False", "False True", "A THREAD"])
+
+
 class AnEventLoop(harness.ProgramTest):
     def test_goes_on_inside(self):
         self.assertEqual(self.program("""
