@@ -219,12 +219,23 @@ std::optional<SpawnMessage> WaitForMessage(int channel, int pidfd) {
   return message;
 }
 
-void Reap(const Started& started) {
-  siginfo_t unused = {};
-  while (started.found &&
-         waitid(P_PIDFD, static_cast<id_t>(started.found.get()), &unused, WEXITED) != 0) {
-    if (errno != EINTR) return;
+// One that has sent no descriptor of itself. Where pidfd_open(2) is missing there is only its
+// number, which is its own unless it ended without a word, and somebody else waited for it.
+void EndSupervisor(const Started& started, bool has_begun) {
+  if (started.found) {
+    (void)syscall(SYS_pidfd_send_signal, started.found.get(), SIGKILL, nullptr, 0);
+  } else if (has_begun) {
+    (void)kill(started.pid, SIGKILL);
   }
+  const bool is_known = started.found.valid();
+  const auto id = static_cast<id_t>(is_known ? started.found.get() : started.pid);
+  siginfo_t unused = {};
+  while (waitid(is_known ? P_PIDFD : P_PID, id, &unused, WEXITED) != 0 && errno == EINTR) {
+  }
+}
+
+Error NoDescriptorLeft() {
+  return SystemErrorOf(SpawnError(EMFILE, "receive a descriptor of the supervisor"));
 }
 
 const Error& EndedEarly() {
@@ -253,13 +264,14 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
   }
   std::optional<SpawnMessage> begun = WaitForMessage(started.channel.get(), started.found.get());
   if (!begun || begun->kind != SpawnMessageKind::kBegun || !begun->descriptor) {
-    Reap(started);
-    return EndedEarly();
+    EndSupervisor(started, begun.has_value());
+    return begun ? NoDescriptorLeft() : EndedEarly();
   }
   const int pidfd = begun->descriptor.get();
   std::optional<SpawnMessage> message = WaitForMessage(started.channel.get(), pidfd);
   UniqueFd init;
   if (message) init = std::move(message->descriptor);
+  const bool has_init = init.valid();
   // Reaps it in the end, whatever comes.
   auto made = std::make_unique<Process>(
       started.pid, ProcessDescriptors{std::move(begun->descriptor), std::move(init),
@@ -269,6 +281,7 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
     (void)made->Wait(-1, nullptr);
     return ErrorOf(std::move(*message));
   }
+  if (message->kind == SpawnMessageKind::kStarted && !has_init) return NoDescriptorLeft();
   *process = std::move(made);
   return Done();
 }
