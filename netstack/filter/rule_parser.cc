@@ -24,6 +24,7 @@ constexpr size_t kMaxLabelBytes = 63;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool AllDigits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), IsDigit);
 }
@@ -85,6 +86,7 @@ Status LineParser::Error(std::string_view piece, std::string_view expected) cons
 
 Status LineParser::Parse(std::string_view text, Rule& rule) {
   MINI_RETURN_IF_ERROR(CheckBytes(text));
+  const auto blank = std::find_if(text.begin(), text.end(), IsBlank);
   rule.line = line_number_;
   std::string_view rest = text;
   if (rest.starts_with('!')) {
@@ -92,8 +94,9 @@ Status LineParser::Parse(std::string_view text, Rule& rule) {
     rest.remove_prefix(1);
     if (rest.starts_with('!')) return Error(rest, "expected a single \"!\" before the rule");
   }
-  if (const size_t blank = rest.find_first_of(" \t"); blank != std::string_view::npos) {
-    return Error(rest.substr(blank), "expected one rule a line without blanks inside it");
+  if (blank != text.end()) {
+    return Error(text.substr(static_cast<size_t>(blank - text.begin())),
+                 "expected one rule a line without blanks inside it");
   }
   MINI_RETURN_IF_ERROR(CheckUrl(rest));
   MINI_RETURN_IF_ERROR(ParseProtocol(rest, rule));

@@ -47,8 +47,9 @@ int PollUntilReadable(int descriptor, std::optional<steady_clock::time_point> de
   }
 }
 
-int SendSignal(int pidfd, int signal) {
-  return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
+bool HasEnded(int pidfd) {
+  pollfd readable = {pidfd, POLLIN, 0};
+  return poll(&readable, 1, 0) > 0;
 }
 
 }  // namespace
@@ -58,7 +59,7 @@ Process::Process(pid_t pid, ProcessDescriptors descriptors)
 
 Process::~Process() {
   if (getpid() != owner_) return;
-  (void)SendSignal(pidfd(), SIGKILL);  // it may have ended
+  (void)SendSignal(SIGKILL);  // it may have ended
   (void)PollUntilReadable(pidfd(), std::nullopt);
   const UniqueFd& init = descriptors_.init;
   if (init) (void)PollUntilReadable(init.get(), std::nullopt);
@@ -100,15 +101,21 @@ const Process::Ending& Process::Collect() {
   return ending_.emplace(Ending{W_EXITCODE(0, signal)});
 }
 
+int Process::SendSignal(int signal) const {
+  const auto sent = static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd(), signal, nullptr, 0));
+  if (sent == 0 || errno != ENOSYS) return sent;
+  // Valgrind 3.19, and some containers. A number means the same process as long as that runs.
+  return HasEnded(pidfd()) ? 0 : kill(pid_, signal);
+}
+
 Error Process::Kill(int signal) const {
   const Error ended = {MINI_SANDBOX_ENDED, "the command has ended"};
   if (std::find(kStopping.begin(), kStopping.end(), signal) != kStopping.end()) {
     return {MINI_SANDBOX_INVALID_ARGUMENT,
             StrCat("signal ", signal, " would stop the supervisor and not the command")};
   }
-  pollfd readable = {pidfd(), POLLIN, 0};
-  if (poll(&readable, 1, 0) > 0) return ended;
-  if (SendSignal(pidfd(), signal) == 0) return Done();
+  if (HasEnded(pidfd())) return ended;
+  if (SendSignal(signal) == 0) return Done();
   if (errno == ESRCH) return ended;
   if (errno == EINVAL) {
     return {MINI_SANDBOX_INVALID_ARGUMENT, StrCat(signal, " is no signal")};

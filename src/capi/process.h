@@ -44,6 +44,8 @@ class Process {
     int wait_status = 0;
     std::string failure = {};  // of the sandbox; empty: none
   };
+  // As kill(2) has it.
+  int SendSignal(int signal) const;
   // Reaps it, which has ended.
   const Ending& Collect();
 

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -27,6 +26,7 @@
 #include <cerrno>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/strings.h"
 #include "capi/library.h"
@@ -35,20 +35,24 @@
 #include "sys/blocked_signals.h"
 #include "sys/clone.h"
 #include "sys/memory_file.h"
+#include "sys/spawn_program.h"
 
 namespace mini::capi {
 namespace {
 
-constexpr int kPlaces = kEventsPlace + 1;
 constexpr std::array<const char*, 3> kStreamNames = {"input", "output", "error"};
 
 Status SpawnError(int error, std::string attempted) {
   return SystemError(Stage::kSupervise, error, std::move(attempted));
 }
 
-// A copy of a descriptor that is in the way of no place.
-UniqueFd CopyAboveThePlaces(int descriptor) {
-  return UniqueFd(fcntl(descriptor, F_DUPFD_CLOEXEC, kPlaces));
+UniqueFd CopyOf(int descriptor) {
+  return UniqueFd(fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
+// What stays open: not as a standard stream, which the host may have closed.
+UniqueFd AboveStreams(UniqueFd descriptor) {
+  return descriptor.get() > STDERR_FILENO ? std::move(descriptor) : CopyOf(descriptor.get());
 }
 
 // Of the process, and never closed: its number may come to mean something else, when the host
@@ -61,7 +65,7 @@ class SharedProgram {
     MINI_ASSIGN_OR_RETURN(UniqueFd made,
                           MakeMemoryFile("the supervisor", image, MemoryFileUse::kProgram));
     struct stat status;
-    UniqueFd copy = CopyAboveThePlaces(made.get());
+    UniqueFd copy = CopyOf(made.get());
     if (!copy || fstat(copy.get(), &status) != 0) {
       return SpawnError(errno, "open the program of the supervisor");
     }
@@ -74,7 +78,7 @@ class SharedProgram {
  private:
   UniqueFd OpenKnown() const {
     if (descriptor_ < 0) return UniqueFd();
-    UniqueFd copy = CopyAboveThePlaces(descriptor_);
+    UniqueFd copy = CopyOf(descriptor_);
     struct stat status;
     const bool is_it = copy && fstat(copy.get(), &status) == 0 && status.st_dev == device_ &&
                        status.st_ino == inode_;
@@ -93,55 +97,6 @@ SharedProgram& TheProgram() {
   return *program;
 }
 
-// What posix_spawn(3) does in the child. Its errors are lack of memory.
-class SpawnPlan {
- public:
-  SpawnPlan() {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-    sigset_t signals;
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes_, &signals);
-    sigfillset(&signals);
-    posix_spawnattr_setsigdefault(&attributes_, &signals);
-    posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  int Place(int descriptor, int place) {
-    return posix_spawn_file_actions_adddup2(&actions_, descriptor, place);
-  }
-  const posix_spawn_file_actions_t* actions() const { return &actions_; }
-  const posix_spawnattr_t* attributes() const { return &attributes_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
-
-using Placed = std::array<UniqueFd, kPlaces>;
-
-Error CopyStreams(std::span<const int, 3> streams, Placed& placed) {
-  for (size_t i = 0; i < streams.size(); ++i) {
-    UniqueFd null;
-    if (streams[i] == -1) {
-      null.reset(open("/dev/null", O_RDWR | O_CLOEXEC));
-      if (!null) return SystemErrorOf(SpawnError(errno, "open /dev/null"));
-    }
-    placed[i] = CopyAboveThePlaces(null ? null.get() : streams[i]);
-    if (placed[i]) continue;
-    if (errno != EBADF) return SystemErrorOf(SpawnError(errno, "duplicate a descriptor"));
-    return {MINI_SANDBOX_INVALID_ARGUMENT, StrCat("descriptor ", streams[i], " for standard ",
-                                                  kStreamNames.at(i), " is not open")};
-  }
-  return Done();
-}
-
 // The supervisor, and the library's ends of what leads there.
 struct Started {
   pid_t pid = -1;
@@ -150,77 +105,100 @@ struct Started {
   UniqueFd events;  // invalid: there is no stack
 };
 
-Status Place(int descriptor, int place, Placed& placed) {
-  UniqueFd& copy = placed.at(static_cast<size_t>(place));
-  copy = CopyAboveThePlaces(descriptor);
-  return copy ? OkStatus() : SpawnError(errno, "duplicate a descriptor");
+// The supervisor's descriptors, from standard input on.
+class Places {
+ public:
+  void Borrow(int descriptor) { places_.push_back(descriptor); }
+  void Own(UniqueFd descriptor) {
+    places_.push_back(descriptor.get());
+    owned_.push_back(std::move(descriptor));
+  }
+  const std::vector<int>& places() const { return places_; }
+
+ private:
+  std::vector<int> places_;
+  std::vector<UniqueFd> owned_;
+};
+
+// First of all: what is opened afterwards may get the number of one that is not open.
+Error CheckStreams(std::span<const int, 3> streams) {
+  for (size_t i = 0; i < streams.size(); ++i) {
+    if (streams[i] == -1 || fcntl(streams[i], F_GETFD) >= 0) continue;
+    return {MINI_SANDBOX_INVALID_ARGUMENT, StrCat("descriptor ", streams[i], " for standard ",
+                                                  kStreamNames.at(i), " is not open")};
+  }
+  return Done();
 }
 
-Status PlaceChannel(Placed& placed, Started& started) {
+Status PlaceStreams(std::span<const int, 3> streams, Places& places) {
+  for (const int stream : streams) {
+    if (stream != -1) {
+      places.Borrow(stream);
+      continue;
+    }
+    UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!null) return SpawnError(errno, "open /dev/null");
+    places.Own(std::move(null));
+  }
+  return OkStatus();
+}
+
+Status PlaceChannel(Places& places, Started& started) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return SpawnError(errno, "make a socket");
   }
-  started.channel.reset(ends[0]);
-  const UniqueFd theirs(ends[1]);
-  return Place(theirs.get(), kChannelPlace, placed);
+  places.Own(UniqueFd(ends[1]));
+  started.channel = AboveStreams(UniqueFd(ends[0]));
+  return started.channel ? OkStatus() : SpawnError(errno, "duplicate a descriptor");
 }
 
-Status PlaceEvents(Placed& placed, Started& started) {
+Status PlaceEvents(Places& places, Started& started) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return SpawnError(errno, "make a pipe");
-  started.events.reset(ends[0]);
-  const UniqueFd theirs(ends[1]);
-  return Place(theirs.get(), kEventsPlace, placed);
+  places.Own(UniqueFd(ends[1]));
+  started.events = AboveStreams(UniqueFd(ends[0]));
+  return started.events ? OkStatus() : SpawnError(errno, "duplicate a descriptor");
 }
 
-// What the supervisor gets besides the standard streams.
-Status PlaceRequest(SpawnArguments& arguments, Placed& placed, Started& started) {
-  MINI_RETURN_IF_ERROR(PlaceChannel(placed, started));
+// In the order of spawn_channel.h.
+Status PlaceRequest(SpawnArguments& arguments, Places& places, Started& started) {
+  MINI_RETURN_IF_ERROR(PlaceChannel(places, started));
   arguments.request.has_rules = arguments.rules != nullptr;
-  if (arguments.rules) {
-    MINI_ASSIGN_OR_RETURN(const UniqueFd rules, WriteRulesFile(*arguments.rules));
-    MINI_RETURN_IF_ERROR(Place(rules.get(), kRulesPlace, placed));
-  }
   arguments.request.has_events = LibraryNetwork() == Network::kStack;
-  if (arguments.request.has_events) MINI_RETURN_IF_ERROR(PlaceEvents(placed, started));
   const std::string bytes = arguments.request.Encode();
   MINI_ASSIGN_OR_RETURN(
-      const UniqueFd request,
+      UniqueFd request,
       MakeMemoryFile("what is asked for",
                      {reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()},
                      MemoryFileUse::kData));
-  return Place(request.get(), kRequestPlace, placed);
+  places.Own(std::move(request));
+  if (arguments.request.has_rules) {
+    MINI_ASSIGN_OR_RETURN(UniqueFd rules, WriteRulesFile(*arguments.rules));
+    places.Own(std::move(rules));
+  }
+  return arguments.request.has_events ? PlaceEvents(places, started) : OkStatus();
 }
 
-Result<pid_t> StartProgram(int program, const Placed& placed) {
-  SpawnPlan plan;
-  for (int place = 0; place < kPlaces; ++place) {
-    const UniqueFd& descriptor = placed.at(static_cast<size_t>(place));
-    if (!descriptor) continue;
-    if (const int error = plan.Place(descriptor.get(), place)) {
-      return SpawnError(error, "start the supervisor");
-    }
-  }
+Result<pid_t> StartProgram(int program, const Places& places) {
   const bool is_tapbox = LibraryNetwork() == Network::kStack;
-  std::string words[] = {is_tapbox ? "mini-tapbox" : "mini-sandbox", kSpawnWord};
-  char* const argv[] = {words[0].data(), words[1].data(), nullptr};
-  char* none[] = {nullptr};
-  char** const environment = environ != nullptr ? environ : none;  // clearenv(3)
-  const std::string path = StrCat("/proc/self/fd/", program);
-  pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, path.c_str(), plan.actions(), plan.attributes(), argv, environment);
-  if (error == 0) return pid;
-  Status status = SpawnError(error, "start the supervisor");
-  if (error != ENOENT) return status;
+  const Spawned spawned =
+      SpawnProgram({.program = program,
+                    .arguments = {is_tapbox ? "mini-tapbox" : "mini-sandbox", kSpawnWord},
+                    .descriptors = places.places(),
+                    .signals = SpawnSignals::kDefault,
+                    .environment = environ});
+  if (spawned.pid >= 0) return spawned.pid;
+  Status status = SpawnError(spawned.error, "start the supervisor");
+  if (spawned.error != ENOENT) return status;
   return std::move(status).WithHint("it is started by its name in /proc, which is not there");
 }
 
-Status Start(SpawnArguments& arguments, Placed& placed, Started& started) {
+Status Start(SpawnArguments& arguments, Places& places, Started& started) {
+  MINI_RETURN_IF_ERROR(PlaceStreams(arguments.stdio, places));
   MINI_ASSIGN_OR_RETURN(const UniqueFd program, TheProgram().Open(CarriedSupervisor()));
-  MINI_RETURN_IF_ERROR(PlaceRequest(arguments, placed, started));
-  MINI_ASSIGN_OR_RETURN(started.pid, StartProgram(program.get(), placed));
+  MINI_RETURN_IF_ERROR(PlaceRequest(arguments, places, started));
+  MINI_ASSIGN_OR_RETURN(started.pid, StartProgram(program.get(), places));
   started.found.reset(static_cast<int>(syscall(SYS_pidfd_open, started.pid, 0)));
   return OkStatus();
 }
@@ -234,7 +212,11 @@ std::optional<SpawnMessage> WaitForMessage(int channel, int pidfd) {
   }
   std::optional<SpawnMessage> message = ReceiveSpawnMessage(channel, Taking::kLeave);
   if (!message || message->kind == SpawnMessageKind::kEnded) return message;
-  return ReceiveSpawnMessage(channel, Taking::kTake);
+  message = ReceiveSpawnMessage(channel, Taking::kTake);
+  if (message && message->descriptor) {
+    message->descriptor = AboveStreams(std::move(message->descriptor));
+  }
+  return message;
 }
 
 void Reap(const Started& started) {
@@ -262,11 +244,11 @@ Error ErrorOf(SpawnMessage message) {
 
 Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) {
   Started started;
+  if (Error error = CheckStreams(arguments.stdio); !error.ok()) return error;
   {
     const BlockedSignals blocked;
-    Placed placed;
-    if (Error error = CopyStreams(arguments.stdio, placed); !error.ok()) return error;
-    const Status status = Start(arguments, placed, started);
+    Places places;
+    const Status status = Start(arguments, places, started);
     if (!status.ok()) return SystemErrorOf(status);
   }
   std::optional<SpawnMessage> begun = WaitForMessage(started.channel.get(), started.found.get());

@@ -29,11 +29,11 @@ struct SpawnMessage {
   UniqueFd descriptor = {};
 };
 
-// Places of the supervisor's descriptors, after the standard streams.
+// Places of the supervisor's descriptors, after the standard streams. What follows is there if
+// SpawnRequest says so: the rules (sandbox/rules_file.h), then where the events go.
 inline constexpr int kChannelPlace = 3;
 inline constexpr int kRequestPlace = 4;
-inline constexpr int kRulesPlace = 5;   // only where there are some (sandbox/rules_file.h)
-inline constexpr int kEventsPlace = 6;  // only where somebody reads them
+inline constexpr int kFurtherPlaces = 5;
 
 // The name of the program is followed by this word.
 inline constexpr const char* kSpawnWord = "--spawn";

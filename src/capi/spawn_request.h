@@ -16,7 +16,7 @@ struct SpawnRequest {
   std::vector<std::string> options;  // of the command line (cli/option_table.h)
   std::vector<std::string> command;
   std::optional<std::vector<std::string>> environment = {};  // Policy::whole_environment
-  // Whether these places of spawn_channel.h are taken: what else is open there is the host's.
+  // What comes at kFurtherPlaces of spawn_channel.h: whatever else is open there is the host's.
   bool has_rules = false;
   bool has_events = false;
 

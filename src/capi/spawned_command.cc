@@ -44,16 +44,23 @@ void ResetInternalSignals() {
   }
 }
 
-Status LeaveHost(const SpawnRequest& request) {
+struct Descriptors {
+  UniqueFd rules;
+  UniqueFd events;
+};
+
+Result<Descriptors> LeaveHost(const SpawnRequest& request) {
   ResetInternalSignals();
+  Descriptors descriptors;
+  int place = kFurtherPlaces;
+  if (request.has_rules) descriptors.rules.reset(place++);
+  if (request.has_events) descriptors.events.reset(place++);
   std::vector<int> kept = {kChannelPlace};
-  if (request.has_rules) kept.push_back(kRulesPlace);
-  if (request.has_events) kept.push_back(kEventsPlace);
-  for (const int place : kept) (void)fcntl(place, F_SETFD, FD_CLOEXEC);
+  for (int further = kFurtherPlaces; further < place; ++further) kept.push_back(further);
+  for (const int descriptor : kept) (void)fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
-  return KeepOnlyDescriptors({}, std::move(kept))
-             ? OkStatus()
-             : SystemError(Stage::kProbe, errno, "close the caller's descriptors");
+  if (KeepOnlyDescriptors({}, std::move(kept))) return descriptors;
+  return SystemError(Stage::kProbe, errno, "close the caller's descriptors");
 }
 
 Result<SpawnRequest> ReadRequest() {
@@ -82,7 +89,7 @@ void GiveUpStreams() {
   }
 }
 
-Result<CommandLine> CommandLineOf(SpawnRequest request, Product product) {
+Result<CommandLine> CommandLineOf(SpawnRequest request, int rules, Product product) {
   std::vector<const char*> words = {ProductName(product)};
   for (const std::string& option : request.options) words.push_back(option.c_str());
   words.push_back("--");
@@ -92,18 +99,18 @@ Result<CommandLine> CommandLineOf(SpawnRequest request, Product product) {
       CommandLine line,
       ParseCommandLine(product, static_cast<int>(words.size()) - 1, words.data()));
   line.policy.whole_environment = std::move(request.environment);
-  if (request.has_rules) {
-    MINI_ASSIGN_OR_RETURN(line.policy.rules, ReadRulesFile(kRulesPlace));
-    close(kRulesPlace);
+  if (rules >= 0) {
+    MINI_ASSIGN_OR_RETURN(line.policy.rules, ReadRulesFile(rules));
   }
   return line;
 }
 
 Result<Outcome> RunRequested(Product product, StackStarter start_stack, bool& has_started) {
   MINI_ASSIGN_OR_RETURN(SpawnRequest request, ReadRequest());
-  MINI_RETURN_IF_ERROR(LeaveHost(request));
-  UniqueFd events(request.has_events ? kEventsPlace : -1);
-  MINI_ASSIGN_OR_RETURN(CommandLine line, CommandLineOf(std::move(request), product));
+  MINI_ASSIGN_OR_RETURN(Descriptors descriptors, LeaveHost(request));
+  MINI_ASSIGN_OR_RETURN(CommandLine line,
+                        CommandLineOf(std::move(request), descriptors.rules.get(), product));
+  descriptors.rules.reset();
   return Run({.policy = std::move(line.policy),
               .argv = std::move(line.command),
               .on_notice = [](std::string_view) {},
@@ -117,7 +124,7 @@ Result<Outcome> RunRequested(Product product, StackStarter start_stack, bool& ha
                     SendSpawnMessage(kChannelPlace, {.kind = SpawnMessageKind::kStarted}, init);
                   },
               .forwarded_signals = Forwarded::kAll,
-              .events = std::move(events),
+              .events = std::move(descriptors.events),
               .process_ends = true});
 }
 

@@ -63,12 +63,13 @@ void CloseSlots(const FrozenPlan& plan) {
   }
 }
 
-// Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows,
-// beside what the caller has open. The command gets the limit back that the caller had.
+// Every slot is a descriptor, and a plan may have more binds than the usual soft limit allows. The
+// command gets the limit back that the caller had.
 class DescriptorLimit {
  public:
   DescriptorLimit() {
     if (getrlimit(RLIMIT_NOFILE, &original_) != 0) return;
+    if (original_.rlim_cur == original_.rlim_max) return;
     const rlimit raised = {original_.rlim_max, original_.rlim_max};
     restore_ = setrlimit(RLIMIT_NOFILE, &raised) == 0;
   }

@@ -1,6 +1,7 @@
 """What pyproject.toml cannot say: the wheel is for this platform, but for every Python 3."""
 
 import pathlib
+import sys
 
 import setuptools
 
@@ -17,11 +18,20 @@ class Distribution(setuptools.Distribution):
         return True  # libraries of this platform, though none that setuptools builds
 
 
+def machine(path):
+    """Of an ELF file: its bytes e_machine (elf(5))."""
+    with open(path, "rb") as file:
+        return file.read(20)[18:]
+
+
 class BdistWheel(bdist_wheel):
     def run(self):
         if not LIBRARIES:
             raise SystemExit("pyminisandbox/ holds no library: build from the tree that "
                              "`cmake --install` leaves (PREFIX/python)")
+        for library in LIBRARIES:
+            if machine(library) != machine(sys.executable):
+                raise SystemExit(f"{library} is for another machine than this Python")
         super().run()
 
     def get_tag(self):

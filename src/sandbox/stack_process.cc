@@ -64,6 +64,12 @@ Status EndedEarly() {
   return Status(StatusCode::kSystem, Stage::kNetwork, "the network stack stopped by itself");
 }
 
+// Else it was reaped before it was opened, and is another process with that number.
+bool IsChild(int pidfd) {
+  siginfo_t unused = {};
+  return waitid(P_PIDFD, static_cast<id_t>(pidfd), &unused, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 void Signal(int signal, int pidfd) {
   (void)syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0);
 }
@@ -118,7 +124,7 @@ std::optional<Status> FailureIn(std::string_view message) {
 }  // namespace
 
 Result<std::unique_ptr<StackProcess>> StackProcess::Start(
-    const std::function<Result<pid_t>(int channel)>& start) {
+    const std::function<Result<pid_t>(int channel)>& start, ReapedBy reaped_by) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return StackError(errno, "make a socket for the network stack");
@@ -126,19 +132,16 @@ Result<std::unique_ptr<StackProcess>> StackProcess::Start(
   UniqueFd channel(ends[0]);
   const UniqueFd others_end(ends[1]);
   MINI_ASSIGN_OR_RETURN(const pid_t pid, start(others_end.get()));
-  // The number is its own until it is reaped: here, unless a program that reaps whatever ends has
-  // this library. Then it ends early, or is another process already, which is no child.
+  // The number is its own until it is reaped.
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd && errno == ESRCH) return EndedEarly();
   if (!pidfd) {
     const Status failure = StackError(errno, "watch the network stack");
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, nullptr, 0);
     return failure;
   }
-  siginfo_t info = {};
-  if (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
-    return EndedEarly();
-  }
+  if (reaped_by == ReapedBy::kAnybody && !IsChild(pidfd.get())) return EndedEarly();
   return Adopt(pid, std::move(pidfd), std::move(channel));
 }
 

@@ -32,9 +32,11 @@ struct ServingStack {
 
 class StackProcess {
  public:
+  // In a library the program around it may reap whatever ends.
+  enum class ReapedBy { kUsAlone, kAnybody };
   // `start` is called with the other end of the socket, and makes a child that serves there.
   static Result<std::unique_ptr<StackProcess>> Start(
-      const std::function<Result<pid_t>(int channel)>& start);
+      const std::function<Result<pid_t>(int channel)>& start, ReapedBy reaped_by);
   // One that another program of this process has started, connected and left to this one, by exec.
   static std::unique_ptr<StackProcess> Adopt(pid_t pid, UniqueFd pidfd, UniqueFd channel);
   // Lets it end, which it does in an orderly way unless it takes too long, and reaps it.

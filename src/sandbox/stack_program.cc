@@ -19,7 +19,7 @@ constexpr const char* kName = "network-stack";
 constexpr std::string_view kWord = "--stack";
 // Above the standard streams, which the process makes /dev/null.
 constexpr int kFirstPlace = 3;
-constexpr size_t kNumbers = 8;
+constexpr size_t kNumbers = 10;
 
 }  // namespace
 
@@ -27,7 +27,8 @@ std::vector<std::string> StackArguments::ToArguments() const {
   std::vector<std::string> arguments = {kName, std::string(kWord)};
   for (const int number :
        {static_cast<int>(supervisor), channel, rules, debug_log, verdict_log,
-        host_name == HostName::kOfHost ? 1 : 0, server_names == ServerNames::kRequired ? 1 : 0}) {
+        may_lose_verdicts ? 1 : 0, shares_debug_log ? 1 : 0, host_name == HostName::kOfHost ? 1 : 0,
+        server_names == ServerNames::kRequired ? 1 : 0}) {
     arguments.push_back(StrCat(number));
   }
   arguments.push_back(StrCat(max_connections.value_or(0)));
@@ -39,16 +40,20 @@ Result<StackArguments> StackArguments::FromArguments(std::span<const char* const
       InvalidArgument(Stage::kArguments, "this program is started by libmini-tapbox only");
   if (!IsStackProgram(arguments) || arguments.size() != 1 + kNumbers) return refused;
   StackArguments result;
+  int may_lose = 0;
+  int shares_log = 0;
   int of_host = 0;
   int strict = 0;
   int most = 0;
   int* const numbers[kNumbers] = {
-      &result.supervisor,  &result.channel, &result.rules, &result.debug_log,
-      &result.verdict_log, &of_host,        &strict,       &most};
+      &result.supervisor, &result.channel, &result.rules, &result.debug_log, &result.verdict_log,
+      &may_lose,          &shares_log,     &of_host,      &strict,           &most};
   for (size_t i = 0; i < kNumbers; ++i) {
     if (!ParseHandedNumber(arguments[1 + i], *numbers[i])) return refused;
   }
   if (result.supervisor <= 0 || result.channel < 0 || most < 0) return refused;
+  result.may_lose_verdicts = may_lose == 1;
+  result.shares_debug_log = shares_log == 1;
   result.host_name = of_host == 1 ? HostName::kOfHost : HostName::kLocalhost;
   result.server_names = strict == 1 ? ServerNames::kRequired : ServerNames::kAsTheyCome;
   if (most > 0) result.max_connections = static_cast<uint32_t>(most);
@@ -68,7 +73,7 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
   if (policy.rules) {
     MINI_ASSIGN_OR_RETURN(rules, WriteRulesFile(*policy.rules));
   }
-  return StackProcess::Start([&](int channel) -> Result<pid_t> {
+  const auto start = [&](int channel) -> Result<pid_t> {
     SpawnRequest spawn;
     spawn.program = program;
     spawn.first_place = kFirstPlace;
@@ -83,6 +88,8 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
     arguments.rules = place(rules.get());
     arguments.debug_log = place(request.log ? request.log->descriptor() : -1);
     arguments.verdict_log = place(request.verdict_log);
+    arguments.may_lose_verdicts = request.may_lose_verdicts;
+    arguments.shares_debug_log = request.log && request.log->is_shared();
     arguments.host_name = policy.host_name;
     arguments.server_names = policy.server_names;
     arguments.max_connections = policy.max_connections;
@@ -90,7 +97,8 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
     const Spawned spawned = SpawnProgram(spawn);
     if (spawned.pid >= 0) return spawned.pid;
     return SystemError(Stage::kNetwork, spawned.error, "start a process for the network stack");
-  });
+  };
+  return StackProcess::Start(start, StackProcess::ReapedBy::kAnybody);
 }
 
 }  // namespace mini

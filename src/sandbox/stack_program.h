@@ -25,6 +25,8 @@ struct StackArguments {
   int rules = -1;  // none: open mode
   int debug_log = -1;
   int verdict_log = -1;
+  bool may_lose_verdicts = false;  // as StackRequest has it
+  bool shares_debug_log = false;   // DebugLog::Share(), by the supervisor's number
   HostName host_name = HostName::kOfHost;
   ServerNames server_names = ServerNames::kAsTheyCome;
   std::optional<uint32_t> max_connections;

@@ -77,11 +77,12 @@ Status LeaveSupervisor(pid_t supervisor, std::vector<int> kept) {
   return OkStatus();
 }
 
-Status ServeSandbox(const StackRequest& request, int channel, pid_t supervisor) {
-  std::vector<int> kept = {channel};
-  if (request.verdict_log >= 0) kept.push_back(request.verdict_log);
-  if (request.log) kept.push_back(request.log->descriptor());
-  MINI_RETURN_IF_ERROR(LeaveSupervisor(supervisor, std::move(kept)));
+std::vector<int> WithoutNone(std::vector<int> descriptors) {
+  std::erase(descriptors, -1);
+  return descriptors;
+}
+
+Status ServeSandbox(const StackRequest& request, int channel) {
   StackVoice voice(channel);
   MINI_ASSIGN_OR_RETURN(netstack::StackOptions stack_options, MakeStackOptions(request, voice));
   MINI_ASSIGN_OR_RETURN(std::optional<Tap> tap, ReceiveTap(channel));
@@ -110,10 +111,50 @@ Status ServeSandbox(const StackRequest& request, int channel, pid_t supervisor) 
   return served;
 }
 
+Status ServeAsFork(const StackRequest& request, int channel, pid_t supervisor) {
+  const int debug_log = request.log ? request.log->descriptor() : -1;
+  MINI_RETURN_IF_ERROR(
+      LeaveSupervisor(supervisor, WithoutNone({channel, debug_log, request.verdict_log})));
+  return ServeSandbox(request, channel);
+}
+
+Status ServeAsProgram(const StackArguments& arguments) {
+  // Before all else: what is open besides belongs to the program around the library.
+  MINI_RETURN_IF_ERROR(LeaveSupervisor(
+      arguments.supervisor, WithoutNone({arguments.channel, arguments.rules, arguments.debug_log,
+                                         arguments.verdict_log})));
+  Policy policy;
+  policy.network = Network::kStack;
+  policy.host_name = arguments.host_name;
+  policy.server_names = arguments.server_names;
+  policy.max_connections = arguments.max_connections;
+  if (arguments.rules >= 0) {
+    const UniqueFd file(arguments.rules);
+    MINI_ASSIGN_OR_RETURN(policy.rules, ReadRulesFile(file.get()));
+  }
+  std::optional<DebugLog> log;
+  if (arguments.debug_log >= 0) {
+    UniqueFd file(arguments.debug_log);
+    log.emplace(arguments.shares_debug_log ? DebugLog::Share(std::move(file), arguments.supervisor)
+                                           : DebugLog::Resume(std::move(file)));
+  }
+  return ServeSandbox({.policy = policy,
+                       .log = log ? &*log : nullptr,
+                       .verdict_log = arguments.verdict_log,
+                       .may_lose_verdicts = arguments.may_lose_verdicts},
+                      arguments.channel);
+}
+
+[[noreturn]] void EndAs(const Status& end, int channel) {
+  if (end.ok()) _exit(0);
+  SendFailure(channel, end);
+  _exit(1);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request) {
-  return StackProcess::Start([&request](int channel) -> Result<pid_t> {
+  const auto start = [&request](int channel) -> Result<pid_t> {
     const pid_t supervisor = getpid();
     sigset_t all;
     sigset_t before;
@@ -125,35 +166,16 @@ Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid < 0) return StackError(error, "start a process for the network stack");
     return pid;
-  });
+  };
+  return StackProcess::Start(start, StackProcess::ReapedBy::kUsAlone);
 }
 
 void RunStackProgram(const StackArguments& arguments) {
-  Policy policy;
-  policy.network = Network::kStack;
-  policy.host_name = arguments.host_name;
-  policy.server_names = arguments.server_names;
-  policy.max_connections = arguments.max_connections;
-  if (arguments.rules >= 0) {
-    Result<netstack::RuleSet> rules = ReadRulesFile(arguments.rules);
-    if (!rules.ok()) {
-      SendFailure(arguments.channel, rules.status());
-      _exit(1);
-    }
-    policy.rules = std::move(rules).value();
-  }
-  std::optional<DebugLog> log;
-  if (arguments.debug_log >= 0) log.emplace(DebugLog::Resume(UniqueFd(arguments.debug_log)));
-  RunStackProcess(
-      {.policy = policy, .log = log ? &*log : nullptr, .verdict_log = arguments.verdict_log},
-      arguments.channel, arguments.supervisor);
+  EndAs(ServeAsProgram(arguments), arguments.channel);
 }
 
 void RunStackProcess(const StackRequest& request, int channel, pid_t supervisor) {
-  const Status end = ServeSandbox(request, channel, supervisor);
-  if (end.ok()) _exit(0);
-  SendFailure(channel, end);
-  _exit(1);
+  EndAs(ServeAsFork(request, channel, supervisor), channel);
 }
 
 }  // namespace mini

@@ -24,6 +24,7 @@ class DebugLog {
 
   // Goes on with one to which several runs write: every line begins with the number of this one.
   static DebugLog Share(UniqueFd file, pid_t run);
+  bool is_shared() const { return !run_.empty(); }
 
   // "[   0.001234] subject: line" for every line of `text`, control characters escaped; one
   // write(2) in all, so that lines of several processes do not mix. A full disk ends the log, not

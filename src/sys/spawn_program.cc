@@ -16,14 +16,22 @@ namespace {
 // What posix_spawn(3) does in the child. Its errors are lack of memory.
 class SpawnPlan {
  public:
-  explicit SpawnPlan(bool has_own_session) {
+  explicit SpawnPlan(const SpawnRequest& request) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawnattr_init(&attributes_);
     sigset_t all;
+    sigset_t none;
     sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &all);
-    const int session = has_own_session ? POSIX_SPAWN_SETSID : 0;
-    posix_spawnattr_setflags(&attributes_, static_cast<short>(session | POSIX_SPAWN_SETSIGMASK));
+    sigemptyset(&none);
+    int flags = POSIX_SPAWN_SETSIGMASK | (request.has_own_session ? POSIX_SPAWN_SETSID : 0);
+    if (request.signals == SpawnSignals::kDefault) {
+      flags |= POSIX_SPAWN_SETSIGDEF;
+      posix_spawnattr_setsigdefault(&attributes_, &all);
+      posix_spawnattr_setsigmask(&attributes_, &none);
+    } else {
+      posix_spawnattr_setsigmask(&attributes_, &all);
+    }
+    posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
   }
   ~SpawnPlan() {
     posix_spawn_file_actions_destroy(&actions_);
@@ -46,7 +54,7 @@ class SpawnPlan {
 }  // namespace
 
 Spawned SpawnProgram(const SpawnRequest& request) {
-  SpawnPlan plan(request.has_own_session);
+  SpawnPlan plan(request);
   // Away from the places, so that none is overwritten before it is in its own.
   const int first_free = request.first_place + static_cast<int>(request.descriptors.size());
   std::vector<UniqueFd> copies;
@@ -65,8 +73,9 @@ Spawned SpawnProgram(const SpawnRequest& request) {
   char* const no_environment[] = {nullptr};
   const std::string path = StrCat("/proc/self/fd/", program.get());
   Spawned spawned;
-  spawned.error = posix_spawn(&spawned.pid, path.c_str(), plan.actions(), plan.attributes(),
-                              argv.data(), no_environment);
+  spawned.error =
+      posix_spawn(&spawned.pid, path.c_str(), plan.actions(), plan.attributes(), argv.data(),
+                  request.environment ? request.environment : no_environment);
   if (spawned.error != 0) spawned.pid = -1;
   return spawned;
 }

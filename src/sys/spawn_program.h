@@ -9,6 +9,10 @@
 
 namespace mini {
 
+// All are blocked; or none is, and each does what it does by default, whatever this process has
+// made of it.
+enum class SpawnSignals { kBlocked, kDefault };
+
 struct SpawnRequest {
   int program = -1;                    // a descriptor that leads to it
   std::vector<std::string> arguments;  // its name included
@@ -16,6 +20,8 @@ struct SpawnRequest {
   std::vector<int> descriptors;
   int first_place = 0;
   bool has_own_session = false;
+  SpawnSignals signals = SpawnSignals::kBlocked;
+  char* const* environment = nullptr;  // borrowed; null: an empty one
 };
 
 struct Spawned {
@@ -24,8 +30,9 @@ struct Spawned {
 };
 
 // A child of the calling thread (posix_spawn(3)): it holds none of this process's memory, none of
-// its handlers (pthread_atfork(3)) runs in it, its environment is empty and all signals are
-// blocked. What of this process's descriptors is not close-on-exec goes there too, for it to close.
+// its handlers (pthread_atfork(3)) runs in it, and its environment and signals are
+// the request's. What of this process's descriptors is not close-on-exec goes there too, for it to
+// close.
 Spawned SpawnProgram(const SpawnRequest& request);
 
 }  // namespace mini

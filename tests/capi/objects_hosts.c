@@ -150,24 +150,39 @@ void reaped_children(const char* unused) {
 
 /* --- Descriptors of the caller's --- */
 
+static int open_streams(void) {
+  int count = 0;
+  for (int fd = 0; fd <= 2; ++fd) count += fcntl(fd, F_GETFD) >= 0;
+  return count;
+}
+
+/* What the library opens takes none of their places. */
 void closed_streams(const char* unused) {
   (void)unused;
+  int go[2];
+  expect(pipe(go) == 0, "pipe");
   for (int fd = 0; fd <= 2; ++fd) close(fd);
   mini_sandbox_t* sandbox = mini_sandbox_new();
   if (mini_sandbox_object_setup_default(sandbox) != 0) _exit(98);
   const char* const argv[] = {"sh", "-c", "cat; echo out; echo error >&2; exit 7", NULL};
-  struct mini_sandbox_command command = {sizeof command, argv, NULL, NULL, {-1, -1, -1}};
+  struct mini_sandbox_command command = {sizeof command, argv, NULL, NULL, {-1, -1, 1}};
   mini_sandbox_process_t* process = NULL;
   int status = -1;
-  int code = mini_sandbox_spawn(sandbox, &command, &process);
-  if (code == 0) code = mini_sandbox_wait(process, -1, &status);
+  const int refused = mini_sandbox_spawn(sandbox, &command, &process);
+  command.stdio[0] = go[0];
+  command.stdio[2] = -1;
+  const int code = mini_sandbox_spawn(sandbox, &command, &process);
+  if (code != 0) _exit(97);
+  const int meanwhile = open_streams();
+  close(go[1]);
+  close(go[0]);
+  const int ended = mini_sandbox_wait(process, -1, &status);
   mini_sandbox_process_free(process);
   mini_sandbox_free(sandbox);
-  int open_streams = 0;
-  for (int fd = 0; fd <= 2; ++fd) open_streams += fcntl(fd, F_GETFD) >= 0;
-  FILE* result = fopen("result", "w");
+  FILE* result = fopen("result", "w"); /* descriptor 0 now */
   if (result == NULL) _exit(96);
-  fprintf(result, "code %d, exit %d, open streams %d\n", code, WEXITSTATUS(status), open_streams);
+  fprintf(result, "refused %d, wait %d, exit %d, open streams %d and %d\n", refused, ended,
+          WEXITSTATUS(status), meanwhile, open_streams());
   fclose(result);
 }
 

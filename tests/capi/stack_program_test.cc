@@ -36,6 +36,8 @@ TEST(StackArguments, ArriveAsTheyWereSent) {
   arguments.rules = 4;
   arguments.debug_log = 5;
   arguments.verdict_log = 6;
+  arguments.may_lose_verdicts = true;
+  arguments.shares_debug_log = true;
   arguments.host_name = HostName::kLocalhost;
   arguments.server_names = ServerNames::kRequired;
   arguments.max_connections = PolicyBuilder::kMostConnections;
@@ -45,7 +47,8 @@ TEST(StackArguments, ArriveAsTheyWereSent) {
 }
 
 TEST(StackArguments, AreRefusedFromWhoeverStartsTheProgramByHand) {
-  const std::vector<std::string> good = {"--stack", "1", "3", "4", "-1", "-1", "1", "0", "0"};
+  const std::vector<std::string> good = {"--stack", "1", "3", "4", "-1", "-1",
+                                         "0",       "0", "1", "0", "0"};
   ASSERT_TRUE(Parse(good).ok());
   for (size_t place = 0; place < good.size(); ++place) {
     std::vector<std::string> bad = good;
@@ -57,7 +60,7 @@ TEST(StackArguments, AreRefusedFromWhoeverStartsTheProgramByHand) {
   EXPECT_FALSE(Parse(longer).ok());
   EXPECT_FALSE(Parse({good.begin(), good.end() - 1}).ok());
   for (const auto& [place, word] : std::vector<std::pair<size_t, std::string>>{
-           {1, "0"}, {1, "-1"}, {2, "-1"}, {3, "-2"}, {8, "-1"}}) {
+           {1, "0"}, {1, "-1"}, {2, "-1"}, {3, "-2"}, {10, "-1"}}) {
     std::vector<std::string> bad = good;
     bad[place] = word;
     EXPECT_FALSE(Parse(bad).ok()) << place << " " << word;

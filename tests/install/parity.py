@@ -130,6 +130,42 @@ class Perl(ParityTest):
         self.assertEqual({name: int(code) for name, code in found}, declared_codes())
 
 
+class Python(ParityTest):
+    """The package's tables and names, which need no library."""
+
+    @classmethod
+    def setUpClass(cls):
+        sys.path.insert(0, str(REPOSITORY / "src/python"))
+        sys.dont_write_bytecode = True
+        import pyminisandbox._library
+        import pyminisandbox.pyminisandbox
+        import pyminisandbox.pyminitapbox
+        cls.package = pyminisandbox
+
+    def kinds(self):
+        return zip(("mini-sandbox", "mini-tapbox"),
+                   (self.package.pyminisandbox, self.package.pyminitapbox), NOT_IN.values())
+
+    def test_has_every_function(self):
+        for kind, _, lacks in self.kinds():
+            found = {name: len(arguments) for name, (_, arguments)
+                     in self.package._library.functions(kind).items()}
+            self.assertEqual(found, {name: number for name, number in declared().items()
+                                     if not re.search(lacks, name)})
+
+    def test_has_every_function_for_the_process_by_its_name(self):
+        errors = {"mini_sandbox_get_last_error_code", "mini_sandbox_get_last_error_msg"}
+        for _, module, lacks in self.kinds():
+            self.assertEqual(set(module.__all__) - {"MiniSandboxErrors"},
+                             {name for name in of_the_process(declared()) | errors
+                              if not re.search(lacks, name)})
+
+    def test_has_every_code(self):
+        # By names that programs use already, and three of its own.
+        found = {int(code) for code in self.package.MiniSandboxErrors}
+        self.assertEqual(found - {-1001, -1002, -1003}, set(declared_codes().values()))
+
+
 class JavaAndNode(ParityTest):
     """What they are glued to runs commands, and lists what it lacks."""
 

@@ -308,20 +308,27 @@ class TheSupervisor(ClientTest):
         self.assertIn("outcome: exit code 3", text)
 
 
+def under_valgrind(command):
+    return ["valgrind", "-q", "--vgdb=no", "--leak-check=full",
+            "--errors-for-leak-kinds=definite", "--error-exitcode=9", *command]
+
+
+def require_valgrind(test):
+    if not shutil.which("valgrind"):
+        stage().problems["valgrind"] = "valgrind is not installed"
+    test.require("valgrind")
+
+
 class UnderValgrind(ClientTest):
     client = "capi-client-shared"
     limit = 60
 
     def command(self, scenario, *arguments):
-        return ["valgrind", "-q", "--vgdb=no", "--leak-check=full",
-                "--errors-for-leak-kinds=definite", "--error-exitcode=9",
-                *super().command(scenario, *arguments)]
+        return under_valgrind(super().command(scenario, *arguments))
 
     @not_under("address", "thread")  # which valgrind cannot run
     def test_it_says_so_and_the_caller_goes_on_without_a_memory_error(self):
-        if not shutil.which("valgrind"):
-            stage().problems["valgrind"] = "valgrind is not installed"
-        self.require("valgrind")
+        require_valgrind(self)
         said, outcome = self.scenario("fail_under_valgrind")
         self.assertEqual({name: said[name] for name in UNCHANGED}, UNCHANGED, outcome)
         self.assertEqual(said["valgrind"], str(SYSTEM_ERROR), outcome)
@@ -364,6 +371,11 @@ class AFailedStart(ClientTest):
         said, message = self.fails("fail_without_a_name", self.program)
         self.assertEqual(said["name"], str(SYSTEM_ERROR))
         self.assertIn("keep the file of this program from being changed", message)
+
+    def test_leaves_nothing_wherever_it_breaks_off(self):
+        said, outcome = self.scenario("fail_at_every_descriptor")
+        self.assertEqual(said, {"running": "1", "several failures": "yes", "other codes": "0",
+                                "left open": "0", "children left": "0"}, outcome)
 
     def test_may_be_made_again(self):
         said, outcome = self.scenario("fail_then_succeed")

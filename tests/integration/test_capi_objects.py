@@ -199,7 +199,8 @@ class ACaller(ObjectsTest):
 
     def test_may_have_closed_its_standard_streams(self):
         self.scenario("closed_streams")
-        self.assertEqual((self.work / "result").read_text(), "code 0, exit 7, open streams 0\n")
+        self.assertEqual((self.work / "result").read_text(), 
+                         f"refused {INVALID_ARGUMENT}, wait 0, exit 7, open streams 0 and 1\n")
 
     def test_may_close_what_the_library_keeps_open(self):
         _, outcome = self.scenario("closed_program")
@@ -267,6 +268,13 @@ class AFailedSpawn(ObjectsTest):
         self.assertEqual(said["exec"], str(SYSTEM_ERROR))
         self.assertIn("start the supervisor", message)
 
+    def test_whose_supervisor_is_killed_before_it_says_a_word_or_soon_after(self):
+        for scenario, what in (("fail_at_once", "at once"), ("fail_soon", "soon")):
+            with self.subTest(scenario):
+                said, message = self.fails(scenario)
+                self.assertEqual(said[what], str(SYSTEM_ERROR))
+                self.assertIn("ended before the sandbox was set up", message)
+
 
 class Arguments(ObjectsTest):
     def test_that_are_none_have_codes(self):
@@ -291,6 +299,23 @@ class Arguments(ObjectsTest):
             "parents": "0", "working directory": str(NOT_ABSOLUTE), "network": "0",
             "log": str(NO_SUCH_PATH), "of the process": "0"}, outcome)
         self.assertTrue((self.work / "output").exists())
+
+
+class UnderValgrind(ObjectsTest):
+    """Which follows no child, and knows neither pidfd_open(2) nor pidfd_send_signal(2)."""
+    client = "capi-objects-shared"
+    limit = 60
+
+    def command(self, scenario, *arguments):
+        return test_capi.under_valgrind(super().command(scenario, *arguments))
+
+    @test_capi.not_under("address", "thread")
+    def test_commands_run_and_end_without_a_memory_error(self):
+        test_capi.require_valgrind(self)
+        said, outcome = self.scenario("ends", "exit 7")
+        self.assertEqual(said["again"], "exit 7", outcome)
+        said, outcome = self.scenario("free_or_kill", "free")
+        self.assertEqual((said["pipe"], said["children"]), ("0", "none"), outcome)
 
 
 class SharedLibrary(ObjectsTest):

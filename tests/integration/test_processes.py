@@ -109,6 +109,18 @@ class ExitCodes(harness.SandboxTest):
                 self.assertEqual(outcome.err, "")
 
 
+class DescriptorLimit(harness.SandboxTest):
+    def test_is_the_callers_again_and_does_not_hinder_the_sandbox(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (12, hard))
+
+        outcome = self.shell("ulimit -Sn; ulimit -Hn", before_exec=few)
+        self.assert_code(outcome, 0)
+        self.assertEqual(outcome.lines(), ["12", str(hard)])
+
+
 @harness.as_root_too
 class FailClosed(harness.SandboxTest):
     def test_without_descriptors_nothing_runs(self):

@@ -50,8 +50,10 @@ class Run(CommandTest):
             "CompletedProcess(args=['sh', '-c', 'echo one; echo two >&2'], returncode=0, "
             "stdout=b'one\\ntwo\\n')",
             "-9", "True", "True", "0 1",
-            "Command '['sh', '-c', 'echo out; exit 4']' returned non-zero exit status 4. b'out\\n'",
-            "Command '['sh', '-c', 'echo out; exec sleep 60']' timed out after 0.2 seconds b'out\\n'",
+            "Command '['sh', '-c', 'echo out; exit 4']' returned non-zero exit status 4. "
+            "b'out\\n'",
+            "Command '['sh', '-c', 'echo out; exec sleep 60']' timed out after 0.2 seconds "
+            "b'out\\n'",
             "ValueError", "ValueError", "ValueError"] * 2)
 
     def test_tells_what_is_not_there_or_cannot_be_executed_by_the_exit_code(self):
@@ -198,6 +200,8 @@ class Run(CommandTest):
 
 
 class Spawn(CommandTest):
+    once = True
+
     def test_streams_both_ways(self):
         self.assertEqual(self.program("""
             with Sandbox().spawn(["cat"], stdin=PIPE, stdout=PIPE, text=True) as process:
@@ -263,7 +267,7 @@ class Spawn(CommandTest):
                 os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 print("no child")
-            """), ["'mine' None", "['ResourceWarning']", "b''", "no child"])
+            """), ["'mine' -9", "['ResourceWarning']", "b''", "no child"])
 
     def test_says_so_when_it_is_closed(self):
         self.assertEqual(self.program("""
@@ -303,6 +307,8 @@ class Spawn(CommandTest):
 
 
 class Mistakes(CommandTest):
+    once = True
+
     def test_are_exceptions_that_say_what_is_wrong(self):
         (self.work / "file").touch()
         self.assertEqual(self.program("""

@@ -1,4 +1,4 @@
-"""libmini-tapbox from Python, in the world of tests/integration: the network behind an allow-list."""
+"""libmini-tapbox from Python, in the world of tests/integration: a network behind an allow-list."""
 
 import harness
 
@@ -37,7 +37,7 @@ class TheRestOfTheProgram(NetworkTest):
 
     def test_reaches_what_the_functions_allow(self):
         self.assertEqual(self.program(f"""
-            print(sandbox.mini_sandbox_is_running(), tapbox.mini_sandbox_setup_default(),
+            print(sandbox.mini_sandbox_setup_readonly(), tapbox.mini_sandbox_setup_default(),
                   sum(tapbox.mini_sandbox_mount_bind(place) for place in {self.PLACES}),
                   tapbox.mini_sandbox_allow_domain("allowed.example"),
                   tapbox.mini_sandbox_allow_max_connections(10))
@@ -45,7 +45,7 @@ class TheRestOfTheProgram(NetworkTest):
                   sandbox.mini_sandbox_is_running(), flush=True)
             print(connect("allowed.example"), connect("refused.example"), connect(sys.argv[2]))
             print(sandbox.mini_sandbox_start())
-            """), ["False 0 0 0 0", "0 True True False",
+            """), ["0 0 0 0 0", "0 True True False",
                    "connected unknown ECONNREFUSED", "-201"])
 
     def test_reaches_what_the_object_allows(self):
@@ -85,6 +85,22 @@ class ACommand(NetworkTest):
             """), [f"allowed {ALLOWED_V4} 80", f"refused {UNNAMED_V4} 80", "0",
                    "this sandbox has no network rules, of which there were events"])
 
+    def test_is_ended_when_its_network_fails(self):
+        self.assertEqual(self.program("""
+            import signal
+            process = Sandbox(allow=[]).spawn(["sleep", "60"])
+            with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+                children = file.read().split()
+            for child in children:
+                with open(f"/proc/{child}/comm") as file:
+                    if file.read() == "network-stack\\n":
+                        os.kill(int(child), signal.SIGKILL)
+            try:
+                process.wait()
+            except SetupError as error:
+                print(error.code.name, process.returncode, process.wait())
+            """), ["GENERAL_OS_ERROR 125 125"])
+
     def test_gets_no_network_by_rules_that_are_wrong(self):
         (self.work / "bad").write_text("example.com:x\n")
         self.assertEqual(self.program("""
@@ -101,6 +117,8 @@ class ACommand(NetworkTest):
 
 
 class TheModule(NetworkTest):
+    once = True
+
     def test_is_a_tapbox_by_its_rules(self):
         self.assertEqual(self.program("""
             def run(*options):

@@ -65,7 +65,7 @@ class TheRestOfTheProgram(harness.ProgramTest):
             """), ["['MainThread'] 1", "1", "[0, 1, 2, 3, 4, 5, 6, 7] True"])
 
     def test_finds_the_interpreter_whole_however_busy_its_threads_are(self):
-        for _ in range(5):
+        for _ in range(3):
             self.assertEqual(self.program("""
                 import gc, threading
                 sys.setswitchinterval(1e-6)
@@ -139,6 +139,24 @@ class TheRestOfTheProgram(harness.ProgramTest):
             thread.join()
             print("not reached")
             """, code=9), ["True 1"])
+
+
+class AnInterpreter(harness.ProgramTest):
+    def test_that_does_not_show_inside_goes_on_with_what_it_has(self):
+        (self.place / "root").mkdir()
+        self.assertEqual(self.program("""
+            import asyncio
+
+            async def main():
+                loop = asyncio.get_running_loop()
+                Sandbox(mode="hermetic", root="../root").start()
+                print(os.path.exists(sys.prefix), is_running())
+                print(await loop.run_in_executor(None, str.upper, "a thread"))
+
+            print(is_running(), flush=True)
+            asyncio.run(main())
+            """, preamble="import os, sys\nfrom pyminisandbox import *\n"),
+            ["False", "False True", "A THREAD"])
 
 
 class AnEventLoop(harness.ProgramTest):

@@ -26,23 +26,28 @@ Exit code: the command's own; 128+n when signal n ended it; 2 wrong usage; 125 t
 be set up; 126 the command could not be executed, 127 it was not found.
 """
 
+from __future__ import annotations
+
 import getopt
 import math
-import os
 import signal
 import sys
 import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import MiniSandboxErrors, Sandbox, SandboxError, SettingError, __version__
 
 PROGRAM = "pyminisandbox"
+USAGE = str(__doc__).strip()
+
+Option = Tuple[str, str]  # its long name and its value
 
 # Long name -> (its letter, what of Sandbox it sets).
 LISTS = {"write": ("w", "writable"), "bind": ("M", "readable"), "tmpfs": ("e", "empty"),
          "overlay": ("k", "overlays"), "allow": ("", "allow"), "rules": ("F", "allow_files")}
 VALUES = {"scratch-dir": ("d", "overlay_directory"), "chdir": ("W", "working_directory"),
           "max-connections": ("", "max_connections"),
-          "debug-log": ("D", "log"), "time-limit": ("T", None), "kill-delay": ("t", None)}
+          "debug-log": ("D", "log"), "time-limit": ("T", ""), "kill-delay": ("t", "")}
 MODES = {"default": ("x", False), "custom": ("o", True), "hermetic": ("h", True)}
 FLAGS = {"share-network": ("N", "share_network")}
 
@@ -60,11 +65,11 @@ class UsageError(Exception):
     """A command line that is wrong on any machine."""
 
 
-def main(arguments):
+def main(arguments: List[str]) -> int:
     try:
         options, command = split(arguments)
         if ("help", "") in options:
-            print(__doc__.strip())
+            print(USAGE)
             return 0
         if ("version", "") in options:
             print(f"{PROGRAM} {__version__}")
@@ -74,14 +79,14 @@ def main(arguments):
             raise UsageError("no command")
         return run(make_sandbox(settings), command, limit, delay)
     except UsageError as error:
-        print(f"{PROGRAM}: {error}\n{__doc__.splitlines()[0]} (--help for more)", file=sys.stderr)
+        print(f"{PROGRAM}: {error}\n{USAGE.splitlines()[0]} (--help for more)", file=sys.stderr)
         return 2
     except SandboxError as error:
         print(f"{PROGRAM}: {error.message}", file=sys.stderr)
         return 125
 
 
-def make_sandbox(settings):
+def make_sandbox(settings: Dict[str, Any]) -> Sandbox:
     try:
         return Sandbox(**settings)
     except SettingError as error:
@@ -90,13 +95,15 @@ def make_sandbox(settings):
         raise UsageError(error.message) from None
 
 
-def split(arguments):
-    """The options, as pairs of long name and value, and the command."""
+def split(arguments: List[str]) -> Tuple[List[Option], List[str]]:
+    """The options and the command."""
     names = {}
     letters, words = "", ["help", "version"]
-    for table, has_value in ((LISTS, True), (VALUES, True), (FLAGS, False), (MODES, None)):
+    tables: Tuple[Tuple[Dict[str, Any], bool], ...] = (
+        (LISTS, True), (VALUES, True), (FLAGS, False), (MODES, False))
+    for table, with_value in tables:
         for name, (letter, more) in table.items():
-            takes = more if has_value is None else has_value
+            takes = with_value or more is True  # of modes: a root
             names["-" + letter] = name
             if letter:
                 letters += letter + (":" if takes else "")
@@ -108,10 +115,10 @@ def split(arguments):
     return [(names.get(name) or name[2:], value) for name, value in found], command
 
 
-def read(options):
+def read(options: List[Option]) -> Tuple[Dict[str, Any], Optional[float], float]:
     """The arguments of Sandbox, the time limit and the delay of SIGKILL."""
-    settings = {"mode": "readonly"}
-    limits = {"time-limit": None, "kill-delay": 10.0}
+    settings: Dict[str, Any] = {"mode": "readonly"}
+    limits: Dict[str, float] = {}
     for name, value in options:
         if name in MODES:
             if settings["mode"] != "readonly":
@@ -121,7 +128,7 @@ def read(options):
                 settings["root"] = value
         elif name in LISTS:
             settings.setdefault(LISTS[name][1], []).append(value)
-        elif name in limits:
+        elif name in ("time-limit", "kill-delay"):
             limits[name] = seconds(name, value)
         elif name in FLAGS:
             settings[FLAGS[name][1]] = True
@@ -129,16 +136,16 @@ def read(options):
             raise UsageError(f"--{name}: given twice")
         else:
             settings[VALUES[name][1]] = number(name, value) if name == "max-connections" else value
-    return settings, limits["time-limit"], limits["kill-delay"]
+    return settings, limits.get("time-limit"), limits.get("kill-delay", 10.0)
 
 
-def number(name, value):
+def number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit()):
         raise UsageError(f"--{name}: {value} is no number")
     return int(value)
 
 
-def seconds(name, value):
+def seconds(name: str, value: str) -> float:
     try:
         parsed = float(value)
     except ValueError:
@@ -148,7 +155,7 @@ def seconds(name, value):
     return parsed
 
 
-def run(sandbox, command, limit, delay):
+def run(sandbox: Sandbox, command: Sequence[str], limit: Optional[float], delay: float) -> int:
     """Waits for the command and for signals at once: blocked, those tell where they come from."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     awaited = {signal.SIGCHLD} | {number for number in FORWARDED
@@ -168,7 +175,8 @@ def run(sandbox, command, limit, delay):
             elif came.si_signo != signal.SIGCHLD and came.si_code <= 0:
                 # From a process. What the terminal sends (SI_KERNEL), it sends the command, too.
                 process.send_signal(came.si_signo)
-        return 128 - process.returncode if process.returncode < 0 else process.returncode
+        code = process.wait()
+    return 128 - code if code < 0 else code
 
 
 if __name__ == "__main__":

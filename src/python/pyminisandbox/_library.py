@@ -126,6 +126,11 @@ class Library:
                 MiniSandboxErrors.FEATURE_NOT_AVAILABLE, f"{self._path} has no {name}()")
         return self._functions[name]
 
+    def is_running(self) -> bool:
+        """Whether it has started a sandbox; it is not loaded for that."""
+        is_running = self._functions.get("mini_sandbox_is_running")
+        return is_running is not None and bool(is_running())
+
     def error(self, code: int) -> SandboxError:
         """The exception for what a function has just returned in this thread."""
         return error_of(code, self.last_message())

@@ -103,12 +103,12 @@ class ProcessWide:
 
     def mini_sandbox_mount_parents_write(self, num_of_parents: int = -1) -> int:
         """The directories above the working directory that this user may write to, writable
-        through. With a number: the directory that many levels above, and so all that is in it."""
+        through. With a number: the directory that many levels above, with all that is in it."""
         if num_of_parents == -1:
             return self.call("mount_parents_write")
         if num_of_parents < 1:
             return self._fail(MiniSandboxErrors.INVALID_ARG,
-                              f"{num_of_parents} levels above the working directory: give 1 or more")
+                              f"{num_of_parents} levels above the working directory: 1 or more")
         try:
             directory = os.getcwd()
         except OSError as error:
@@ -155,10 +155,7 @@ class ProcessWide:
     def mini_sandbox_is_running(self) -> bool:
         """Whether mini_sandbox_start() has succeeded, in this process or in one it was forked
         from."""
-        try:
-            return bool(self._library.function("mini_sandbox_is_running")())
-        except LibraryNotFoundError:
-            return False
+        return self._library.is_running()
 
 
 class SandboxProcessWide(ProcessWide):

@@ -48,8 +48,8 @@ class Sandbox:
     max_connections     of that network, at a time
     log                 a file to which is appended what is done
 
-    Paths may be relative to the directory this program is in now. One path or rule stands for a list
-    of one. Raises SettingError for what cannot be; LibraryNotFoundError.
+    Paths may be relative to the directory this program is in now. One path or rule stands for a
+    list of one. Raises SettingError for what cannot be; LibraryNotFoundError.
     """
 
     def __init__(self, *, mode: str = "default", root: Optional[Path] = None,
@@ -186,7 +186,8 @@ class Sandbox:
         with self.spawn(args, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd,
                         text=text, encoding=encoding, errors=errors) as process:
             out, err = process.communicate(input, timeout)
-            done = subprocess.CompletedProcess(process.args, process.wait(), out, err)
+            done: subprocess.CompletedProcess[Any] = subprocess.CompletedProcess(
+                process.args, process.wait(), out, err)
         if check:
             done.check_returncode()
         return done
@@ -214,15 +215,14 @@ class Sandbox:
 
 def is_running() -> bool:
     """Whether this program runs in a sandbox that it has started itself."""
-    from . import pyminisandbox, pyminitapbox
-    return pyminisandbox.mini_sandbox_is_running() or pyminitapbox.mini_sandbox_is_running()
+    return any(library.is_running() for library in libraries.values())
 
 
 def _mistake(message: str, code: int = MiniSandboxErrors.INVALID_ARG) -> SettingError:
     return SettingError(code, message)
 
 
-def _several(values: Any) -> Iterable[Any]:
+def _several(values: Any) -> Any:
     return [values] if isinstance(values, (str, bytes, os.PathLike)) else values
 
 
