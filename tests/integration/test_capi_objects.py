@@ -268,6 +268,12 @@ class AFailedSpawn(ObjectsTest):
         self.assertEqual(said["exec"], str(SYSTEM_ERROR))
         self.assertIn("start the supervisor", message)
 
+    def test_that_has_no_descriptor_for_the_supervisor_runs_no_command(self):
+        said, outcome = self.scenario("fail_without_room")
+        self.assertEqual(said, {"no room": str(SYSTEM_ERROR), "children": "none",
+                                "command": "did not run"}, outcome)
+        self.assertIn("ulimit -n", outcome.err)
+
 
 class Arguments(ObjectsTest):
     def test_that_are_none_have_codes(self):
