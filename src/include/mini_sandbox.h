@@ -17,9 +17,10 @@
  * Conventions. A function returns MINI_SANDBOX_OK, which is 0, or one of the negative codes below,
  * unless its comment says otherwise. One that fails changes nothing. A string is UTF-8 and ends
  * with NUL; it is read during the call and stays the caller's. A path is absolute, and is looked up
- * when it is given and again by mini_sandbox_start(); a symlink stands for what it leads to, but
- * ".." after one is refused. NULL and "" count as a path that is not absolute. No function writes
- * to standard output or standard error, exits, or lets a C++ exception out.
+ * when it is given and, unless it is a file of rules, again by mini_sandbox_start(); a symlink
+ * stands for what it leads to, but ".." after one is refused. NULL and "" count as a path that is
+ * not absolute. No function writes to standard output or standard error, exits, or lets a C++
+ * exception out.
  *
  * Threads. Every function may be called from every thread; settings are those of the process, and a
  * call waits for one that another thread has not finished. The last error is the calling thread's.
@@ -80,7 +81,8 @@ MINI_SANDBOX_API const char* mini_sandbox_get_last_error_msg(void);
 /* --- Modes: one of these, or none for the read-only mode --- */
 
 /* The whole system read-only; HOME, /tmp, /run and other private places empty; the working
- * directory writable through to the host; no network but loopback. */
+ * directory writable through to the host. The network is the same in every mode: none but loopback,
+ * or that of libmini-tapbox, both below. */
 MINI_SANDBOX_API int mini_sandbox_setup_default(void);
 
 /* An empty root in which only what is named shows: by mini_sandbox_mount_overlay(), _bind(),

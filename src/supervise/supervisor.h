@@ -101,7 +101,7 @@ class Supervisor {
   // plan_.terminal, once the child has made it. Not in place: its buffers are pages that no other
   // run should touch.
   std::unique_ptr<Terminal> terminal_;
-  bool ended_ = false;  // no process of the sandbox is left
+  bool ended_ = false;  // no process of the sandbox is left, but init perhaps, which ends
   bool delivery_given_up_ = false;
   // Notices for when the user's terminal is in order again, and need not be waited for.
   struct Said {

@@ -65,18 +65,23 @@ void fail_at_the_file(const char* unused) {
   fail("file size", new_default());
 }
 
-void fail_at_exec(const char* unused) {
-  (void)unused;
+/* Of a system call that this process has no need of, and the supervisor has. */
+static void filter(long call, unsigned action) {
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, action),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
   expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
              syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0,
          "seccomp");
+}
+
+void fail_at_exec(const char* unused) {
+  (void)unused;
+  filter(SYS_execve, SECCOMP_RET_ERRNO | EACCES);
   fail("exec", new_default());
 }
 
@@ -125,6 +130,19 @@ void fail_without_room(const char* unused) {
   }
   printf("command: %s\n", access("made", F_OK) == 0 ? "ran" : "did not run");
   mini_sandbox_free(sandbox);
+}
+
+/* It is killed: as the first thing that it does, and when it has said that it is there. */
+void fail_at_once(const char* unused) {
+  (void)unused;
+  filter(SYS_prctl, SECCOMP_RET_KILL_PROCESS);
+  fail("at once", new_default());
+}
+
+void fail_soon(const char* unused) {
+  (void)unused;
+  filter(SYS_close_range, SECCOMP_RET_KILL_PROCESS);
+  fail("soon", new_default());
 }
 
 void plain_spawn(const char* unused) {

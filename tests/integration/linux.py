@@ -122,8 +122,9 @@ class _SockFprog(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(_SockFilter))]
 
 
-_CALLS = {"x86_64": {"clone": 56, "unshare": 272, "clone3": 435, "landlock_create_ruleset": 444},
-          "aarch64": {"clone": 220, "unshare": 97, "clone3": 435, "landlock_create_ruleset": 444}}
+_NEW_CALLS = {"clone3": 435, "landlock_create_ruleset": 444, "open_tree_attr": 467}  # everywhere
+_CALLS = {"x86_64": {"clone": 56, "unshare": 272, **_NEW_CALLS},
+          "aarch64": {"clone": 220, "unshare": 97, **_NEW_CALLS}}
 
 
 def refuse_calls(refusals):

@@ -274,6 +274,13 @@ class AFailedSpawn(ObjectsTest):
                                 "command": "did not run"}, outcome)
         self.assertIn("ulimit -n", outcome.err)
 
+    def test_whose_supervisor_is_killed_before_it_says_a_word_or_soon_after(self):
+        for scenario, what in (("fail_at_once", "at once"), ("fail_soon", "soon")):
+            with self.subTest(scenario):
+                said, message = self.fails(scenario)
+                self.assertEqual(said[what], str(SYSTEM_ERROR))
+                self.assertIn("ended before the sandbox was set up", message)
+
 
 class Arguments(ObjectsTest):
     def test_that_are_none_have_codes(self):

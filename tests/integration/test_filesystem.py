@@ -1,5 +1,6 @@
 """Invariants 3 to 6 and 8: what a sandbox sees of the file system, and that it changes nothing."""
 
+import errno
 import os
 import pathlib
 import shutil
@@ -7,6 +8,7 @@ import tempfile
 
 import harness
 import host_services
+import linux
 
 _TRY_TO_OPEN_FOR_WRITING = """
 import os, sys
@@ -393,6 +395,19 @@ class Mounts(harness.SandboxTest):
                  if "rw" in options and point != str(self.work) and
                  (kind not in private or point == str(submount))]
         self.assertEqual(wrong, [])
+
+    def test_are_the_same_on_a_kernel_without_open_tree_attr(self):
+        outside = self.make_directory(self.scratch / "outside")
+        submount = self.make_directory(outside / "submount")
+        self.mount_tmpfs(submount)
+        options = ("-x", "-M", str(outside))
+        found = self.mounts(options=options)
+        self.assertIn(str(submount), [point for point, options, _ in found if "ro" in options])
+        for error in (errno.ENOSYS, errno.EPERM):
+            with self.subTest(os.strerror(error)):
+                older = self.mounts(options=options, before_exec=lambda error=error:
+                                    linux.refuse_calls({"open_tree_attr": error}))
+                self.assertEqual(older, found)
 
     def test_an_overlay_keeps_nothing_on_disk(self):
         outcome = self.sandbox("cat", "/proc/self/mountinfo")

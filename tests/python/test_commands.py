@@ -200,6 +200,8 @@ class Run(CommandTest):
 
 
 class Spawn(CommandTest):
+    once = True
+
     def test_streams_both_ways(self):
         self.assertEqual(self.program("""
             with Sandbox().spawn(["cat"], stdin=PIPE, stdout=PIPE, text=True) as process:
@@ -265,7 +267,7 @@ class Spawn(CommandTest):
                 os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 print("no child")
-            """), ["'mine' None", "['ResourceWarning']", "b''", "no child"])
+            """), ["'mine' -9", "['ResourceWarning']", "b''", "no child"])
 
     def test_says_so_when_it_is_closed(self):
         self.assertEqual(self.program("""
@@ -305,6 +307,8 @@ class Spawn(CommandTest):
 
 
 class Mistakes(CommandTest):
+    once = True
+
     def test_are_exceptions_that_say_what_is_wrong(self):
         (self.work / "file").touch()
         self.assertEqual(self.program("""

@@ -361,7 +361,7 @@ TEST(ScratchSize, LimitsBytesAndInodes) {
   Policy policy = DefaultPolicy();
   policy.scratch_size = 64 << 20;
   const Plan plan = MustPlan(policy, Server());
-  EXPECT_TRUE(Step(plan, "new-filesystem tmpfs mode=755,size=67108864,nr_inodes=17408"));
+  EXPECT_TRUE(Step(plan, "new-filesystem tmpfs size=67108864,nr_inodes=17408"));
   EXPECT_EQ(plan.scratch_view, "/dev/shm");
 }
 
