@@ -166,8 +166,8 @@ MINI_SANDBOX_API int mini_sandbox_allow_rule(const char* rule);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv4(const char* address);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv6(const char* address);
 
-/* The same for "192.0.2.0/24" or "2001:db8::/32". A bit behind the length that is set is a
- * mistake. */
+/* The same for "192.0.2.0/24" or "2001:db8::/32"; without a length it is the one address. A bit
+ * behind the length that is set is a mistake. */
 MINI_SANDBOX_API int mini_sandbox_allow_ipv4_subnet(const char* subnet);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv6_subnet(const char* subnet);
 

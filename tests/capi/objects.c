@@ -324,6 +324,7 @@ static const struct scenario {
     {"ends", ends},
     {"environment", environment},
     {"fail_at_exec", fail_at_exec},
+    {"fail_without_room", fail_without_room},
     {"fail_at_once", fail_at_once},
     {"fail_at_the_file", fail_at_the_file},
     {"fail_in_the_child", fail_in_the_child},

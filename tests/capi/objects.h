@@ -42,6 +42,7 @@ void fail_without_descriptors(const char* unused);
 void fail_in_the_plan(const char* root);
 void fail_at_the_file(const char* unused);
 void fail_at_exec(const char* unused);
+void fail_without_room(const char* unused);
 void fail_at_once(const char* unused);
 void fail_soon(const char* unused);
 void object_settings(const char* directory);

@@ -274,6 +274,12 @@ class AFailedSpawn(ObjectsTest):
         self.assertEqual(said, {"none": str(SYSTEM_ERROR), "many": "0", "other codes": "0",
                                 "changed descriptors": "0", "children": "none"}, outcome)
 
+    def test_that_has_no_descriptor_for_the_supervisor_runs_no_command(self):
+        said, outcome = self.scenario("fail_without_room")
+        self.assertEqual(said, {"no room": str(SYSTEM_ERROR), "children": "none",
+                                "command": "did not run"}, outcome)
+        self.assertIn("ulimit -n", outcome.err)
+
     def test_whose_supervisor_is_killed_before_it_says_a_word_or_soon_after(self):
         for scenario, what in (("fail_at_once", "at once"), ("fail_soon", "soon")):
             with self.subTest(scenario):
