@@ -200,7 +200,7 @@ class SandboxProcess:
         return bool(poll.poll(None if timeout is None else max(0, timeout * 1000)))
 
     def _collect(self) -> None:
-        status = ctypes.c_int()
+        status = ctypes.c_int(125 << 8)  # where the library cannot tell
         code = self._call("mini_sandbox_wait", -1, ctypes.byref(status))
         # os.waitstatus_to_exitcode() without what it says of a stopped child.
         self.returncode = (-os.WTERMSIG(status.value) if os.WIFSIGNALED(status.value)
