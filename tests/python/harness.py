@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,18 @@ def start():
 class ProgramTest(unittest.TestCase):
     maxDiff = None
     once = False  # True: who runs it makes no difference, and root leaves it to the user
+
+    def run(self, result=None):
+        def too_long(*_):
+            raise AssertionError(f"the test took longer than {2 * TIMEOUT} s")
+
+        previous = signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(2 * TIMEOUT)
+        try:
+            return super().run(result)
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, previous)
 
     def setUp(self):
         self.place = pathlib.Path(tempfile.mkdtemp(prefix="mini-sandbox-python-", dir="/var/tmp"))

@@ -35,7 +35,7 @@ class Run(CommandTest):
                 except subprocess.CalledProcessError as error:
                     print(error, error.stdout)
                 try:
-                    run(["sh", "-c", "echo out; exec sleep 60"], timeout=0.2, stdout=PIPE)
+                    run(["sh", "-c", "echo out; exec sleep 60"], timeout=0.8, stdout=PIPE)
                 except subprocess.TimeoutExpired as error:
                     print(error, error.stdout)
                 for arguments in ({"input": b"", "stdin": PIPE},
@@ -52,7 +52,7 @@ class Run(CommandTest):
             "-9", "True", "True", "0 1",
             "Command '['sh', '-c', 'echo out; exit 4']' returned non-zero exit status 4. "
             "b'out\\n'",
-            "Command '['sh', '-c', 'echo out; exec sleep 60']' timed out after 0.2 seconds "
+            "Command '['sh', '-c', 'echo out; exec sleep 60']' timed out after 0.8 seconds "
             "b'out\\n'",
             "ValueError", "ValueError", "ValueError"] * 2)
 
@@ -215,7 +215,7 @@ class Spawn(CommandTest):
 
     def test_tells_the_end_of_a_wait_and_loses_nothing(self):
         self.assertEqual(self.program("""
-            process = Sandbox().spawn(["sh", "-c", "echo one; sleep 0.5; cat"], stdin=PIPE,
+            process = Sandbox().spawn(["sh", "-c", "echo one; sleep 1; cat"], stdin=PIPE,
                                       stdout=PIPE, text=True)
             for wait in (process.wait, lambda timeout: process.communicate("two", timeout)):
                 try:

@@ -66,8 +66,8 @@ class TheModule(harness.ProgramTest):
         self.assertRegex(self.module("--version").stdout, r"^pyminisandbox \d+\.\d+\.\d+\n$")
 
     def test_keeps_the_time_limit(self):
-        self.assertEqual(self.module("-T", "0.2", "sh", "-c", TAKES_TERM, code=9).stdout, "ready\n")
-        self.module("-xT0.1", "-t", "0.1", "sh", "-c", "trap '' TERM; while :; do sleep 0.01; done",
+        self.assertEqual(self.module("-T", "0.8", "sh", "-c", TAKES_TERM, code=9).stdout, "ready\n")
+        self.module("-xT0.8", "-t", "0.1", "sh", "-c", "trap '' TERM; while :; do sleep 0.01; done",
                     code=128 + signal.SIGKILL)
 
     def test_leaves_to_the_terminal_what_that_sends_to_both(self):
@@ -90,9 +90,7 @@ class TheModule(harness.ProgramTest):
             self.assertEqual(process.stdout.readline(), "ready\n")
             os.write(main, b"\x03")
             self.assertEqual(process.stdout.readline(), "caught\n")
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.stdout.readline(), "caught\n")
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)  # taken after the other
             self.assertEqual(process.communicate(timeout=harness.TIMEOUT), ("", None))
         self.assertEqual(process.returncode, 5)
 
