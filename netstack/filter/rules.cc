@@ -191,7 +191,7 @@ Status RuleSet::AddText(std::string_view source, std::string_view text) {
 Status RuleSet::AddRule(std::string_view source, std::string_view rule, int number) {
   MINI_ASSIGN_OR_RETURN(Rule parsed, ParseSingleRule(source, rule, number));
   index_->rules.push_back(std::move(parsed));
-  index_->IndexFrom(index_->rules.size() - 1);
+  index_->IndexRule(static_cast<uint32_t>(index_->rules.size() - 1));
   return OkStatus();
 }
 

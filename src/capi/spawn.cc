@@ -2,13 +2,15 @@
 //
 //     host ── posix_spawn ──► supervisor ── as mini-sandbox does ──► init ──► command
 //       ▲                          │
-//       └────────── channel ───────┘  begun, started or failed, ended
+//       └────────── channel ───────┘  begun, (go), started or failed, ended
 //
 // posix_spawn(3) is what a process with threads may use: no handler of pthread_atfork(3) runs, no
 // memory is copied, and the new process has no signal handler and no mask of ours. It yields a
 // process id only, which may mean another process by the time it is looked up, if this one ignores
 // SIGCHLD or waits for all children in another thread. So the supervisor sends a descriptor of
-// itself; the one that is opened here serves to notice that it never will.
+// itself; the one that is opened here serves to notice that it never will. A host without room for
+// it (EMFILE) could neither wait for the supervisor nor end it: so that one does nothing before it
+// is told to go on.
 //
 // The program is executed from a file in memory that is made once in the life of the host.
 #include "capi/spawn.h"
@@ -100,7 +102,8 @@ SharedProgram& TheProgram() {
 // The supervisor, and the library's ends of what leads there.
 struct Started {
   pid_t pid = -1;
-  UniqueFd found;  // a pidfd by its number; invalid: it has ended and been waited for
+  UniqueFd found;        // a pidfd by its number
+  bool is_gone = false;  // there is none, since it has ended and been waited for
   UniqueFd channel;
   UniqueFd events;  // invalid: there is no stack
 };
@@ -200,6 +203,7 @@ Status Start(SpawnArguments& arguments, Places& places, Started& started) {
   MINI_RETURN_IF_ERROR(PlaceRequest(arguments, places, started));
   MINI_ASSIGN_OR_RETURN(started.pid, StartProgram(program.get(), places));
   started.found.reset(static_cast<int>(syscall(SYS_pidfd_open, started.pid, 0)));
+  started.is_gone = !started.found && errno == ESRCH;
   return OkStatus();
 }
 
@@ -220,11 +224,18 @@ std::optional<SpawnMessage> WaitForMessage(int channel, int pidfd) {
 }
 
 void Reap(const Started& started) {
+  if (started.is_gone) return;
+  const idtype_t type = started.found ? P_PIDFD : P_PID;
+  const int id = started.found ? started.found.get() : started.pid;
   siginfo_t unused = {};
-  while (started.found &&
-         waitid(P_PIDFD, static_cast<id_t>(started.found.get()), &unused, WEXITED) != 0) {
+  while (waitid(type, static_cast<id_t>(id), &unused, WEXITED) != 0) {
     if (errno != EINTR) return;
   }
+}
+
+Status NoRoomForDescriptor() {
+  return Status(StatusCode::kSystem, Stage::kSupervise, "receive a descriptor of the supervisor")
+      .WithHint("the limit on open files (ulimit -n) may be reached");
 }
 
 const Error& EndedEarly() {
@@ -253,13 +264,18 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
   }
   std::optional<SpawnMessage> begun = WaitForMessage(started.channel.get(), started.found.get());
   if (!begun || begun->kind != SpawnMessageKind::kBegun || !begun->descriptor) {
+    // Not by closing it: a fork of another thread's may have it, too.
+    (void)shutdown(started.channel.get(), SHUT_RDWR);
     Reap(started);
+    if (begun && !begun->descriptor) return SystemErrorOf(NoRoomForDescriptor());
     return EndedEarly();
   }
+  SendSpawnGo(started.channel.get());
   const int pidfd = begun->descriptor.get();
   std::optional<SpawnMessage> message = WaitForMessage(started.channel.get(), pidfd);
   UniqueFd init;
   if (message) init = std::move(message->descriptor);
+  const bool has_init = init.valid();
   // Reaps it in the end, whatever comes.
   auto made = std::make_unique<Process>(
       started.pid, ProcessDescriptors{std::move(begun->descriptor), std::move(init),
@@ -268,6 +284,9 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
   if (message->kind == SpawnMessageKind::kFailed) {
     (void)made->Wait(-1, nullptr);
     return ErrorOf(std::move(*message));
+  }
+  if (message->kind == SpawnMessageKind::kStarted && !has_init) {
+    return SystemErrorOf(NoRoomForDescriptor());
   }
   *process = std::move(made);
   return Done();

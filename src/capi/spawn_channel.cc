@@ -34,18 +34,19 @@ std::optional<SpawnMessage> Decode(std::span<const uint8_t> bytes) {
 
 }  // namespace
 
-void SendSpawnMessage(int channel, const SpawnMessage& message, int descriptor) {
+bool SendSpawnMessage(int channel, const SpawnMessage& message, int descriptor) {
   std::string bytes = {static_cast<char>(message.kind), static_cast<char>(message.stage)};
   const auto status = static_cast<uint32_t>(message.wait_status);
   for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(status >> shift & 0xff);
   bytes += message.words.substr(0, kMostWords);
   if (message.words.size() > kMostWords) bytes += "...";
   if (descriptor >= 0) {
-    (void)SendWithDescriptors(channel, bytes.data(), bytes.size(), &descriptor, 1);
-    return;
+    return SendWithDescriptors(channel, bytes.data(), bytes.size(), &descriptor, 1);
   }
-  while (send(channel, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  ssize_t sent;
+  while ((sent = send(channel, bytes.data(), bytes.size(), MSG_NOSIGNAL)) < 0 && errno == EINTR) {
   }
+  return sent >= 0;
 }
 
 std::optional<SpawnMessage> ReceiveSpawnMessage(int channel, Taking taking) {
@@ -71,6 +72,20 @@ std::optional<SpawnMessage> ReceiveSpawnMessage(int channel, Taking taking) {
   std::optional<SpawnMessage> message = Decode(bytes);
   if (message) message->descriptor = std::move(descriptor);
   return message;
+}
+
+void SendSpawnGo(int channel) {
+  constexpr char kGo = 0;
+  while (send(channel, &kGo, sizeof kGo, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+bool WaitForSpawnGo(int channel) {
+  char go;
+  ssize_t size;
+  while ((size = recv(channel, &go, sizeof go, 0)) < 0 && errno == EINTR) {
+  }
+  return size == sizeof go;
 }
 
 }  // namespace mini::capi

@@ -12,8 +12,8 @@
 
 namespace mini::capi {
 
-// In this order: kBegun; then kStarted and kEnded, or kEnded alone (the command could not be
-// executed, or was over at once), or kFailed.
+// In this order: kBegun, after which the supervisor waits for its go; then kStarted and kEnded, or
+// kEnded alone (the command could not be executed, or was over at once), or kFailed.
 enum class SpawnMessageKind : uint8_t {
   kBegun,    // carries the supervisor's own pidfd
   kStarted,  // the command has been executed; carries the pidfd of the sandbox's first process
@@ -38,13 +38,18 @@ inline constexpr int kFurtherPlaces = 5;
 // The name of the program is followed by this word.
 inline constexpr const char* kSpawnWord = "--spawn";
 
-// On a socket whose reader is gone nothing happens. `descriptor` -1: none.
-void SendSpawnMessage(int channel, const SpawnMessage& message, int descriptor = -1);
+// False: it was not sent, as to a reader that is gone. `descriptor` -1: none.
+bool SendSpawnMessage(int channel, const SpawnMessage& message, int descriptor = -1);
 
 // The next message; nothing where there is none, which is not waited for. It stays there to be read
 // again unless it is taken: so kEnded can be read by every process that has the channel.
 enum class Taking { kTake, kLeave };
 std::optional<SpawnMessage> ReceiveSpawnMessage(int channel, Taking taking);
+
+// The other way: the library has the descriptor that kBegun carried, so it can end the supervisor.
+void SendSpawnGo(int channel);
+// Waits for it. False: the library does not want it any more, or is gone.
+bool WaitForSpawnGo(int channel);
 
 }  // namespace mini::capi
 

@@ -111,6 +111,9 @@ Result<Outcome> RunRequested(Product product, StackStarter start_stack, bool& ha
   MINI_ASSIGN_OR_RETURN(CommandLine line,
                         CommandLineOf(std::move(request), descriptors.rules.get(), product));
   descriptors.rules.reset();
+  if (!WaitForSpawnGo(kChannelPlace)) {
+    return Status(StatusCode::kSystem, Stage::kSupervise, "nobody waits for this command");
+  }
   return Run({.policy = std::move(line.policy),
               .argv = std::move(line.command),
               .on_notice = [](std::string_view) {},
@@ -121,7 +124,8 @@ Result<Outcome> RunRequested(Product product, StackStarter start_stack, bool& ha
                   [&has_started](int init) {
                     has_started = true;
                     GiveUpStreams();
-                    SendSpawnMessage(kChannelPlace, {.kind = SpawnMessageKind::kStarted}, init);
+                    (void)SendSpawnMessage(kChannelPlace, {.kind = SpawnMessageKind::kStarted},
+                                           init);
                   },
               .forwarded_signals = Forwarded::kAll,
               .events = std::move(descriptors.events),
@@ -138,7 +142,7 @@ void RunSpawnedCommand(Product product, StackStarter start_stack) {
   // The name that process 1 inside keeps (IsInSandboxOfOurs()).
   (void)prctl(PR_SET_NAME, ProductName(product), 0, 0, 0);
   const auto self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
-  SendSpawnMessage(kChannelPlace, {.kind = SpawnMessageKind::kBegun}, self);
+  if (!SendSpawnMessage(kChannelPlace, {.kind = SpawnMessageKind::kBegun}, self)) _exit(125);
   bool has_started = false;
   const Result<Outcome> outcome = RunRequested(product, start_stack, has_started);
   SpawnMessage end;
@@ -153,7 +157,7 @@ void RunSpawnedCommand(Product product, StackStarter start_stack) {
     if (!has_started && !is_about_command) end.kind = SpawnMessageKind::kFailed;
     if (!is_about_command) end.words = error.ToString();
   }
-  SendSpawnMessage(kChannelPlace, end);
+  (void)SendSpawnMessage(kChannelPlace, end);
   EndAs(end.wait_status);
 }
 

@@ -129,7 +129,7 @@ Step ProgramFile::Open() {
   if (!self_ || !program || fstat(program.get(), &status_) != 0) {
     return FailedAt(ChildStage::kProgram);
   }
-  if (!MayBeChanged(program.get(), status_)) return Done();
+  if (!MayBeChanged(program.get(), status_, status_.st_uid == geteuid())) return Done();
   const ssize_t length = readlink(DescriptorPath(program.get()).get(), name_, sizeof name_ - 1);
   if (length < 0) return FailedAt(ChildStage::kProgram);
   name_[length] = '\0';

@@ -18,11 +18,10 @@
 
 namespace mini::child {
 
-bool MayBeChanged(int fd, const struct stat& status) {
+bool MayBeChanged(int fd, const struct stat& status, bool is_own) {
   if (status.st_nlink == 0) return false;  // gone when the last descriptor is
   // Only the owner changes a mode, and only who may write changes the rest.
-  return status.st_uid == geteuid() ||
-         faccessat(AT_FDCWD, DescriptorPath(fd).get(), W_OK, AT_EACCESS) == 0;
+  return is_own || faccessat(AT_FDCWD, DescriptorPath(fd).get(), W_OK, AT_EACCESS) == 0;
 }
 
 int OpenExpected(const char* name, const struct stat& expected) {

@@ -26,7 +26,9 @@ class DescriptorPath {
 };
 
 // Whether this user may change the file behind `fd` though the descriptor is for reading only.
-bool MayBeChanged(int fd, const struct stat& status);
+// `is_own`: it is this user's, which st_uid tells only those of the user namespace where `status`
+// was read.
+bool MayBeChanged(int fd, const struct stat& status, bool is_own);
 
 // The object of that name, as a descriptor of O_PATH, when it is the expected one; else -1, with
 // ESTALE when it is another.

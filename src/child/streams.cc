@@ -21,9 +21,15 @@ bool IsTerminal(int fd, const struct stat& status) {
   return S_ISCHR(status.st_mode) && major(status.st_rdev) != MEM_MAJOR && isatty(fd);
 }
 
+// Of pipes and sockets, which most streams are, nobody asks.
+bool IsOwnFile(const struct stat& status) {
+  return !S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode) && status.st_uid == geteuid();
+}
+
 bool NeedsProtection(int fd, const StandardStream& stream) {
   const bool is_source = S_ISREG(stream.status.st_mode) && (stream.flags & O_ACCMODE) == O_RDONLY;
-  return (is_source || IsTerminal(fd, stream.status)) && MayBeChanged(fd, stream.status);
+  return (is_source || IsTerminal(fd, stream.status)) &&
+         MayBeChanged(fd, stream.status, stream.is_own);
 }
 
 bool ReopenReadOnly(int stream, int flags, const struct stat& status) {
@@ -45,6 +51,7 @@ StandardStreams LookAtStandardStreams() {
     StandardStream& stream = streams[static_cast<size_t>(fd)];
     stream.flags = fcntl(fd, F_GETFL);
     if (stream.flags >= 0 && fstat(fd, &stream.status) != 0) stream.flags = -1;
+    if (stream.flags >= 0) stream.is_own = IsOwnFile(stream.status);
   }
   return streams;
 }

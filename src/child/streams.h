@@ -14,6 +14,8 @@ namespace mini::child {
 struct StandardStream {
   int flags = -1;  // of open(2); -1: it is closed
   struct stat status = {};
+  // Decided where both numbers are of the same user namespace: inside, this user may have another.
+  bool is_own = false;
 };
 using StandardStreams = std::array<StandardStream, 3>;
 StandardStreams LookAtStandardStreams();

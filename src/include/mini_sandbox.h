@@ -17,14 +17,15 @@
  * Conventions. A function returns MINI_SANDBOX_OK, which is 0, or one of the negative codes below,
  * unless its comment says otherwise. One that fails changes nothing. A string is UTF-8 and ends
  * with NUL; it is read during the call and stays the caller's. A path is absolute, and is looked up
- * when it is given and again by mini_sandbox_start(); a symlink stands for what it leads to, but
- * ".." after one is refused. NULL and "" count as a path that is not absolute. No function writes
- * to standard output or standard error, exits, or lets a C++ exception out.
+ * when it is given and, unless it is a file of rules, again by mini_sandbox_start(); a symlink
+ * stands for what it leads to, but ".." after one is refused. NULL and "" count as a path that is
+ * not absolute. No function writes to standard output or standard error, exits, or lets a C++
+ * exception out.
  *
  * Threads. Every function may be called from every thread; settings are those of the process, and a
  * call waits for one that another thread has not finished. The last error is the calling thread's.
  * Nothing here may be called from a signal handler. After a fork() the settings are the child's
- * own.
+ * own; a lock that another thread held by a call at that moment stays locked there.
  */
 #ifndef MINI_SANDBOX_H_
 #define MINI_SANDBOX_H_
@@ -80,7 +81,8 @@ MINI_SANDBOX_API const char* mini_sandbox_get_last_error_msg(void);
 /* --- Modes: one of these, or none for the read-only mode --- */
 
 /* The whole system read-only; HOME, /tmp, /run and other private places empty; the working
- * directory writable through to the host; no network but loopback. */
+ * directory writable through to the host. The network is the same in every mode: none but loopback,
+ * or that of libmini-tapbox, both below. */
 MINI_SANDBOX_API int mini_sandbox_setup_default(void);
 
 /* An empty root in which only what is named shows: by mini_sandbox_mount_overlay(), _bind(),
@@ -164,8 +166,8 @@ MINI_SANDBOX_API int mini_sandbox_allow_rule(const char* rule);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv4(const char* address);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv6(const char* address);
 
-/* The same for "192.0.2.0/24" or "2001:db8::/32". A bit behind the length that is set is a
- * mistake. */
+/* The same for "192.0.2.0/24" or "2001:db8::/32"; without a length it is the one address. A bit
+ * behind the length that is set is a mistake. */
 MINI_SANDBOX_API int mini_sandbox_allow_ipv4_subnet(const char* subnet);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv6_subnet(const char* subnet);
 
@@ -312,10 +314,11 @@ struct mini_sandbox_command {
  * code, or the same signal. Of the caller it has
  * - no memory, and of the descriptors those of `stdio` alone; the command has no other either, and
  *   init, the sandbox's first process, and the supervisor's helpers none;
- * - what a child of posix_spawn() has: working directory, umask, limits, process group, session and
- *   with it the controlling terminal. The signal mask is empty, and every signal does what it does
- *   by default, whatever the caller blocks, handles or ignores.
- * No handler of pthread_atfork() runs. The caller gets SIGCHLD at the end, as for every child.
+ * - what a child of posix_spawn() has: the environment, which the command need not get, working
+ *   directory, umask, limits, process group, session and with it the controlling terminal. The
+ * signal mask is empty, and every signal does what it does by default, whatever the caller blocks,
+ * handles or ignores. No handler of pthread_atfork() runs. The caller gets SIGCHLD at the end, as
+ * for every child.
  *
  * The sandbox goes on when the caller ends: it is a child like any other. It ends when the command
  * does, with whatever that has left running, and when its supervisor is killed.

@@ -441,6 +441,7 @@ static const struct scenario {
     {"descriptors", descriptors},
     {"die_by", die_by},
     {"exit_with", exit_with},
+    {"fail_at_every_descriptor", fail_at_every_descriptor},
     {"fail_at_exec", fail_at_exec},
     {"fail_at_the_file", fail_at_the_file},
     {"fail_in_the_child", fail_in_the_child},

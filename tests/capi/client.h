@@ -24,6 +24,7 @@ void fail_in_the_child(const char* unused);
 void fail_at_the_file(const char* unused);
 void fail_at_exec(const char* unused);
 void fail_then_succeed(const char* unused);
+void fail_at_every_descriptor(const char* unused);
 void fail_under_valgrind(const char* unused);
 void fail_without_a_name(const char* program);
 

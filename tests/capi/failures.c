@@ -1,5 +1,6 @@
 /* Scenarios of client.c in which a start fails, and the caller goes on as it was. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -92,6 +93,37 @@ void fail_then_succeed(const char* unused) {
   if (second != 0) fprintf(stderr, "%s\n", mini_sandbox_get_last_error_msg());
   getrlimit(RLIMIT_NOFILE, &before);
   printf("limit: %d\n", (int)before.rlim_cur);
+}
+
+static int open_descriptors(void) {
+  int count = 0;
+  for (int fd = 0; fd < 100; ++fd) count += fcntl(fd, F_GETFD) >= 0;
+  return count;
+}
+
+/* With one descriptor more each time, until there are enough: so it breaks off wherever one is
+ * opened. */
+void fail_at_every_descriptor(const char* unused) {
+  (void)unused;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || mini_sandbox_setup_default() != 0) exit(98);
+  const int before = open_descriptors();
+  int failures = 0;
+  int other_codes = 0;
+  int left_open = 0;
+  int left_children = 0;
+  for (limit.rlim_cur = (rlim_t)before; limit.rlim_cur < 64; ++limit.rlim_cur) {
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) exit(98);
+    const int code = mini_sandbox_start();
+    if (code == 0) break;
+    ++failures;
+    other_codes += code != MINI_SANDBOX_SYSTEM_ERROR;
+    left_open += open_descriptors() != before;
+    left_children += waitpid(-1, NULL, WNOHANG) >= 0 || errno != ECHILD;
+  }
+  printf("running: %d\nseveral failures: %s\nother codes: %d\nleft open: %d\nchildren left: %d\n",
+         mini_sandbox_is_running(), failures > 4 ? "yes" : "no", other_codes, left_open,
+         left_children);
 }
 
 void fail_under_valgrind(const char* unused) {

@@ -38,9 +38,13 @@ void ten_threads(const char* unused);
 /* objects_failures.c */
 void bad_arguments(const char* directory);
 void fail_in_the_child(const char* unused);
+void fail_without_descriptors(const char* unused);
 void fail_in_the_plan(const char* root);
 void fail_at_the_file(const char* unused);
 void fail_at_exec(const char* unused);
+void fail_without_room(const char* unused);
+void fail_at_once(const char* unused);
+void fail_soon(const char* unused);
 void object_settings(const char* directory);
 void plain_spawn(const char* unused);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "objects.h"
@@ -63,19 +65,115 @@ void fail_at_the_file(const char* unused) {
   fail("file size", new_default());
 }
 
-void fail_at_exec(const char* unused) {
-  (void)unused;
+/* Of a system call that this process has no need of, and the supervisor has. */
+static void filter(long call, unsigned action) {
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, action),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
   expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
              syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0,
          "seccomp");
+}
+
+void fail_at_exec(const char* unused) {
+  (void)unused;
+  filter(SYS_execve, SECCOMP_RET_ERRNO | EACCES);
   fail("exec", new_default());
+}
+
+/* Takes every descriptor that is free, from when there is a child until *done. */
+static void* take_descriptors(void* done) {
+  siginfo_t info;
+  int taken[64];
+  size_t count = 0;
+  while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+  }
+  while (!__atomic_load_n((int*)done, __ATOMIC_ACQUIRE)) {
+    const int descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (descriptor >= 0) taken[count++] = descriptor;
+  }
+  while (count > 0) close(taken[--count]);
+  return NULL;
+}
+
+/* There is none for the supervisor's: a command that nobody could end or wait for must not run. */
+void fail_without_room(const char* unused) {
+  struct rlimit limit;
+  const char* const argv[] = {"touch", "made", NULL};
+  const struct mini_sandbox_command command = {sizeof command, argv, NULL, NULL, {-1, -1, -1}};
+  mini_sandbox_t* sandbox = new_default();
+  int code = try_true(sandbox);
+  (void)unused;
+  expect(code == 0, "the first spawn");
+  expect(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+  limit.rlim_cur = 40; /* the sandbox raises it while it needs more */
+  expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+  for (int attempt = 0; code == 0 && attempt < 100; ++attempt) {
+    mini_sandbox_process_t* process = NULL;
+    pthread_t thread;
+    int done = 0;
+    unlink("made");
+    expect(pthread_create(&thread, NULL, take_descriptors, &done) == 0, "pthread_create");
+    code = mini_sandbox_spawn(sandbox, &command, &process);
+    __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    mini_sandbox_process_free(process);
+  }
+  printf("no room: %d\n", code);
+  fprintf(stderr, "%s\n", mini_sandbox_get_last_error_msg());
+  printf("children: %s\n", children());
+  while (waitpid(-1, NULL, 0) > 0) {
+  }
+  printf("command: %s\n", access("made", F_OK) == 0 ? "ran" : "did not run");
+  mini_sandbox_free(sandbox);
+}
+
+/* It is killed: as the first thing that it does, and when it has said that it is there. */
+void fail_at_once(const char* unused) {
+  (void)unused;
+  filter(SYS_prctl, SECCOMP_RET_KILL_PROCESS);
+  fail("at once", new_default());
+  fflush(stdout);
+  _exit(0); /* a sanitizer makes that call when a program ends */
+}
+
+void fail_soon(const char* unused) {
+  (void)unused;
+  filter(SYS_close_range, SECCOMP_RET_KILL_PROCESS);
+  fail("soon", new_default());
+}
+
+/* A host that has no descriptor left, or one, or a few, at whatever step that is noticed; those of
+ * the supervisor are its own. */
+void fail_without_descriptors(const char* unused) {
+  (void)unused;
+  enum { kLimit = 100, kFree = 25 };
+  struct rlimit limit;
+  expect(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+  limit.rlim_cur = kLimit;
+  expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+  mini_sandbox_t* sandbox = new_default();
+  expect(try_true(sandbox) == 0, "spawn");
+  while (fcntl(0, F_DUPFD_CLOEXEC, 0) >= 0) {
+  }
+  int codes[kFree];
+  int other = 0;
+  int changed = 0;
+  for (int i = 0; i < kFree; ++i) {
+    codes[i] = try_true(sandbox);
+    other += codes[i] != 0 && codes[i] != MINI_SANDBOX_SYSTEM_ERROR;
+    for (int fd = 0; fd < kLimit; ++fd) {
+      changed += (fcntl(fd, F_GETFD) >= 0) != (fd < kLimit - i);
+    }
+    close(kLimit - 1 - i);
+  }
+  printf("none: %d\nmany: %d\nother codes: %d\nchanged descriptors: %d\nchildren: %s\n", codes[0],
+         codes[kFree - 1], other, changed, children());
+  mini_sandbox_free(sandbox);
 }
 
 void plain_spawn(const char* unused) {

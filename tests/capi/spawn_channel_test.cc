@@ -21,10 +21,10 @@ class SpawnChannel : public testing::Test {
 };
 
 TEST_F(SpawnChannel, CarriesWordsAndStatus) {
-  SendSpawnMessage(supervisor_.get(), {.kind = SpawnMessageKind::kFailed,
-                                       .stage = Stage::kMounts,
-                                       .wait_status = -1,
-                                       .words = "why"});
+  EXPECT_TRUE(SendSpawnMessage(supervisor_.get(), {.kind = SpawnMessageKind::kFailed,
+                                                   .stage = Stage::kMounts,
+                                                   .wait_status = -1,
+                                                   .words = "why"}));
   const auto message = ReceiveSpawnMessage(library_.get(), Taking::kTake);
   ASSERT_TRUE(message);
   EXPECT_EQ(message->kind, SpawnMessageKind::kFailed);
@@ -77,8 +77,16 @@ TEST_F(SpawnChannel, ShortensWordsThatNoSocketWouldTake) {
 
 TEST_F(SpawnChannel, DoesNotEndASupervisorWhoseHostIsGone) {
   library_.reset();
-  SendSpawnMessage(supervisor_.get(), {.kind = SpawnMessageKind::kEnded});
-  SendSpawnMessage(supervisor_.get(), {.kind = SpawnMessageKind::kBegun}, STDIN_FILENO);
+  EXPECT_FALSE(SendSpawnMessage(supervisor_.get(), {.kind = SpawnMessageKind::kEnded}));
+  EXPECT_FALSE(
+      SendSpawnMessage(supervisor_.get(), {.kind = SpawnMessageKind::kBegun}, STDIN_FILENO));
+}
+
+TEST_F(SpawnChannel, TellsASupervisorToGoOnceItsHostCouldEndIt) {
+  SendSpawnGo(library_.get());
+  EXPECT_TRUE(WaitForSpawnGo(supervisor_.get()));
+  ASSERT_EQ(shutdown(library_.get(), SHUT_RDWR), 0);
+  EXPECT_FALSE(WaitForSpawnGo(supervisor_.get()));
 }
 
 }  // namespace

@@ -372,6 +372,11 @@ class AFailedStart(ClientTest):
         self.assertEqual(said["name"], str(SYSTEM_ERROR))
         self.assertIn("keep the file of this program from being changed", message)
 
+    def test_leaves_nothing_wherever_it_breaks_off(self):
+        said, outcome = self.scenario("fail_at_every_descriptor")
+        self.assertEqual(said, {"running": "1", "several failures": "yes", "other codes": "0",
+                                "left open": "0", "children left": "0"}, outcome)
+
     def test_may_be_made_again(self):
         said, outcome = self.scenario("fail_then_succeed")
         self.assertEqual(said, {"first": str(SYSTEM_ERROR), "second": "0", "limit": "20"}, outcome)

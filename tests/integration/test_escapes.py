@@ -43,6 +43,21 @@ class ReadOnlyParts(harness.SandboxTest):
         self.assertEqual(errors.count(b"Read-only file system"), 6, errors)
         self.assertEqual(harness.differences(before, harness.snapshot(self.scratch)), [])
 
+    def test_nor_that_of_one_whose_owner_has_another_number_inside(self):
+        """And whose group has none there, so that no capability tells that it could be changed."""
+        if not harness.stage.root():
+            self.skipTest("only root gives a file a group that its owner is not in")
+        given = self.make_file(self.scratch / "given", "text\n", 0o400)
+        os.chown(given, self.identity.uid, self.identity.gid + 1)
+        for option in ("-R", "-U"):
+            with self.subTest(option=option), open(given, "rb") as stdin:
+                process = self.start_sandbox("sh", "-c", "chmod 666 /proc/self/fd/0; cat",
+                                             options=("-x", option), stdin=stdin)
+                out, errors = process.communicate(timeout=10)
+                self.assertEqual(out, b"text\n", errors)
+                self.assertIn(b"Read-only file system", errors)
+                self.assertEqual(os.stat(given).st_mode & 0o777, 0o400)
+
     def test_a_deleted_file_on_stdin_is_read_as_it_is(self):
         """Shells keep here-documents in such files."""
         given = self.make_file(self.scratch / "given", "text\n", 0o600)

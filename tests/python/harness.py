@@ -33,6 +33,7 @@ def start():
 
 class ProgramTest(unittest.TestCase):
     maxDiff = None
+    once = False  # True: who runs it makes no difference, and root leaves it to the user
 
     def setUp(self):
         self.place = pathlib.Path(tempfile.mkdtemp(prefix="mini-sandbox-python-", dir="/var/tmp"))

@@ -200,6 +200,8 @@ class Run(CommandTest):
 
 
 class Spawn(CommandTest):
+    once = True
+
     def test_streams_both_ways(self):
         self.assertEqual(self.program("""
             with Sandbox().spawn(["cat"], stdin=PIPE, stdout=PIPE, text=True) as process:
@@ -265,7 +267,7 @@ class Spawn(CommandTest):
                 os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 print("no child")
-            """), ["'mine' None", "['ResourceWarning']", "b''", "no child"])
+            """), ["'mine' -9", "['ResourceWarning']", "b''", "no child"])
 
     def test_says_so_when_it_is_closed(self):
         self.assertEqual(self.program("""
@@ -305,6 +307,8 @@ class Spawn(CommandTest):
 
 
 class Mistakes(CommandTest):
+    once = True
+
     def test_are_exceptions_that_say_what_is_wrong(self):
         (self.work / "file").touch()
         self.assertEqual(self.program("""
@@ -325,10 +329,16 @@ class Mistakes(CommandTest):
                 Sandbox().run([])
             except SettingError as error:
                 print(error)
+            for words, env in ((["true", None], None), (["true"], {"NAME": None})):
+                try:
+                    Sandbox().run(words, env=env)  # not with what comes before None alone
+                except TypeError as error:
+                    print(error)
             """), ["INVALID_ARG True"] * 4 + ["OVERLAY_OPTION_NOT_SET True",
             "PATH_DOES_NOT_EXIST True", "NOT_AN_ABSOLUTE_PATH True", "INVALID_FOLDER True",
             "INVALID_ARG True", "ILLEGAL_NETWORK_CONFIGURATION True", "GENERAL_OS_ERROR True",
-            "the command has no name (INVALID_ARGUMENT, -12)"])
+            "the command has no name (INVALID_ARGUMENT, -12)",
+            *["expected str, bytes or os.PathLike object, not NoneType"] * 2])
 
 
 class Start(CommandTest):
@@ -367,3 +377,21 @@ class Start(CommandTest):
             sandbox.start()
             print(is_running())
             """), ["GENERAL_OS_ERROR True False"] * 2 + ["INVALID_FUNCTIONING_MODE", "0", "True"])
+
+    def test_has_no_setting_of_another_sandbox_that_failed(self):
+        os.mkdir(self.place / "theirs")
+        os.mkdir(self.place / "gone")
+        self.assertEqual(self.program(f"""
+            places = [place for place in {harness.PYTHON_PLACES} if not place.startswith("/usr")]
+            other = Sandbox(readable=places, writable=["../theirs", "../gone"])
+            os.rmdir("../gone")
+            for sandbox in (other, Sandbox(readable=places)):
+                try:
+                    sandbox.start()
+                except SettingError as error:
+                    print(error.code.name)
+            print(is_running(), flush=True)
+            os.mkdir("../gone")
+            other.start()
+            print(is_running())
+            """), ["PATH_DOES_NOT_EXIST", "INVALID_FUNCTIONING_MODE", "False", "True"])

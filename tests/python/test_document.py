@@ -7,7 +7,7 @@ import harness
 
 
 class Examples(harness.ProgramTest):
-    once = True  # the document speaks of ordinary users
+    once = True  # the document speaks of ordinary users, not of root
 
     def test_print_what_the_document_says(self):
         text = (harness.REPOSITORY / "docs/python.md").read_text(encoding="utf-8")

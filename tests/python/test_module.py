@@ -1,8 +1,12 @@
 """python -m pyminisandbox."""
 
+import fcntl
 import os
+import pty
 import signal
+import subprocess
 import sys
+import termios
 
 import harness
 
@@ -10,6 +14,8 @@ TAKES_TERM = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done"
 
 
 class TheModule(harness.ProgramTest):
+    once = True
+
     def module(self, *arguments, **more):
         return self.execute([sys.executable, "-m", "pyminisandbox", *arguments], **more)
 
@@ -63,6 +69,32 @@ class TheModule(harness.ProgramTest):
         self.assertEqual(self.module("-T", "0.2", "sh", "-c", TAKES_TERM, code=9).stdout, "ready\n")
         self.module("-xT0.1", "-t", "0.1", "sh", "-c", "trap '' TERM; while :; do sleep 0.01; done",
                     code=128 + signal.SIGKILL)
+
+    def test_leaves_to_the_terminal_what_that_sends_to_both(self):
+        main, other = pty.openpty()
+        self.addCleanup(os.close, main)
+
+        def take_the_terminal():
+            os.setsid()
+            fcntl.ioctl(other, termios.TIOCSCTTY, 0)
+
+        script = ("trap 'echo caught' INT; trap 'exit 5' TERM; echo ready; "
+                  "while :; do sleep 0.01; done")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pyminisandbox", "sh", "-c", script], cwd=self.work,
+            env=self.environment(), stdin=other, stdout=subprocess.PIPE, text=True,
+            preexec_fn=take_the_terminal)
+        os.close(other)
+        with process:
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stdout.readline(), "ready\n")
+            os.write(main, b"\x03")
+            self.assertEqual(process.stdout.readline(), "caught\n")
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.stdout.readline(), "caught\n")
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.communicate(timeout=harness.TIMEOUT), ("", None))
+        self.assertEqual(process.returncode, 5)
 
     def test_passes_signals_on(self):
         process = self.start_program("""

@@ -117,6 +117,8 @@ class ACommand(NetworkTest):
 
 
 class TheModule(NetworkTest):
+    once = True
+
     def test_is_a_tapbox_by_its_rules(self):
         self.assertEqual(self.program("""
             def run(*options):

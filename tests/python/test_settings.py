@@ -13,6 +13,8 @@ from pyminisandbox import pyminisandbox, pyminitapbox
 
 
 class Settings(harness.ProgramTest):
+    once = True
+
     def settings(self, text, **more):
         return self.program("from pathlib import Path\n" + inspect.cleandoc(text), **more)
 
@@ -100,6 +102,8 @@ class Settings(harness.ProgramTest):
 
 
 class ThePackageWithoutItsLibrary(harness.ProgramTest):
+    once = True
+
     def setUp(self):
         super().setUp()
         self.package = self.place / "python"
@@ -148,6 +152,8 @@ class ThePackageWithoutItsLibrary(harness.ProgramTest):
 
 
 class Another(harness.ProgramTest):
+    once = True
+
     def test_interpreter_inside_this_one_cannot_start_a_sandbox(self):
         self.assertEqual(self.program("""
             try:

@@ -65,7 +65,7 @@ class TheRestOfTheProgram(harness.ProgramTest):
             """), ["['MainThread'] 1", "1", "[0, 1, 2, 3, 4, 5, 6, 7] True"])
 
     def test_finds_the_interpreter_whole_however_busy_its_threads_are(self):
-        for _ in range(5):
+        for _ in range(3):
             self.assertEqual(self.program("""
                 import gc, threading
                 sys.setswitchinterval(1e-6)

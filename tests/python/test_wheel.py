@@ -12,7 +12,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 
 
 class TheWheel(harness.ProgramTest):
-    once = True  # the same whoever builds it, and slow
+    once = True
 
     def setUp(self):
         super().setUp()

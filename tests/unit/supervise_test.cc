@@ -97,6 +97,48 @@ TEST(Supervisor, TurnsAReportedFailureIntoAnError) {
   EXPECT_EQ(ExitCodeFor(outcome.status()), 125);
 }
 
+TEST(Supervisor, TellsOnceThatTheCommandHasBeenExecuted) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int control) {
+    SendReport(control, {ReportKind::kReady, ChildStage::kFork, 0, 0, 0});
+    SendExit(control, W_EXITCODE(3, 0));
+    return 0;
+  });
+  const Plan plan;
+  int started = 0;
+  Supervisor supervisor(plan, stand_in.process, [](std::string_view) {});
+  supervisor.OnStart([&] { ++started; });
+  const auto outcome = supervisor.Run(signals);
+  ASSERT_TRUE(outcome.ok()) << outcome.status().ToString();
+  EXPECT_EQ(started, 1);
+  EXPECT_EQ(ExitCodeFor(*outcome), 3);
+}
+
+TEST(Supervisor, TakesAStartThatNobodyAskedForAsAnError) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int control) {
+    SendReport(control, {ReportKind::kReady, ChildStage::kFork, 0, 0, 0});
+    return 0;
+  });
+  EXPECT_FALSE(RunToTheEnd(Plan(), stand_in, signals).ok());
+}
+
+TEST(EndAs, EndsAsTheOtherProcessDidThoughTheSignalIsBlocked) {
+  for (const int wait_status : {W_EXITCODE(0, 0), W_EXITCODE(77, 0), W_EXITCODE(0, SIGTERM),
+                                W_EXITCODE(0, SIGKILL), W_EXITCODE(0, SIGSEGV)}) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      sigset_t all;
+      sigfillset(&all);
+      sigprocmask(SIG_SETMASK, &all, nullptr);
+      EndAs(wait_status);
+    }
+    int seen = -1;
+    ASSERT_EQ(waitpid(pid, &seen, 0), pid);
+    EXPECT_EQ(seen, wait_status);
+  }
+}
+
 TEST(Supervisor, PassesSignalsOnToInit) {
   const SupervisorSignals signals;
   StandIn stand_in = StartStandIn([](int control) {

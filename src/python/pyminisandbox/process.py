@@ -23,7 +23,7 @@ import weakref
 from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ._library import Command, Library
-from .errors import MiniSandboxErrors
+from .errors import MiniSandboxErrors, SandboxError
 
 PIPE = subprocess.PIPE
 STDOUT = subprocess.STDOUT
@@ -146,7 +146,7 @@ class SandboxProcess:
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
         try:
             if kind is not None:
-                self.kill()
+                self._end()
             # Without a reader, what the command still writes fails, instead of waiting for us.
             for stream in (self.stdout, self.stderr):
                 if stream:
@@ -200,7 +200,7 @@ class SandboxProcess:
         return bool(poll.poll(None if timeout is None else max(0, timeout * 1000)))
 
     def _collect(self) -> None:
-        status = ctypes.c_int()
+        status = ctypes.c_int(125 << 8)  # where the library cannot tell
         code = self._call("mini_sandbox_wait", -1, ctypes.byref(status))
         # os.waitstatus_to_exitcode() without what it says of a stopped child.
         self.returncode = (-os.WTERMSIG(status.value) if os.WIFSIGNALED(status.value)
@@ -223,6 +223,14 @@ class SandboxProcess:
     def kill(self) -> None:
         """SIGKILL: nothing of the sandbox goes on."""
         self.send_signal(signal.SIGKILL)
+
+    def _end(self) -> None:
+        """As an exception is on its way, which is what the caller hears of."""
+        try:
+            self.kill()
+            self.wait()
+        except SandboxError:
+            pass
 
     # --- Input and output ---
 

@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 import weakref
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _fork
 from ._library import SANDBOX, TAPBOX, Command, Library, Path, encode, libraries
@@ -18,6 +18,9 @@ Arguments = Union[Path, Sequence[Path]]
 
 # A list without a rule allows nothing; without a list, all that is public would be allowed.
 _NO_RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no_rules")
+
+# By library: whose settings this process has. Those of another would add to them.
+_starting: Dict[str, Sandbox] = {}
 
 MODES = ("default", "readonly", "custom", "hermetic")
 
@@ -151,7 +154,7 @@ class Sandbox:
         three is passed on."""
         argv = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
         is_text = bool(text or encoding or errors)
-        words = [encode(word) for word in argv]
+        words = [_text(word) for word in argv]
         environment = None if env is None else [_variable(*item) for item in env.items()]
         directory = None if cwd is None else _absolute(cwd)
         streams = Streams(stdin, stdout, stderr)
@@ -203,10 +206,22 @@ class Sandbox:
         if not _fork.is_supported():
             raise error_of(MiniSandboxErrors.FEATURE_NOT_AVAILABLE,
                            "only CPython's main interpreter can go on in a sandbox")
-        for name, *arguments in self._settings[self._applied:]:
-            self._check(self._library.function(f"mini_sandbox_{name}")(*arguments))
-            self._applied += 1
+        self._apply_settings()
         self._check(_fork.call(start))
+
+    def _apply_settings(self) -> None:
+        kind = self._library.kind
+        first = _starting.setdefault(kind, self)
+        if first is not self and not self._library.function("mini_sandbox_is_running")():
+            raise _mistake("another Sandbox was to be started before: this process has its settings",
+                           MiniSandboxErrors.INVALID_FUNCTIONING_MODE)
+        try:
+            for name, *arguments in self._settings[self._applied:]:
+                self._check(self._library.function(f"mini_sandbox_{name}")(*arguments))
+                self._applied += 1
+        finally:
+            if first is self and self._applied == 0:
+                del _starting[kind]
 
     def _check(self, code: int) -> None:
         if code != 0:
@@ -235,10 +250,15 @@ def _absolute(path: Optional[Path]) -> bytes:
 
 
 def _variable(name: Any, value: Any) -> bytes:
-    encoded_name, encoded_value = encode(name), encode(value)
+    encoded_name, encoded_value = _text(name), _text(value)
     if not encoded_name or b"=" in encoded_name:
         raise ValueError("illegal environment variable name")
-    return encoded_name + b"=" + (encoded_value or b"")
+    return encoded_name + b"=" + encoded_value
+
+
+def _text(text: Any) -> bytes:
+    # Not None, which would be the end of a list.
+    return encode(os.fspath(text)) or b""
 
 
 def _array(words: Sequence[Optional[bytes]]) -> Any:
