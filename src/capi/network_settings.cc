@@ -30,14 +30,14 @@ bool IsBare(const Rule& rule, std::string_view text) {
          text.find_first_of("[]") == std::string_view::npos;
 }
 
-bool IsAddress(const Rule& rule, std::string_view text, IpFamily family) {
-  return IsBare(rule, text) && rule.kind == TargetKind::kAddress &&
-         rule.prefix.address.family() == family && text.find('/') == std::string_view::npos;
-}
-
+// Programs give an address here, too: a subnet of one.
 bool IsSubnet(const Rule& rule, std::string_view text, IpFamily family) {
   return IsBare(rule, text) && rule.kind == TargetKind::kAddress &&
-         rule.prefix.address.family() == family && text.find('/') != std::string_view::npos;
+         rule.prefix.address.family() == family;
+}
+
+bool IsAddress(const Rule& rule, std::string_view text, IpFamily family) {
+  return IsSubnet(rule, text, family) && text.find('/') == std::string_view::npos;
 }
 
 }  // namespace

@@ -25,7 +25,7 @@
  * Threads. Every function may be called from every thread; settings are those of the process, and a
  * call waits for one that another thread has not finished. The last error is the calling thread's.
  * Nothing here may be called from a signal handler. After a fork() the settings are the child's
- * own.
+ * own; a lock that another thread held by a call at that moment stays locked there.
  */
 #ifndef MINI_SANDBOX_H_
 #define MINI_SANDBOX_H_
@@ -166,8 +166,8 @@ MINI_SANDBOX_API int mini_sandbox_allow_rule(const char* rule);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv4(const char* address);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv6(const char* address);
 
-/* The same for "192.0.2.0/24" or "2001:db8::/32". A bit behind the length that is set is a
- * mistake. */
+/* The same for "192.0.2.0/24" or "2001:db8::/32"; without a length it is the one address. A bit
+ * behind the length that is set is a mistake. */
 MINI_SANDBOX_API int mini_sandbox_allow_ipv4_subnet(const char* subnet);
 MINI_SANDBOX_API int mini_sandbox_allow_ipv6_subnet(const char* subnet);
 
@@ -314,10 +314,11 @@ struct mini_sandbox_command {
  * code, or the same signal. Of the caller it has
  * - no memory, and of the descriptors those of `stdio` alone; the command has no other either, and
  *   init, the sandbox's first process, and the supervisor's helpers none;
- * - what a child of posix_spawn() has: working directory, umask, limits, process group, session and
- *   with it the controlling terminal. The signal mask is empty, and every signal does what it does
- *   by default, whatever the caller blocks, handles or ignores.
- * No handler of pthread_atfork() runs. The caller gets SIGCHLD at the end, as for every child.
+ * - what a child of posix_spawn() has: the environment, which the command need not get, working
+ *   directory, umask, limits, process group, session and with it the controlling terminal. The
+ * signal mask is empty, and every signal does what it does by default, whatever the caller blocks,
+ * handles or ignores. No handler of pthread_atfork() runs. The caller gets SIGCHLD at the end, as
+ * for every child.
  *
  * The sandbox goes on when the caller ends: it is a child like any other. It ends when the command
  * does, with whatever that has left running, and when its supervisor is killed.

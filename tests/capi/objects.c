@@ -330,6 +330,7 @@ static const struct scenario {
     {"fail_in_the_child", fail_in_the_child},
     {"fail_in_the_plan", fail_in_the_plan},
     {"fail_soon", fail_soon},
+    {"fail_without_descriptors", fail_without_descriptors},
     {"forks", forks},
     {"free_or_kill", free_or_kill},
     {"ignored_children", ignored_children},

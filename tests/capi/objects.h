@@ -38,6 +38,7 @@ void ten_threads(const char* unused);
 /* objects_failures.c */
 void bad_arguments(const char* directory);
 void fail_in_the_child(const char* unused);
+void fail_without_descriptors(const char* unused);
 void fail_in_the_plan(const char* root);
 void fail_at_the_file(const char* unused);
 void fail_at_exec(const char* unused);

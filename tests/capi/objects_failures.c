@@ -137,12 +137,43 @@ void fail_at_once(const char* unused) {
   (void)unused;
   filter(SYS_prctl, SECCOMP_RET_KILL_PROCESS);
   fail("at once", new_default());
+  fflush(stdout);
+  _exit(0); /* a sanitizer makes that call when a program ends */
 }
 
 void fail_soon(const char* unused) {
   (void)unused;
   filter(SYS_close_range, SECCOMP_RET_KILL_PROCESS);
   fail("soon", new_default());
+}
+
+/* A host that has no descriptor left, or one, or a few, at whatever step that is noticed; those of
+ * the supervisor are its own. */
+void fail_without_descriptors(const char* unused) {
+  (void)unused;
+  enum { kLimit = 100, kFree = 25 };
+  struct rlimit limit;
+  expect(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+  limit.rlim_cur = kLimit;
+  expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+  mini_sandbox_t* sandbox = new_default();
+  expect(try_true(sandbox) == 0, "spawn");
+  while (fcntl(0, F_DUPFD_CLOEXEC, 0) >= 0) {
+  }
+  int codes[kFree];
+  int other = 0;
+  int changed = 0;
+  for (int i = 0; i < kFree; ++i) {
+    codes[i] = try_true(sandbox);
+    other += codes[i] != 0 && codes[i] != MINI_SANDBOX_SYSTEM_ERROR;
+    for (int fd = 0; fd < kLimit; ++fd) {
+      changed += (fcntl(fd, F_GETFD) >= 0) != (fd < kLimit - i);
+    }
+    close(kLimit - 1 - i);
+  }
+  printf("none: %d\nmany: %d\nother codes: %d\nchanged descriptors: %d\nchildren: %s\n", codes[0],
+         codes[kFree - 1], other, changed, children());
+  mini_sandbox_free(sandbox);
 }
 
 void plain_spawn(const char* unused) {

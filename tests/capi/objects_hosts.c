@@ -46,20 +46,39 @@ static void* change_settings(void* sandbox) {
   return NULL;
 }
 
+/* As a host that has a pool of such processes: copies that hold what it has open at that moment. */
+static void* fork_meanwhile(void* unused) {
+  for (int i = 0; i < 20; ++i) {
+    const pid_t copy = fork();
+    if (copy == 0) {
+      usleep(50 * 1000);
+      _exit(0);
+    }
+    expect(copy > 0 && waitpid(copy, NULL, 0) == copy, "fork");
+  }
+  return unused;
+}
+
 void ten_threads(const char* unused) {
   (void)unused;
   mini_sandbox_t* sandbox = new_default();
-  pthread_t threads[kThreads + 1];
+  mini_sandbox_process_t* first = spawn_script(sandbox, "exit 0");
+  mini_sandbox_process_free(first);
+  print_descriptors("before");
+  pthread_t threads[kThreads + 2];
   struct work work[kThreads];
   int wrong = 0;
   for (int i = 0; i < kThreads; ++i) {
     work[i] = (struct work){sandbox, 20 + i, 0};
     expect(pthread_create(&threads[i], NULL, spawn_and_wait, &work[i]) == 0, "thread");
   }
-  expect(pthread_create(&threads[kThreads], NULL, change_settings, sandbox) == 0, "thread");
-  for (int i = 0; i <= kThreads; ++i) pthread_join(threads[i], NULL);
+  expect(pthread_create(&threads[kThreads], NULL, change_settings, sandbox) == 0 &&
+             pthread_create(&threads[kThreads + 1], NULL, fork_meanwhile, NULL) == 0,
+         "thread");
+  for (int i = 0; i < kThreads + 2; ++i) pthread_join(threads[i], NULL);
   for (int i = 0; i < kThreads; ++i) wrong += work[i].wrong;
   mini_sandbox_free(sandbox);
+  print_descriptors("after");
   printf("wrong: %d\nlast error here: %d\nchildren: %s\n", wrong,
          mini_sandbox_get_last_error_code(), children());
 }

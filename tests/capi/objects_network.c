@@ -20,11 +20,11 @@ void object_network_settings(const char* rules) {
   printf("ipv4: %d %d\n", mini_sandbox_object_allow_ipv4(sandbox, "192.0.2.1"),
          mini_sandbox_object_allow_ipv4(sandbox, "2001:db8::1"));
   printf("ipv4_subnet: %d %d\n", mini_sandbox_object_allow_ipv4_subnet(sandbox, "192.0.2.0/24"),
-         mini_sandbox_object_allow_ipv4_subnet(sandbox, "192.0.2.1"));
+         mini_sandbox_object_allow_ipv4_subnet(sandbox, "192.0.2.1/24"));
   printf("ipv6: %d %d\n", mini_sandbox_object_allow_ipv6(sandbox, "2001:db8::1"),
          mini_sandbox_object_allow_ipv6(sandbox, "192.0.2.1"));
   printf("ipv6_subnet: %d %d\n", mini_sandbox_object_allow_ipv6_subnet(sandbox, "2001:db8::/32"),
-         mini_sandbox_object_allow_ipv6_subnet(sandbox, "2001:db8::1"));
+         mini_sandbox_object_allow_ipv6_subnet(sandbox, "2001:db8::1/32"));
   printf("domain: %d %d\n", mini_sandbox_object_allow_domain(sandbox, "allowed.example"),
          mini_sandbox_object_allow_domain(sandbox, "192.0.2.1"));
   printf("rule: %d %d\n", mini_sandbox_object_allow_rule(sandbox, "!192.0.2.9"),

@@ -187,6 +187,7 @@ class ACaller(ObjectsTest):
 
     def test_spawns_from_ten_threads_at_once(self):
         said, outcome = self.scenario("ten_threads")
+        self.assertEqual(said.pop("descriptors after"), said.pop("descriptors before"), outcome)
         self.assertEqual(said, {"wrong": "0", "last error here": "0", "children": "none"}, outcome)
 
     def test_that_ignores_its_children_learns_how_they_ended(self):
@@ -267,6 +268,11 @@ class AFailedSpawn(ObjectsTest):
         said, message = self.fails("fail_at_exec")
         self.assertEqual(said["exec"], str(SYSTEM_ERROR))
         self.assertIn("start the supervisor", message)
+
+    def test_for_want_of_descriptors_leaves_nothing_wherever_they_end(self):
+        said, outcome = self.scenario("fail_without_descriptors")
+        self.assertEqual(said, {"none": str(SYSTEM_ERROR), "many": "0", "other codes": "0",
+                                "changed descriptors": "0", "children": "none"}, outcome)
 
     def test_that_has_no_descriptor_for_the_supervisor_runs_no_command(self):
         said, outcome = self.scenario("fail_without_room")

@@ -102,6 +102,7 @@ class TheRest(test_capi.ClientTest):
 
     def test_spawns_from_ten_threads_at_once(self):
         said, outcome = self.scenario("ten_threads")
+        self.assertEqual(said.pop("descriptors after"), said.pop("descriptors before"), outcome)
         self.assertEqual(said, {"wrong": "0", "last error here": "0", "children": "none"}, outcome)
 
     def test_leaves_nothing_when_it_fails(self):

@@ -74,6 +74,7 @@ class Settings(TapboxClientTest):
         for setting, host, port, beside in (
                 (f"ipv4={v4}", v4, 80, "203.0.113.8"),
                 ("ipv4_subnet=203.0.113.0/28", v4, 80, ALLOWED_V4),
+                (f"ipv4_subnet={v4}", v4, 80, "203.0.113.8"),
                 (f"ipv6={v6}", v6, 80, ALLOWED_V6),
                 ("ipv6_subnet=2001:db8:b::/124", v6, 80, ALLOWED_V6),
                 ("domain=allowed.example", "allowed.example", 80, v4),
@@ -128,10 +129,10 @@ class Settings(TapboxClientTest):
                 ("ipv4=192.0.2.7:80", "not an IPv4"), ("ipv4=!192.0.2.7", "not an IPv4"),
                 ("ipv4=example.com", "not an IPv4"), ("ipv4=192.0.2.256", "0 to 255"),
                 ("ipv4=", "expected a rule"),
-                ("ipv4_subnet=192.0.2.7", "not an IPv4 subnet"),
+                ("ipv4_subnet=2001:db8::/32", "not an IPv4 subnet"),
                 ("ipv4_subnet=192.0.2.7/24", "192.0.2.0/24"),
                 ("ipv6=192.0.2.7", "not an IPv6"), ("ipv6=[2001:db8::7]", "without brackets"),
-                ("ipv6_subnet=2001:db8::", "not an IPv6 subnet"),
+                ("ipv6_subnet=192.0.2.0/24", "not an IPv6 subnet"),
                 ("domain=192.0.2.7", "a name alone"), ("domain=example.com:80", "a name alone"),
                 ("domain=!example.com", "a name alone"), ("domain=*", "mini_sandbox_allow_domain"),
                 ("domain=http://example.com", "not a URL"),
@@ -292,6 +293,7 @@ class InASandboxAlready(TapboxClientTest):
 
 class SharedLibrary(TapboxClientTest):
     @test_capi.not_under("address", "thread")
+    @test_capi.not_under("address", "thread")  # whose runtime is not in Python
     def test_loads_into_a_running_program(self):
         self.require("libmini-tapbox.so.1")
         outcome = harness.run_bounded(
