@@ -38,6 +38,9 @@ struct Settings::PlaceOrError {
 
 Settings::PlaceOrError Settings::Look(const char* path, bool directory) {
   const std::string text = path ? path : "";
+  if (text.empty()) {
+    return {{}, {MINI_SANDBOX_NOT_ABSOLUTE, path ? "the path is empty" : "the path is NULL"}};
+  }
   if (!IsAbsolutePath(text)) {
     return {{}, Refuse(MINI_SANDBOX_NOT_ABSOLUTE, text, "the path is not absolute")};
   }
@@ -240,7 +243,7 @@ Error Settings::EnableLog(const char* path) {
 }
 
 Result<Policy> Settings::ToPolicy() const {
-  PolicyBuilder builder;
+  PolicyBuilder builder(kFunctionNames);
   switch (mode_.value_or(Mode::kReadOnly)) {
     case Mode::kReadOnly:
       MINI_RETURN_IF_ERROR(builder.SetReadOnlyMode());

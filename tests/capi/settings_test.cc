@@ -116,5 +116,22 @@ TEST_F(SettingsTest, OfTheStackBecomeTheSamePolicyByWords) {
   ExpectTheSame(settings);
 }
 
+TEST_F(SettingsTest, ThatTurnOutWrongAreNamedByTheirFunctions) {
+  Settings settings;
+  ASSERT_TRUE(settings.MountTmpfs("/").ok());
+  EXPECT_EQ(settings.ToPolicy().status().ToString(),
+            "mini_sandbox_mount_tmpfs /: an empty root is hermetic mode, "
+            "mini_sandbox_setup_hermetic");
+}
+
+TEST_F(SettingsTest, TellNullFromAnEmptyPath) {
+  Settings settings;
+  EXPECT_EQ(settings.MountBind(nullptr).message, "the path is NULL");
+  EXPECT_EQ(settings.MountBind("").message, "the path is empty");
+  EXPECT_EQ(settings.network().AllowConnections(nullptr).message, "the path is NULL");
+  EXPECT_EQ(settings.MountBind(nullptr).code, MINI_SANDBOX_NOT_ABSOLUTE);
+  EXPECT_EQ(settings.network().AllowConnections("").code, MINI_SANDBOX_NOT_ABSOLUTE);
+}
+
 }  // namespace
 }  // namespace mini::capi
