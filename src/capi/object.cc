@@ -87,10 +87,17 @@ Error Spawn(mini_sandbox_t* sandbox, const mini_sandbox_command* command,
   if (!policy.ok()) return SystemErrorOf(policy.status());
   SpawnRequest request{.options = settings.ToOptions(), .command = TextsOf(command->argv)};
   if (command->envp) request.environment = TextsOf(command->envp);
-  return SpawnCommand({.request = std::move(request),
-                       .rules = policy->rules ? &*policy->rules : nullptr,
-                       .stdio = command->stdio},
-                      process);
+  Error error = SpawnCommand({.request = std::move(request),
+                              .rules = policy->rules ? &*policy->rules : nullptr,
+                              .stdio = command->stdio},
+                             process);
+  // Nobody started the sandbox around this process but itself.
+  if (error.code == MINI_SANDBOX_INSIDE_ALREADY && mini_sandbox_is_running() != 0) {
+    error.message =
+        "this program is in a sandbox since mini_sandbox_start(), and that one allows none inside: "
+        "spawn before, or do not start one";
+  }
+  return error;
 }
 
 }  // namespace
