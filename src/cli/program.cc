@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +15,7 @@
 
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "child/streams.h"
 #include "doctor/doctor.h"
 #include "sandbox/sandbox.h"
 #include "supervise/outcome.h"
@@ -75,21 +75,17 @@ void SaySummary(Product product, const std::vector<std::string>& lines) {
 
 // A standard stream that the caller closed would be given to the next file that is opened, and then
 // to the command. open(2) takes the lowest free number.
-Status OpenStandardStreams() {
-  // One call for the usual answer. POLLNVAL: closed, or open as a path only.
-  pollfd streams[] = {{STDIN_FILENO, 0, 0}, {STDOUT_FILENO, 0, 0}, {STDERR_FILENO, 0, 0}};
-  if (poll(streams, std::size(streams), 0) >= 0 &&
-      std::none_of(std::begin(streams), std::end(streams),
-                   [](const pollfd& stream) { return (stream.revents & POLLNVAL) != 0; })) {
-    return OkStatus();
-  }
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    if (fcntl(fd, F_GETFD) >= 0) continue;
+Result<child::StandardStreams> OpenStandardStreams() {
+  const child::StandardStreams found = child::LookAtStandardStreams();
+  const auto is_closed = [](const child::StandardStream& stream) { return stream.flags < 0; };
+  const auto closed = std::count_if(found.begin(), found.end(), is_closed);
+  if (closed == 0) return found;
+  for (auto left = closed; left > 0; --left) {
     UniqueFd null(open("/dev/null", O_RDWR));  // no O_CLOEXEC: the command gets it
     if (!null) return SystemError(Stage::kProbe, errno, "open /dev/null for a closed stream");
     (void)null.release();
   }
-  return OkStatus();
+  return child::LookAtStandardStreams();
 }
 
 int Fail(Product product, const Status& error) {
@@ -122,7 +118,8 @@ int Examine(Product product, int argc, const char* const* argv, StackStarter sta
 }  // namespace
 
 int RunProgram(Product product, int argc, const char* const* argv, StackStarter start_stack) {
-  if (const Status streams = OpenStandardStreams(); !streams.ok()) return Fail(product, streams);
+  const Result<child::StandardStreams> streams = OpenStandardStreams();
+  if (!streams.ok()) return Fail(product, streams.status());
   if (AsksForDoctor(argc, argv)) return Examine(product, argc, argv, start_stack);
   Result<CommandLine> line = ParseCommandLine(product, argc, argv);
   if (!line.ok()) return Fail(product, line.status());
@@ -141,6 +138,7 @@ int RunProgram(Product product, int argc, const char* const* argv, StackStarter 
                      .on_problem = [product](std::string_view sentence) { Say(product, sentence); },
                      .start_stack = start_stack,
                      .debug_log = std::move(line->debug_log),
+                     .streams = *streams,
                      .process_ends = true};
   if (!quiet) {
     request.on_notice = request.on_problem;

@@ -7,6 +7,8 @@
 #include "plan/mount_draft.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 
 #include "base/paths.h"
 #include "base/strings.h"
@@ -291,10 +293,14 @@ void MountDraft::Emit() {
   EmitLinks();
   ListWritableRoots();
   FindScratchView();
-  for (const auto* phase :
-       {&phases.on_host, &phases.root_change, &phases.root, &phases.lowers, &phases.scratch,
-        &phases.kernel, &phases.device_points, &phases.sealed, &phases.covers, &phases.last}) {
-    plan.mounts.insert(plan.mounts.end(), phase->begin(), phase->end());
+  const std::array all = {
+      &phases.on_host, &phases.root_change,   &phases.root,   &phases.lowers, &phases.scratch,
+      &phases.kernel,  &phases.device_points, &phases.sealed, &phases.covers, &phases.last};
+  size_t count = 0;
+  for (const auto* phase : all) count += phase->size();
+  plan.mounts.reserve(count);
+  for (auto* phase : all) {
+    std::move(phase->begin(), phase->end(), std::back_inserter(plan.mounts));
   }
 }
 

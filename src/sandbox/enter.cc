@@ -209,7 +209,10 @@ Handover HandoverOf(const Preparation& made, const ChildProcess& child) {
   Handover handover;
   handover.pidfd = child.pidfd();
   handover.control = child.control();
-  if (made.log) handover.log = made.log->descriptor();
+  if (made.log) {
+    handover.log = made.log->descriptor();
+    handover.log_begun = made.log->begun();
+  }
   if (made.scratch) {
     const ScratchDescriptors descriptors = made.scratch->descriptors();
     handover.scratch = {descriptors.parent,      descriptors.directory, descriptors.cleaner_socket,

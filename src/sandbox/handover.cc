@@ -1,9 +1,10 @@
 // Theory of operation
 //
-// The arguments are the three descriptors that every sandbox has, then a word and what belongs to
-// it for each part that not every one has, always in the same order.
+// The arguments are the descriptors that every sandbox has and when the log began, then a word and
+// what belongs to it for each part that not every one has, always in the same order.
 #include "sandbox/handover.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "base/strings.h"
@@ -20,12 +21,15 @@ class ArgumentReader {
  public:
   explicit ArgumentReader(std::span<const char* const> arguments) : left_(arguments) {}
 
-  bool TakeNumbers(std::initializer_list<int*> numbers) {
-    for (int* const number : numbers) {
-      if (left_.empty() || !ParseHandedNumber(left_[0], *number)) return false;
-      left_ = left_.subspan(1);
-    }
+  template <typename Number>
+  bool TakeNumber(Number& number) {
+    if (left_.empty() || !ParseHandedNumber(left_[0], number)) return false;
+    left_ = left_.subspan(1);
     return true;
+  }
+  bool TakeNumbers(std::initializer_list<int*> numbers) {
+    return std::all_of(numbers.begin(), numbers.end(),
+                       [&](int* number) { return TakeNumber(*number); });
   }
   bool TakeText(std::string& text) {
     if (left_.empty()) return false;
@@ -72,7 +76,8 @@ std::vector<int*> Handover::Descriptors() {
 }
 
 std::vector<std::string> Handover::ToArguments() const {
-  std::vector<std::string> arguments = {StrCat(pidfd), StrCat(control), StrCat(log)};
+  std::vector<std::string> arguments = {StrCat(pidfd), StrCat(control), StrCat(log),
+                                        StrCat(log_begun)};
   if (scratch) {
     arguments.emplace_back(kScratch);
     for (const int number :
@@ -96,7 +101,10 @@ Result<Handover> Handover::FromArguments(std::span<const char* const> arguments)
       InvalidArgument(Stage::kArguments, "this program is started by its library only");
   ArgumentReader reader(arguments);
   Handover handover;
-  if (!reader.TakeNumbers({&handover.pidfd, &handover.control, &handover.log})) return refused;
+  if (!reader.TakeNumbers({&handover.pidfd, &handover.control, &handover.log}) ||
+      !reader.TakeNumber(handover.log_begun)) {
+    return refused;
+  }
   // Only the log may be missing.
   if (handover.pidfd < 0 || handover.control < 0) return refused;
   if (reader.TakeWord(kScratch) && !Take(reader, handover.scratch.emplace())) return refused;

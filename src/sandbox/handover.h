@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +36,7 @@ struct Handover {
   int pidfd = -1;    // of the sandbox's first process, a child of the supervisor
   int control = -1;  // the supervisor's end of its control socket
   int log = -1;      // -1: none
+  int64_t log_begun = 0;
   std::optional<ScratchHandover> scratch;
   std::optional<StackHandover> stack;  // which serves already
 

@@ -76,7 +76,8 @@ struct RunValues {
 };
 
 Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog* log) {
-  const child::StandardStreams streams = child::LookAtStandardStreams();
+  const child::StandardStreams streams =
+      request.streams ? *request.streams : child::LookAtStandardStreams();
   MINI_RETURN_IF_ERROR(CheckStandardStreams(streams));
   // Whoever started us may ignore it, which exec(2) passes on: then the kernel reaps every child
   // itself, here and inside, and nobody learns how it ended (wait(2)).

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "base/unique_fd.h"
+#include "child/streams.h"
 #include "plan/plan.h"
 #include "policy/policy.h"
 #include "sandbox/stack_request.h"
@@ -43,6 +44,8 @@ struct RunRequest {
   UniqueFd events = {};
   // Opened by Run() from policy.verdict_log.
   UniqueFd verdict_log = {};
+  // What this process's standard streams are, where somebody has looked already.
+  std::optional<child::StandardStreams> streams = {};
   // The process ends right after the run: its values are left to the kernel. To take them apart
   // would touch each of their pages once more, and since the clone every touch copies a page.
   bool process_ends = false;

@@ -19,7 +19,7 @@ constexpr const char* kName = "network-stack";
 constexpr std::string_view kWord = "--stack";
 // Above the standard streams, which the process makes /dev/null.
 constexpr int kFirstPlace = 3;
-constexpr size_t kNumbers = 10;
+constexpr size_t kNumbers = 10;  // and when the log began
 
 }  // namespace
 
@@ -32,13 +32,14 @@ std::vector<std::string> StackArguments::ToArguments() const {
     arguments.push_back(StrCat(number));
   }
   arguments.push_back(StrCat(max_connections.value_or(0)));
+  arguments.push_back(StrCat(debug_log_begun));
   return arguments;
 }
 
 Result<StackArguments> StackArguments::FromArguments(std::span<const char* const> arguments) {
   const Status refused =
       InvalidArgument(Stage::kArguments, "this program is started by libmini-tapbox only");
-  if (!IsStackProgram(arguments) || arguments.size() != 1 + kNumbers) return refused;
+  if (!IsStackProgram(arguments) || arguments.size() != 1 + kNumbers + 1) return refused;
   StackArguments result;
   int may_lose = 0;
   int shares_log = 0;
@@ -51,6 +52,7 @@ Result<StackArguments> StackArguments::FromArguments(std::span<const char* const
   for (size_t i = 0; i < kNumbers; ++i) {
     if (!ParseHandedNumber(arguments[1 + i], *numbers[i])) return refused;
   }
+  if (!ParseHandedNumber(arguments[1 + kNumbers], result.debug_log_begun)) return refused;
   if (result.supervisor <= 0 || result.channel < 0 || most < 0) return refused;
   result.may_lose_verdicts = may_lose == 1;
   result.shares_debug_log = shares_log == 1;
@@ -90,6 +92,7 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
     arguments.verdict_log = place(request.verdict_log);
     arguments.may_lose_verdicts = request.may_lose_verdicts;
     arguments.shares_debug_log = request.log && request.log->is_shared();
+    arguments.debug_log_begun = request.log ? request.log->begun() : 0;
     arguments.host_name = policy.host_name;
     arguments.server_names = policy.server_names;
     arguments.max_connections = policy.max_connections;

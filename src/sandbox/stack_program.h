@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,6 +28,7 @@ struct StackArguments {
   int verdict_log = -1;
   bool may_lose_verdicts = false;  // as StackRequest has it
   bool shares_debug_log = false;   // DebugLog::Share(), by the supervisor's number
+  int64_t debug_log_begun = 0;
   HostName host_name = HostName::kOfHost;
   ServerNames server_names = ServerNames::kAsTheyCome;
   std::optional<uint32_t> max_connections;

@@ -135,8 +135,10 @@ Status ServeAsProgram(const StackArguments& arguments) {
   std::optional<DebugLog> log;
   if (arguments.debug_log >= 0) {
     UniqueFd file(arguments.debug_log);
-    log.emplace(arguments.shares_debug_log ? DebugLog::Share(std::move(file), arguments.supervisor)
-                                           : DebugLog::Resume(std::move(file)));
+    const int64_t begun = arguments.debug_log_begun;
+    log.emplace(arguments.shares_debug_log
+                    ? DebugLog::Share(std::move(file), arguments.supervisor, begun)
+                    : DebugLog::Resume(std::move(file), begun));
   }
   return ServeSandbox({.policy = policy,
                        .log = log ? &*log : nullptr,

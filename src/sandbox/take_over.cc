@@ -102,7 +102,9 @@ Result<Outcome> Supervise(const Handover& handover, const DebugLog* log) {
 void TakeOver(const Handover& handover) {
   LeaveCaller(handover);
   std::optional<DebugLog> log;
-  if (handover.log >= 0) log.emplace(DebugLog::Resume(UniqueFd(handover.log)));
+  if (handover.log >= 0) {
+    log.emplace(DebugLog::Resume(UniqueFd(handover.log), handover.log_begun));
+  }
   const Result<Outcome> outcome = Supervise(handover, log ? &*log : nullptr);
   if (log) {
     log->Write("outcome", outcome.ok() ? StrCat("exit code ", ExitCodeFor(*outcome))

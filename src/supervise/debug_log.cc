@@ -13,8 +13,10 @@
 
 namespace mini {
 
-DebugLog::DebugLog(UniqueFd file)
-    : file_(std::move(file)), begun_(std::chrono::steady_clock::now()) {}
+using std::chrono::microseconds;
+using std::chrono::steady_clock;
+
+DebugLog::DebugLog(UniqueFd file) : file_(std::move(file)), begun_(steady_clock::now()) {}
 
 Result<DebugLog> DebugLog::StartAnew(UniqueFd file, const std::string& path) {
   if (ftruncate(file.get(), 0) != 0) {
@@ -24,8 +26,24 @@ Result<DebugLog> DebugLog::StartAnew(UniqueFd file, const std::string& path) {
   return DebugLog(std::move(file));
 }
 
+DebugLog DebugLog::Resume(UniqueFd file, int64_t begun) {
+  DebugLog log(std::move(file));
+  log.begun_ = steady_clock::time_point(microseconds(begun));
+  return log;
+}
+
+int64_t DebugLog::begun() const {
+  return std::chrono::duration_cast<microseconds>(begun_.time_since_epoch()).count();
+}
+
 DebugLog DebugLog::Share(UniqueFd file, pid_t run) {
   DebugLog log(std::move(file));
+  log.run_ = StrCat(run, " ");
+  return log;
+}
+
+DebugLog DebugLog::Share(UniqueFd file, pid_t run, int64_t begun) {
+  DebugLog log = Resume(std::move(file), begun);
   log.run_ = StrCat(run, " ");
   return log;
 }
@@ -40,7 +58,7 @@ void DebugLog::WriteMachine() const {
 
 void DebugLog::Write(std::string_view subject, std::string_view text) const {
   using std::chrono::duration;
-  const double seconds = duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  const double seconds = duration<double>(steady_clock::now() - begun_).count();
   std::array<char, 32> time{};
   std::snprintf(time.data(), time.size(), "[%11.6f] ", seconds);
   if (text.ends_with('\n')) text.remove_suffix(1);

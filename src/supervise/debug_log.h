@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,11 +20,15 @@ class DebugLog {
   // Empties `file`, which OpenLogFile() has opened as `path`. An error has Stage::kProbe.
   static Result<DebugLog> StartAnew(UniqueFd file, const std::string& path);
 
-  // Goes on with one that another program has begun; the time starts anew.
-  static DebugLog Resume(UniqueFd file) { return DebugLog(std::move(file)); }
+  // Goes on with one that another program of the same run has begun.
+  static DebugLog Resume(UniqueFd file, int64_t begun);
+  // When it was begun: in microseconds of the kernel's clock, which every process sees alike
+  // (CLOCK_MONOTONIC).
+  int64_t begun() const;
 
   // Goes on with one to which several runs write: every line begins with the number of this one.
   static DebugLog Share(UniqueFd file, pid_t run);
+  static DebugLog Share(UniqueFd file, pid_t run, int64_t begun);
   bool is_shared() const { return !run_.empty(); }
 
   // "[   0.001234] subject: line" for every line of `text`, control characters escaped; one

@@ -26,6 +26,7 @@ TEST(Handover, ArrivesWithLogAndScratchDirectory) {
   handover.pidfd = 3;
   handover.control = 4;
   handover.log = 5;
+  handover.log_begun = int64_t{1} << 52;
   handover.scratch = {6, 7, 8, 4711, "/srv/a directory/mini-sandbox-0", "mini-sandbox-0"};
   const auto arrived = Parse(handover.ToArguments());
   ASSERT_TRUE(arrived.ok()) << arrived.status().ToString();
@@ -64,23 +65,26 @@ TEST(Handover, NamesEveryDescriptorThatIsInUse) {
 }
 
 TEST(Handover, IsRefusedFromWhoeverStartsTheSupervisorByHand) {
-  for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{{},
-                                             {"--help"},
-                                             {"3", "4"},
-                                             {"3", "4", "x"},
-                                             {"3", "", "5"},
-                                             {"-1", "4", "5"},
-                                             {"3", "-1", "5"},
-                                             {"3", "4", "-2"},
-                                             {"3", "4", "5", "6"},
-                                             {"3", "4", "5", "scratch"},
-                                             {"3", "4", "5", "scratch", "6", "7", "8", "9", "/a"},
-                                             {"3", "4", "5", "stack", "6", "7"},
-                                             {"3", "4", "5", "stack", "0", "7", "8"},
-                                             {"3", "4", "5", "stack", "6", "-1", "8"},
-                                             {"3", "4", "5", "stack", "6", "7", "8", "9"},
-                                             {"3", "4", "99999999999"}}) {
+  ASSERT_TRUE(Parse({"3", "4", "5", "0"}).ok());
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {},
+           {"--help"},
+           {"3", "4"},
+           {"3", "4", "5"},
+           {"3", "4", "x", "0"},
+           {"3", "", "5", "0"},
+           {"-1", "4", "5", "0"},
+           {"3", "-1", "5", "0"},
+           {"3", "4", "-2", "0"},
+           {"3", "4", "5", "x"},
+           {"3", "4", "5", "0", "6"},
+           {"3", "4", "5", "0", "scratch"},
+           {"3", "4", "5", "0", "scratch", "6", "7", "8", "9", "/a"},
+           {"3", "4", "5", "0", "stack", "6", "7"},
+           {"3", "4", "5", "0", "stack", "0", "7", "8"},
+           {"3", "4", "5", "0", "stack", "6", "-1", "8"},
+           {"3", "4", "5", "0", "stack", "6", "7", "8", "9"},
+           {"3", "4", "99999999999", "0"}}) {
     EXPECT_FALSE(Parse(arguments).ok()) << arguments.size();
   }
 }

@@ -38,6 +38,7 @@ TEST(StackArguments, ArriveAsTheyWereSent) {
   arguments.verdict_log = 6;
   arguments.may_lose_verdicts = true;
   arguments.shares_debug_log = true;
+  arguments.debug_log_begun = int64_t{1} << 52;
   arguments.host_name = HostName::kLocalhost;
   arguments.server_names = ServerNames::kRequired;
   arguments.max_connections = PolicyBuilder::kMostConnections;
@@ -48,7 +49,7 @@ TEST(StackArguments, ArriveAsTheyWereSent) {
 
 TEST(StackArguments, AreRefusedFromWhoeverStartsTheProgramByHand) {
   const std::vector<std::string> good = {"--stack", "1", "3", "4", "-1", "-1",
-                                         "0",       "0", "1", "0", "0"};
+                                         "0",       "0", "1", "0", "0",  "0"};
   ASSERT_TRUE(Parse(good).ok());
   for (size_t place = 0; place < good.size(); ++place) {
     std::vector<std::string> bad = good;

@@ -1,6 +1,7 @@
 """libmini-sandbox: programs of tests/capi that go into a sandbox of their own making."""
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -306,6 +307,10 @@ class TheSupervisor(ClientTest):
         self.assertNotIn("old", text)
         self.assertIn("stage: plan", text)
         self.assertIn("outcome: exit code 3", text)
+        # The supervisor goes on with the caller's clock.
+        times = [float(time) for time in re.findall(r"^\[ *([\d.]+)\] ", text, re.M)]
+        self.assertEqual(len(times), len(text.splitlines()))
+        self.assertEqual(times, sorted(times))
 
 
 def under_valgrind(command):

@@ -105,6 +105,12 @@ class TheRest(test_capi.ClientTest):
         self.assertEqual(said.pop("descriptors after"), said.pop("descriptors before"), outcome)
         self.assertEqual(said, {"wrong": "0", "last error here": "0", "children": "none"}, outcome)
 
+    def test_is_gone_with_its_network_when_it_is_given_up_or_killed(self):
+        for how in ("free", "kill"):
+            with self.subTest(how):
+                said, outcome = self.scenario("free_or_kill", how)
+                self.assertEqual((said["pipe"], said["children"]), ("0", "none"), outcome)
+
     def test_leaves_nothing_when_it_fails(self):
         said, outcome = self.scenario("fail_in_the_plan", self.work)
         self.assertEqual((said["overlay on a file"], said["children"]),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <ctime>
 #include <memory>
 #include <random>
 
@@ -426,6 +427,19 @@ TEST(Rules, TenThousandRulesParseQuickly) {
   EXPECT_EQ(rules.MatchName("host9999.example.com").size(), 1u);
   EXPECT_LT(elapsed, std::chrono::seconds(2));
   RecordProperty("milliseconds", static_cast<int>(elapsed / std::chrono::milliseconds(1)));
+}
+
+// As --allow and the library's file of rules add them. The processor's time, whatever else it does.
+TEST(Rules, ThatComeAloneCostNoMoreTheMoreThereAre) {
+  constexpr int kCount = 40000;
+  const std::clock_t start = std::clock();
+  RuleSet rules;
+  for (int i = 1; i <= kCount; ++i) {
+    ASSERT_TRUE(rules.AddRule("--allow", StrCat("host", i, ".example.com:443"), i).ok());
+  }
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  EXPECT_EQ(rules.MatchName("host40000.example.com").size(), 1u);
+  EXPECT_LT(seconds, 1.5);
 }
 
 // Whatever the bytes, parsing ends, and what it accepts reads back as the same rules.

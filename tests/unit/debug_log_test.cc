@@ -150,6 +150,18 @@ TEST_F(LogFileTest, OneFileIsKnownByTwoNames) {
   EXPECT_FALSE(IsSameFile(one->get(), other->get()));
 }
 
+TEST_F(DebugLogTest, ThatIsGoneOnWithKeepsItsBeginning) {
+  const Result<DebugLog> first = Open(Path());
+  ASSERT_TRUE(first.ok()) << first.status().ToString();
+  const int64_t an_hour_ago = first->begun() - 3'600'000'000;
+  const DebugLog next = DebugLog::Resume(UniqueFd(dup(first->descriptor())), an_hour_ago);
+  EXPECT_EQ(next.begun(), an_hour_ago);
+  next.Write("stage", "supervise");
+  const double seconds = std::stod(Text().substr(1));
+  EXPECT_GE(seconds, 3600);
+  EXPECT_LT(seconds, 7200);
+}
+
 TEST_F(DebugLogTest, ThatSeveralRunsShareKeepsWhatIsThereAndTellsThemApart) {
   std::ofstream(Path()) << "old\n";
   std::filesystem::permissions(Path(), std::filesystem::perms(0600));
