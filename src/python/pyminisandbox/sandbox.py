@@ -221,7 +221,7 @@ class Sandbox:
         kind = self._library.kind
         first = _starting.setdefault(kind, self)
         if first is not self and not self._library.function("mini_sandbox_is_running")():
-            raise _mistake("another Sandbox was to be started before: this process has its settings",
+            raise _mistake("another Sandbox was to be started: this process has its settings",
                            MiniSandboxErrors.INVALID_FUNCTIONING_MODE)
         try:
             for name, *arguments in self._settings[self._applied:]:
