@@ -27,6 +27,7 @@
 #include <array>
 #include <cerrno>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -233,9 +234,10 @@ void Reap(const Started& started) {
   }
 }
 
-Status NoRoomForDescriptor() {
-  return Status(StatusCode::kSystem, Stage::kSupervise, "receive a descriptor of the supervisor")
-      .WithHint("the limit on open files (ulimit -n) may be reached");
+Error NoRoomForDescriptor(std::string_view whose) {
+  return SystemErrorOf(
+      Status(StatusCode::kSystem, Stage::kSupervise, StrCat("receive a descriptor of the ", whose))
+          .WithHint("the limit on open files (ulimit -n) may be reached"));
 }
 
 const Error& EndedEarly() {
@@ -267,7 +269,7 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
     // Not by closing it: a fork of another thread's may have it, too.
     (void)shutdown(started.channel.get(), SHUT_RDWR);
     Reap(started);
-    if (begun && !begun->descriptor) return SystemErrorOf(NoRoomForDescriptor());
+    if (begun && !begun->descriptor) return NoRoomForDescriptor("supervisor");
     return EndedEarly();
   }
   SendSpawnGo(started.channel.get());
@@ -285,8 +287,9 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
     (void)made->Wait(-1, nullptr);
     return ErrorOf(std::move(*message));
   }
+  // Too late for the command not to run at all: it is ended.
   if (message->kind == SpawnMessageKind::kStarted && !has_init) {
-    return SystemErrorOf(NoRoomForDescriptor());
+    return NoRoomForDescriptor("sandbox");
   }
   *process = std::move(made);
   return Done();

@@ -106,13 +106,13 @@ void fail_without_room(const char* unused) {
   const char* const argv[] = {"touch", "made", NULL};
   const struct mini_sandbox_command command = {sizeof command, argv, NULL, NULL, {-1, -1, -1}};
   mini_sandbox_t* sandbox = new_default();
-  int code = try_true(sandbox);
+  int code = 0;
   (void)unused;
-  expect(code == 0, "the first spawn");
+  expect(try_true(sandbox) == 0, "the first spawn");
   expect(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
   limit.rlim_cur = 40; /* the sandbox raises it while it needs more */
   expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
-  for (int attempt = 0; code == 0 && attempt < 100; ++attempt) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
     mini_sandbox_process_t* process = NULL;
     pthread_t thread;
     int done = 0;
@@ -122,6 +122,8 @@ void fail_without_room(const char* unused) {
     __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
     pthread_join(thread, NULL);
     mini_sandbox_process_free(process);
+    /* Else there was room for that one, and for the next perhaps not. */
+    if (code != 0 && strstr(mini_sandbox_get_last_error_msg(), "of the supervisor")) break;
   }
   printf("no room: %d\n", code);
   fprintf(stderr, "%s\n", mini_sandbox_get_last_error_msg());
