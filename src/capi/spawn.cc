@@ -275,7 +275,6 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
   std::optional<SpawnMessage> message = WaitForMessage(started.channel.get(), pidfd);
   UniqueFd init;
   if (message) init = std::move(message->descriptor);
-  const bool has_init = init.valid();
   // Reaps it in the end, whatever comes.
   auto made = std::make_unique<Process>(
       started.pid, ProcessDescriptors{std::move(begun->descriptor), std::move(init),
@@ -284,9 +283,6 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
   if (message->kind == SpawnMessageKind::kFailed) {
     (void)made->Wait(-1, nullptr);
     return ErrorOf(std::move(*message));
-  }
-  if (message->kind == SpawnMessageKind::kStarted && !has_init) {
-    return SystemErrorOf(NoRoomForDescriptor());
   }
   *process = std::move(made);
   return Done();

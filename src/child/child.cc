@@ -73,6 +73,10 @@ class DescriptorLimit {
     const rlimit raised = {original_.rlim_max, original_.rlim_max};
     restore_ = setrlimit(RLIMIT_NOFILE, &raised) == 0;
   }
+  // Beside the slots there is room for all that is left open for a while, and more.
+  bool IsAmpleFor(size_t slots) const {
+    return slots + 2 * TemporaryFd::kMostLeftOpen <= original_.rlim_max;
+  }
   void Restore() const {
     if (restore_) setrlimit(RLIMIT_NOFILE, &original_);
   }
@@ -101,7 +105,6 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
   // from the supervisor (signal(7): standard signals do not queue).
   const bool has_terminal = plan.session == FrozenSession::kOwnWithTerminal;
   if (plan.session != FrozenSession::kCallers && setsid() < 0) return FailedAt(ChildStage::kStart);
-  const Closing closing = payload == Payload::kCaller ? Closing::kSingly : Closing::kTogether;
   MINI_STEP(WriteIdMaps(plan));
   if (plan.host_name && sethostname(plan.host_name, plan.host_name_size) != 0) {
     return FailedAt(ChildStage::kHostName);
@@ -111,6 +114,8 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
   StandardStreams streams = arguments.streams ? *arguments.streams : LookAtStandardStreams();
   if (!has_terminal) MINI_STEP(ProtectStreams(streams));
   const DescriptorLimit limit;
+  const bool leaves_open = payload == Payload::kCommand && limit.IsAmpleFor(plan.slot_count);
+  const Closing closing = leaves_open ? Closing::kTogether : Closing::kSingly;
   ProgramFile program;
   if (payload == Payload::kCaller) MINI_STEP(program.Open());
   MINI_STEP(ApplyMounts(plan, control, closing));

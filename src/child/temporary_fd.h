@@ -15,6 +15,9 @@ enum class Closing : uint8_t { kTogether, kSingly };
 
 class TemporaryFd {
  public:
+  // So that a plan of many steps needs few more descriptors than it has slots.
+  static constexpr int kMostLeftOpen = 256;
+
   TemporaryFd(int fd, Closing closing) : fd_(fd), closing_(closing) {}
   ~TemporaryFd() { reset(-1); }
   TemporaryFd(const TemporaryFd&) = delete;
@@ -24,8 +27,6 @@ class TemporaryFd {
   bool valid() const { return fd_ >= 0; }
 
   void reset(int fd) {
-    // So that a plan of many steps needs few more descriptors than it has slots.
-    constexpr int kMostLeftOpen = 256;
     if (fd_ >= 0 && (closing_ == Closing::kSingly || fd_ >= kMostLeftOpen)) {
       const int error = errno;
       close(fd_);

@@ -103,7 +103,8 @@ static void* take_descriptors(void* done) {
 /* There is none for the supervisor's: a command that nobody could end or wait for must not run. */
 void fail_without_room(const char* unused) {
   struct rlimit limit;
-  const char* const argv[] = {"touch", "made", NULL};
+  char made[32];
+  const char* const argv[] = {"touch", made, NULL};
   const struct mini_sandbox_command command = {sizeof command, argv, NULL, NULL, {-1, -1, -1}};
   mini_sandbox_t* sandbox = new_default();
   int code = try_true(sandbox);
@@ -116,7 +117,8 @@ void fail_without_room(const char* unused) {
     mini_sandbox_process_t* process = NULL;
     pthread_t thread;
     int done = 0;
-    unlink("made");
+    /* Its own: one that was ended as soon as it ran may have made the other. */
+    snprintf(made, sizeof made, "made-%d", attempt);
     expect(pthread_create(&thread, NULL, take_descriptors, &done) == 0, "pthread_create");
     code = mini_sandbox_spawn(sandbox, &command, &process);
     __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
@@ -128,7 +130,7 @@ void fail_without_room(const char* unused) {
   printf("children: %s\n", children());
   while (waitpid(-1, NULL, 0) > 0) {
   }
-  printf("command: %s\n", access("made", F_OK) == 0 ? "ran" : "did not run");
+  printf("command: %s\n", access(made, F_OK) == 0 ? "ran" : "did not run");
   mini_sandbox_free(sandbox);
 }
 

@@ -120,6 +120,17 @@ class DescriptorLimit(harness.SandboxTest):
         self.assert_code(outcome, 0)
         self.assertEqual(outcome.lines(), ["12", str(hard)])
 
+    def test_suffices_for_hardly_more_than_there_are_mounts(self):
+        given = self.make_file(self.scratch / "given", "text\n")
+        options = self.make_file(self.scratch / "options", "".join(
+            f"-M {given}\n-m /tmp/bound/{number}\n" for number in range(700)))
+
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (800, 800))
+
+        outcome = self.shell("ls /tmp/bound | wc -l", options=("-x", f"@{options}"), before_exec=few)
+        self.assertEqual(outcome.out, "700\n", outcome)
+
 
 @harness.as_root_too
 class FailClosed(harness.SandboxTest):

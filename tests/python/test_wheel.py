@@ -58,6 +58,11 @@ print(sandbox.__file__)
         first, second = done.stdout.splitlines()
         self.assertEqual(first, "0 0")
         self.assertTrue(second.startswith(str(venv)), second)
+        # A command may have left it; outside nobody imports it.
+        (self.work / "selectors.py").write_text("print('from here')")
+        done = self.execute([venv / "bin/pyminisandbox", "-x", "--", "echo", "inside"],
+                            env=self.clean)
+        self.assertEqual(done.stdout, "inside\n")
 
     def test_is_not_built_for_another_machine_than_its_library(self):
         library = self.source / "pyminisandbox/libmini-sandbox.so"

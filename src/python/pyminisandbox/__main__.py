@@ -192,5 +192,10 @@ def run(sandbox: Sandbox, command: Sequence[str], limit: Optional[float], delay:
     return 128 - code if code < 0 else code
 
 
+def console() -> int:
+    """The program of that name. Unlike `python -m` it imports nothing from the current directory."""
+    return main(sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(console())

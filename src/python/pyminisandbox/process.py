@@ -146,22 +146,36 @@ class SandboxProcess:
         return self
 
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> None:
+        if kind is not None:
+            self.end()
+            return
         try:
-            if kind is not None:
-                self._end()
-            # Without a reader, what the command still writes fails, instead of waiting for us.
-            for stream in (self.stdout, self.stderr):
-                if stream:
-                    stream.close()
-            try:
-                if self.stdin:
-                    self.stdin.close()  # may flush
-            except BrokenPipeError:
-                pass
-            if kind is None:
-                self.wait()
+            self._close_streams()
+            self.wait()
         finally:
             self.close()
+
+    def end(self) -> None:
+        """Ends what still runs, waits until nothing of the sandbox is left, and closes all."""
+        try:
+            self.kill()
+            self.wait()
+        except SandboxError:
+            pass  # 125, as it is ended anyway
+        finally:
+            self._close_streams()
+            self.close()
+
+    def _close_streams(self) -> None:
+        # Without a reader, what the command still writes fails, instead of waiting for us.
+        for stream in (self.stdout, self.stderr):
+            if stream:
+                stream.close()
+        try:
+            if self.stdin:
+                self.stdin.close()  # may flush
+        except BrokenPipeError:
+            pass
 
     def close(self) -> None:
         """Ends what still runs, and gives everything back but the streams."""
@@ -225,14 +239,6 @@ class SandboxProcess:
     def kill(self) -> None:
         """SIGKILL: nothing of the sandbox goes on."""
         self.send_signal(signal.SIGKILL)
-
-    def _end(self) -> None:
-        """As an exception is on its way, which is what the caller hears of."""
-        try:
-            self.kill()
-            self.wait()
-        except SandboxError:
-            pass
 
     # --- Input and output ---
 

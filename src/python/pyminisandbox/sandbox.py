@@ -209,11 +209,19 @@ class Sandbox:
             if stdout is not None or stderr is not None:
                 raise ValueError("capture_output excludes stdout and stderr")
             stdout = stderr = PIPE
-        with self.spawn(args, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd,
-                        text=text, encoding=encoding, errors=errors) as process:
+        # Not by `with`: an interrupt in its __enter__() would leave the command running.
+        process: Optional[SandboxProcess] = None
+        try:
+            process = self.spawn(args, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd,
+                                 text=text, encoding=encoding, errors=errors)
             out, err = process.communicate(input, timeout)
             done: subprocess.CompletedProcess[Any] = subprocess.CompletedProcess(
                 process.args, process.wait(), out, err)
+        except BaseException:
+            if process is not None:
+                process.end()
+            raise
+        process.close()
         if check:
             done.check_returncode()
         return done
@@ -236,7 +244,7 @@ class Sandbox:
         kind = self._library.kind
         first = _starting.setdefault(kind, self)
         if first is not self and not self._library.function("mini_sandbox_is_running")():
-            raise _mistake("another Sandbox was to be started before: this process has its settings",
+            raise _mistake("another Sandbox was to be started: this process has its settings",
                            MiniSandboxErrors.INVALID_FUNCTIONING_MODE)
         try:
             for name, *arguments in self._settings[self._applied:]:
