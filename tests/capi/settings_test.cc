@@ -124,6 +124,15 @@ TEST_F(SettingsTest, ThatTurnOutWrongAreNamedByTheirFunctions) {
             "mini_sandbox_setup_hermetic");
 }
 
+TEST_F(SettingsTest, TellWhichModeWasThereBefore) {
+  Settings settings;
+  ASSERT_TRUE(settings.SetupHermetic(In("root").c_str()).ok());
+  EXPECT_EQ(settings.SetupDefault().message,
+            "another mode was set up before, by mini_sandbox_setup_hermetic");
+  EXPECT_EQ(settings.SetupHermetic(In("root").c_str()).message,
+            In("root") + ": this mode was set up before, with this root");
+}
+
 TEST_F(SettingsTest, TellNullFromAnEmptyPath) {
   Settings settings;
   EXPECT_EQ(settings.MountBind(nullptr).message, "the path is NULL");

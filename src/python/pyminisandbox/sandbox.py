@@ -61,7 +61,7 @@ class Sandbox:
     allow_files         files of such rules
     allow_public        every public address instead of rules
     max_connections     of that network, at a time
-    log                 a file to which is appended what is done
+    log                 a file to which is appended what is done; start() empties it first
 
     Paths may be relative to the directory this program is in now. One path or rule stands for a
     list of one. Raises SettingError for what cannot be; LibraryNotFoundError.
