@@ -360,7 +360,7 @@ class Mistakes(CommandTest):
               for keyword, kind in (("writable", "int"), ("readable", "NoneType"),
                                     ("allow", "int"))],
             "max_connections: expected int, not str",
-            'allow:2:3: expected a port, ports A-B, a comma list or *, found "x" '
+            'allow:2:3: expected a port from 1 to 65535, found "x" '
             '(INVALID_ARGUMENT, -12)',
             "allow_public, or rules in its place: not both (ILLEGAL_NETWORK_CONFIGURATION, -10)",
             *[f"{message} (GENERAL_OS_ERROR, -100)" for message in (
