@@ -63,7 +63,8 @@ Error CheckCommand(const mini_sandbox_command* command) {
   // A longer one has fields that this library knows nothing of.
   if (command->size != sizeof *command) {
     return {MINI_SANDBOX_INVALID_ARGUMENT,
-            StrCat("the command has size ", command->size, ", not ", sizeof *command)};
+            StrCat("the command has size ", command->size, ", not ", sizeof *command,
+                   ": set it to sizeof(struct mini_sandbox_command)")};
   }
   if (!command->argv || !command->argv[0] || command->argv[0][0] == '\0') {
     return {MINI_SANDBOX_INVALID_ARGUMENT, "the command has no name"};
