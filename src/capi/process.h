@@ -16,7 +16,8 @@ namespace mini::capi {
 struct ProcessDescriptors {
   UniqueFd pidfd;
   // The pidfd of the sandbox's first process, which outlives a supervisor that is killed by a
-  // moment; invalid: the command never ran.
+  // moment; invalid: the command never ran, or there was no room for the descriptor (EMFILE). Then
+  // the end of a killed supervisor has to do, as the command runs, and can be ended.
   UniqueFd init;
   UniqueFd channel;  // kStarted has been taken from it, if it came
   UniqueFd events;   // invalid: there are none

@@ -27,7 +27,6 @@
 #include <array>
 #include <cerrno>
 #include <mutex>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -234,10 +233,9 @@ void Reap(const Started& started) {
   }
 }
 
-Error NoRoomForDescriptor(std::string_view whose) {
-  return SystemErrorOf(
-      Status(StatusCode::kSystem, Stage::kSupervise, StrCat("receive a descriptor of the ", whose))
-          .WithHint("the limit on open files (ulimit -n) may be reached"));
+Status NoRoomForDescriptor() {
+  return Status(StatusCode::kSystem, Stage::kSupervise, "receive a descriptor of the supervisor")
+      .WithHint("the limit on open files (ulimit -n) may be reached");
 }
 
 const Error& EndedEarly() {
@@ -269,7 +267,7 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
     // Not by closing it: a fork of another thread's may have it, too.
     (void)shutdown(started.channel.get(), SHUT_RDWR);
     Reap(started);
-    if (begun && !begun->descriptor) return NoRoomForDescriptor("supervisor");
+    if (begun && !begun->descriptor) return SystemErrorOf(NoRoomForDescriptor());
     return EndedEarly();
   }
   SendSpawnGo(started.channel.get());
@@ -277,7 +275,6 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
   std::optional<SpawnMessage> message = WaitForMessage(started.channel.get(), pidfd);
   UniqueFd init;
   if (message) init = std::move(message->descriptor);
-  const bool has_init = init.valid();
   // Reaps it in the end, whatever comes.
   auto made = std::make_unique<Process>(
       started.pid, ProcessDescriptors{std::move(begun->descriptor), std::move(init),
@@ -286,10 +283,6 @@ Error SpawnCommand(SpawnArguments arguments, std::unique_ptr<Process>* process) 
   if (message->kind == SpawnMessageKind::kFailed) {
     (void)made->Wait(-1, nullptr);
     return ErrorOf(std::move(*message));
-  }
-  // Too late for the command not to run at all: it is ended.
-  if (message->kind == SpawnMessageKind::kStarted && !has_init) {
-    return NoRoomForDescriptor("sandbox");
   }
   *process = std::move(made);
   return Done();

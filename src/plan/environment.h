@@ -25,9 +25,9 @@ struct CommandEnvironment {
   std::vector<std::string> removed;    // names, sorted; never one that the user took away
 };
 
-// policy.whole_environment as it is. Without one, the caller's variables: sensitive ones go, but for
-// those of policy.kept_variables; then policy.environment is carried out in order. Strings that are
-// no variable, without "=" or without a name, are left out.
+// policy.whole_environment as it is. Without one, the caller's variables: sensitive ones go, but
+// for those of policy.kept_variables; then policy.environment is carried out in order. Strings that
+// are no variable, without "=" or without a name, are left out.
 CommandEnvironment MakeCommandEnvironment(const Policy& policy,
                                           const std::vector<std::string>& host_environment);
 

@@ -292,7 +292,6 @@ class InASandboxAlready(TapboxClientTest):
 
 
 class SharedLibrary(TapboxClientTest):
-    @test_capi.not_under("address", "thread")
     @test_capi.not_under("address", "thread")  # whose runtime is not in Python
     def test_loads_into_a_running_program(self):
         self.require("libmini-tapbox.so.1")
