@@ -67,6 +67,9 @@ Error NetworkSettings::AddRule(const char* function, const char* text, std::stri
 Error NetworkSettings::AllowConnections(const char* path) {
   if (Error error = CheckConflict(); !error.ok()) return error;
   const std::string name = path ? path : "";
+  if (name.empty()) {
+    return {MINI_SANDBOX_NOT_ABSOLUTE, path ? "the path is empty" : "the path is NULL"};
+  }
   if (!IsAbsolutePath(name)) {
     return Refuse(MINI_SANDBOX_NOT_ABSOLUTE, name, "the path is not absolute");
   }
@@ -123,7 +126,8 @@ Error NetworkSettings::AllowRule(const char* rule) {
 Error NetworkSettings::AllowAllDomains() {
   if (!sources_.empty()) {
     return {MINI_SANDBOX_NETWORK_CONFLICT,
-            "there are rules already, and what they do not name is refused"};
+            "mini_sandbox_allow_all_domains(): there are rules already, and what they do not name "
+            "is refused"};
   }
   allows_all_domains_ = true;
   return Done();

@@ -30,6 +30,7 @@ namespace mini::capi {
 namespace {
 
 Error NoObject() { return {MINI_SANDBOX_INVALID_ARGUMENT, "the object is NULL"}; }
+Error NoProcess() { return {MINI_SANDBOX_INVALID_ARGUMENT, "the process is NULL"}; }
 
 template <typename... Arguments>
 int Set(mini_sandbox_t* sandbox, Error (Settings::*setter)(Arguments...),
@@ -86,10 +87,17 @@ Error Spawn(mini_sandbox_t* sandbox, const mini_sandbox_command* command,
   if (!policy.ok()) return SystemErrorOf(policy.status());
   SpawnRequest request{.options = settings.ToOptions(), .command = TextsOf(command->argv)};
   if (command->envp) request.environment = TextsOf(command->envp);
-  return SpawnCommand({.request = std::move(request),
-                       .rules = policy->rules ? &*policy->rules : nullptr,
-                       .stdio = command->stdio},
-                      process);
+  Error error = SpawnCommand({.request = std::move(request),
+                              .rules = policy->rules ? &*policy->rules : nullptr,
+                              .stdio = command->stdio},
+                             process);
+  // Nobody started the sandbox around this process but itself.
+  if (error.code == MINI_SANDBOX_INSIDE_ALREADY && mini_sandbox_is_running() != 0) {
+    error.message =
+        "this program is in a sandbox since mini_sandbox_start(), and that one allows none inside: "
+        "spawn before, or do not start one";
+  }
+  return error;
 }
 
 }  // namespace
@@ -99,6 +107,7 @@ using mini::capi::Error;
 using mini::capi::Guard;
 using mini::capi::NetworkSettings;
 using mini::capi::NoObject;
+using mini::capi::NoProcess;
 using mini::capi::Set;
 using mini::capi::Settings;
 
@@ -184,7 +193,7 @@ int mini_sandbox_object_allow_rule(mini_sandbox_t* sandbox, const char* rule) {
 int mini_sandbox_spawn(mini_sandbox_t* sandbox, const struct mini_sandbox_command* command,
                        mini_sandbox_process_t** process) {
   return Guard([&]() -> Error {
-    if (!process) return NoObject();
+    if (!process) return NoProcess();
     *process = nullptr;
     auto handle = std::make_unique<mini_sandbox_process>();
     if (Error error = mini::capi::Spawn(sandbox, command, &handle->process); !error.ok()) {
@@ -196,11 +205,11 @@ int mini_sandbox_spawn(mini_sandbox_t* sandbox, const struct mini_sandbox_comman
 }
 
 int mini_sandbox_wait(mini_sandbox_process_t* process, int timeout_ms, int* status) {
-  return Guard([&] { return process ? process->process->Wait(timeout_ms, status) : NoObject(); });
+  return Guard([&] { return process ? process->process->Wait(timeout_ms, status) : NoProcess(); });
 }
 
 int mini_sandbox_kill(mini_sandbox_process_t* process, int signal) {
-  return Guard([&] { return process ? process->process->Kill(signal) : NoObject(); });
+  return Guard([&] { return process ? process->process->Kill(signal) : NoProcess(); });
 }
 
 pid_t mini_sandbox_pid(const mini_sandbox_process_t* process) {

@@ -27,6 +27,20 @@ bool IsTmp(const std::string& path, const std::string& canonical) {
   return path == "/tmp" || canonical == "/tmp";
 }
 
+std::string_view SetterOf(Mode mode) {
+  switch (mode) {
+    case Mode::kReadOnly:
+      return "mini_sandbox_setup_readonly";
+    case Mode::kDefault:
+      return kFunctionNames.default_mode;
+    case Mode::kCustom:
+      return kFunctionNames.custom_mode;
+    case Mode::kHermetic:
+      return kFunctionNames.hermetic_mode;
+  }
+  return "";
+}
+
 constexpr std::string_view kTmpIsPrivate = "in default mode /tmp is private and empty";
 
 }  // namespace
@@ -38,6 +52,9 @@ struct Settings::PlaceOrError {
 
 Settings::PlaceOrError Settings::Look(const char* path, bool directory) {
   const std::string text = path ? path : "";
+  if (text.empty()) {
+    return {{}, {MINI_SANDBOX_NOT_ABSOLUTE, path ? "the path is empty" : "the path is NULL"}};
+  }
   if (!IsAbsolutePath(text)) {
     return {{}, Refuse(MINI_SANDBOX_NOT_ABSOLUTE, text, "the path is not absolute")};
   }
@@ -67,9 +84,13 @@ Settings::PlaceOrError Settings::Look(const char* path, bool directory) {
 Error Settings::CheckMode(Mode mode) const {
   if (!mode_) return Done();
   if (*mode_ != mode) {
-    return {MINI_SANDBOX_MORE_THAN_ONE_MODE, "another mode was set up before"};
+    return {MINI_SANDBOX_MORE_THAN_ONE_MODE,
+            StrCat("another mode was set up before, by ", SetterOf(*mode_))};
   }
-  if (root_) return {MINI_SANDBOX_ROOT_TWICE, "this mode was set up before, with its root"};
+  if (root_) {
+    return Refuse(MINI_SANDBOX_ROOT_TWICE, root_->path,
+                  "this mode was set up before, with this root");
+  }
   return Done();
 }
 
@@ -240,7 +261,7 @@ Error Settings::EnableLog(const char* path) {
 }
 
 Result<Policy> Settings::ToPolicy() const {
-  PolicyBuilder builder;
+  PolicyBuilder builder(kFunctionNames);
   switch (mode_.value_or(Mode::kReadOnly)) {
     case Mode::kReadOnly:
       MINI_RETURN_IF_ERROR(builder.SetReadOnlyMode());

@@ -10,9 +10,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +28,7 @@
 #include "sandbox/sandbox.h"
 #include "supervise/outcome.h"
 #include "sys/close_descriptors.h"
+#include "sys/memory_file.h"
 
 namespace mini::capi {
 namespace {
@@ -64,19 +63,8 @@ Result<Descriptors> LeaveHost(const SpawnRequest& request) {
 }
 
 Result<SpawnRequest> ReadRequest() {
-  struct stat status;
-  if (fstat(kRequestPlace, &status) != 0) {
-    return SystemError(Stage::kArguments, errno, "read what is asked for");
-  }
-  std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count =
-        pread(kRequestPlace, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return SystemError(Stage::kArguments, errno, "read what is asked for");
-    done += static_cast<size_t>(count);
-  }
+  MINI_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes,
+                        ReadMemoryFile("what is asked for", kRequestPlace, Stage::kArguments));
   return SpawnRequest::Decode(bytes);
 }
 
@@ -98,6 +86,7 @@ Result<CommandLine> CommandLineOf(SpawnRequest request, int rules, Product produ
   MINI_ASSIGN_OR_RETURN(
       CommandLine line,
       ParseCommandLine(product, static_cast<int>(words.size()) - 1, words.data()));
+  line.policy.names = kFunctionNames;
   line.policy.whole_environment = std::move(request.environment);
   if (rules >= 0) {
     MINI_ASSIGN_OR_RETURN(line.policy.rules, ReadRulesFile(rules));

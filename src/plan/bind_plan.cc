@@ -9,13 +9,14 @@
 namespace mini {
 namespace {
 
-// An option with its path, as messages name it.
-std::string Named(std::string_view option, std::string_view path) {
-  return StrCat(option, " ", EscapeForTerminal(path));
+// A setting with its path, as messages name it.
+std::string Named(std::string_view setting, std::string_view path) {
+  return StrCat(setting, " ", EscapeForTerminal(path));
 }
 
-std::string Named(const BindRequest& bind) {
-  return Named(bind.access == Access::kWritable ? "-w" : "-M", bind.source);
+std::string Named(const BindRequest& bind, const MountDraft& draft) {
+  const SettingNames& names = draft.policy.names;
+  return Named(bind.access == Access::kWritable ? names.writable : names.read_only, bind.source);
 }
 
 // A mistake on any machine.
@@ -50,7 +51,7 @@ Status CheckBind(const BindRequest& bind, const PathFact& fact, const std::strin
                  const MountDraft& draft) {
   const bool writable = bind.access == Access::kWritable;
   const std::string& source = fact.canonical;
-  const auto refuse = [&](std::string_view why) { return Refused(Named(bind), why); };
+  const auto refuse = [&](std::string_view why) { return Refused(Named(bind, draft), why); };
   if (source == "/" && writable) return refuse("the whole system cannot be writable");
   if (IsSameOrBelow(source, "/proc") || IsSameOrBelow(target, "/proc")) {
     return refuse("the sandbox has a /proc of its own");
@@ -67,9 +68,9 @@ Status CheckBind(const BindRequest& bind, const PathFact& fact, const std::strin
                                                : draft.Fact(bind.target).kind;
   const bool is_directory = fact.kind == PathKind::kDirectory;
   if (there != PathKind::kMissing && (there == PathKind::kDirectory) != is_directory) {
-    return Unfit(Named(bind), is_directory
-                                  ? StrCat("a directory cannot lie on ", target, ", which is none")
-                                  : StrCat("a file cannot lie on ", target, ", a directory"));
+    return Unfit(Named(bind, draft),
+                 is_directory ? StrCat("a directory cannot lie on ", target, ", which is none")
+                              : StrCat("a file cannot lie on ", target, ", a directory"));
   }
   return OkStatus();
 }
@@ -83,14 +84,15 @@ Status CheckContradiction(const BindRequest& bind, const std::string& source,
            draft.Fact(other.source).canonical == source;
   });
   if (bind.access == Access::kReadOnly || !contradicted) return OkStatus();
-  return Refused(Named(bind), "named by -M as well; it is either writable or read-only");
+  return Refused(Named(bind, draft), StrCat("named by ", draft.policy.names.read_only,
+                                            " as well; it is either writable or read-only"));
 }
 
 Status PlanBind(const BindRequest& bind, MountDraft& draft) {
   const bool writable = bind.access == Access::kWritable;
   const PathFact& fact = draft.Fact(bind.source);
   MINI_RETURN_IF_ERROR(
-      CheckExists(Named(bind), fact, writable ? "make it first: mkdir -p or touch" : ""));
+      CheckExists(Named(bind, draft), fact, writable ? "make it first: mkdir -p or touch" : ""));
   const bool renamed = bind.target != bind.source;
   const std::string target = renamed ? draft.Resolve(bind.target) : fact.canonical;
   if (!writable && IsOursAlready(fact.canonical, target)) return OkStatus();
@@ -105,15 +107,17 @@ Status PlanBind(const BindRequest& bind, MountDraft& draft) {
   return OkStatus();
 }
 
-Status CheckOverlay(const std::string& named, const PathFact& fact) {
+Status CheckOverlay(const std::string& named, const PathFact& fact, const MountDraft& draft) {
+  const std::string_view shows = draft.policy.names.read_only;
   const std::string& path = fact.canonical;
   if (IsBelow(path, "/proc")) return Refused(named, "the sandbox has a /proc of its own");
   if (IsBelow(path, "/dev")) return Refused(named, "the sandbox has a /dev of its own");
   if (IsSameOrBelow(path, "/sys")) {
-    return Refused(named, "what is in /sys belongs to the whole machine; -M shows it");
+    return Refused(named,
+                   StrCat("what is in /sys belongs to the whole machine; ", shows, " shows it"));
   }
   if (fact.kind != PathKind::kDirectory) {
-    return Unfit(named, "not a directory, so it cannot be overlaid; -M shows it");
+    return Unfit(named, StrCat("not a directory, so it cannot be overlaid; ", shows, " shows it"));
   }
   return OkStatus();
 }
@@ -137,9 +141,9 @@ Status PlanNamedOverlays(MountDraft& draft) {
   std::vector<std::string> paths;
   for (const std::string& named : draft.policy.overlays) {
     const PathFact& fact = draft.Fact(named);
-    MINI_RETURN_IF_ERROR(CheckExists(Named("-k", named), fact, ""));
+    MINI_RETURN_IF_ERROR(CheckExists(Named(draft.policy.names.overlay, named), fact, ""));
     if (IsOursAlready(fact.canonical, fact.canonical)) continue;
-    MINI_RETURN_IF_ERROR(CheckOverlay(Named("-k", named), fact));
+    MINI_RETURN_IF_ERROR(CheckOverlay(Named(draft.policy.names.overlay, named), fact, draft));
     paths.push_back(fact.canonical);
     draft.AddLinksOnTheWayTo(named);
   }
@@ -153,7 +157,7 @@ Status PlanNamedOverlays(MountDraft& draft) {
     if (!AddOverlay(path, draft)) {
       // As where the kernel cannot: stricter than what was asked for, and said.
       draft.AddBind(path, path, true, kReadOnly);
-      draft.Notice(StrCat(Named("-k", path),
+      draft.Notice(StrCat(Named(draft.policy.names.overlay, path),
                           ": read-only inside, because mounts in it cannot be overlaid; name "
                           "directories in it that hold none"));
     }
@@ -180,7 +184,7 @@ std::vector<std::string> PathsBehind(const std::string& path, const Policy& poli
 
 Status PlanEmptyDirectories(MountDraft& draft) {
   for (const std::string& path : draft.policy.empty_directories) {
-    const std::string named = Named("-e", path);
+    const std::string named = Named(draft.policy.names.empty_directory, path);
     const PathFact& fact = draft.Fact(path);
     const std::string target = draft.Resolve(path);
     const Cover* above = draft.CoverAbove(target);

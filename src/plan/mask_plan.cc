@@ -92,8 +92,8 @@ void PlanSecrets(MountDraft& draft) {
     }
   }
   if (hidden.empty()) return;
-  draft.Notice(StrCat("what may hold credentials in HOME is hidden (", FirstOf(hidden),
-                      "); -M PATH shows one"));
+  draft.Notice(StrCat("what may hold credentials in HOME is hidden (", FirstOf(hidden), "); ",
+                      draft.policy.names.read_only, " PATH shows one"));
 }
 
 // A chroot or a container's root has one, and a bind of "/" to another place brings the host's own:

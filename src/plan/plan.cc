@@ -174,6 +174,7 @@ Result<Plan> MakePlan(const Policy& policy, const HostFacts& facts,
   if (policy.network == Network::kHost) plan.notices.push_back(HostNetworkNotice(facts));
   MINI_RETURN_IF_ERROR(facts.degraded ? PlanDegraded(policy, facts, plan)
                                       : PlanMounts(policy, facts, plan));
+  plan.names = policy.names;
   plan.argv = argv;
   CommandEnvironment environment = MakeCommandEnvironment(policy, facts.environment);
   plan.environment = std::move(environment.variables);

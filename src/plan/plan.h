@@ -62,6 +62,7 @@ struct DegradedPlan {
 };
 
 struct Plan {
+  SettingNames names = kOptionNames;  // in messages about it
   IdMap uid;
   IdMap gid;
   std::optional<std::string> host_name;  // unset: the host's

@@ -14,19 +14,24 @@ namespace mini {
 namespace {
 
 struct NamedPath {
-  std::string_view option;
+  std::string_view setting;
   const std::string& path;
 };
 
 std::vector<NamedPath> NamedPaths(const Policy& policy) {
   std::vector<NamedPath> named;
   for (const BindRequest& bind : policy.binds) {
-    named.push_back({bind.access == Access::kWritable ? "-w" : "-M", bind.source});
+    named.push_back(
+        {bind.access == Access::kWritable ? policy.names.writable : policy.names.read_only,
+         bind.source});
   }
-  for (const std::string& path : policy.overlays) named.push_back({"-k", path});
-  for (const std::string& path : policy.empty_directories) named.push_back({"-e", path});
-  if (policy.working_directory) named.push_back({"-W", *policy.working_directory});
-  if (policy.scratch_directory) named.push_back({"-d", *policy.scratch_directory});
+  for (const std::string& path : policy.overlays) named.push_back({policy.names.overlay, path});
+  for (const std::string& path : policy.empty_directories)
+    named.push_back({policy.names.empty_directory, path});
+  if (policy.working_directory)
+    named.push_back({policy.names.working_directory, *policy.working_directory});
+  if (policy.scratch_directory)
+    named.push_back({policy.names.scratch_directory, *policy.scratch_directory});
   return named;
 }
 
@@ -98,11 +103,11 @@ Status CheckPlantedLinks(const Policy& policy, const HostFacts& facts) {
     if (truth.empty() || truth == named.path || IsInAny(truth, places)) continue;
     if (!LeadsThrough(places, named.path, facts) || is_meant(truth)) continue;
     return Status(StatusCode::kInvalidArgument, Stage::kPlan,
-                  StrCat(named.option, " ", EscapeForTerminal(named.path), " leads to ",
+                  StrCat(named.setting, " ", EscapeForTerminal(named.path), " leads to ",
                          EscapeForTerminal(truth),
                          ", out of a directory that commands may write: an earlier one may have "
                          "made the link"))
-        .WithHint(StrCat("if it is meant: ", named.option, " ", ShellWord(truth)));
+        .WithHint(StrCat("if it is meant: ", named.setting, " ", ShellWord(truth)));
   }
   return OkStatus();
 }

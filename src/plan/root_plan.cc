@@ -82,15 +82,17 @@ void PlanHostRoot(MountDraft& draft) {
 
 Status PlanEmptyRoot(MountDraft& draft) {
   const std::string& named = *draft.policy.root_directory;
-  const std::string option =
-      StrCat(draft.policy.mode == Mode::kCustom ? "-o " : "-h ", EscapeForTerminal(named));
+  const SettingNames& names = draft.policy.names;
+  const std::string setting =
+      StrCat(draft.policy.mode == Mode::kCustom ? names.custom_mode : names.hermetic_mode, " ",
+             EscapeForTerminal(named));
   if (draft.Fact(named).kind != PathKind::kDirectory) {
     return Status(StatusCode::kNotFound, Stage::kPlan,
-                  StrCat(option, ": not a directory that exists"))
+                  StrCat(setting, ": not a directory that exists"))
         .WithHint("the root of the sandbox starts empty: any directory will do, mkdir one");
   }
   if (!draft.facts.listed_directory_is_empty) {
-    draft.Notice(StrCat(option,
+    draft.Notice(StrCat(setting,
                         ": the directory is not empty; nothing of it shows inside, and nothing is "
                         "written to it"));
   }

@@ -12,9 +12,12 @@ namespace {
 
 constexpr const char* kDisk = "disk";
 
+std::string Named(const Policy& policy) {
+  return StrCat(policy.names.scratch_directory, " ", EscapeForTerminal(*policy.scratch_directory));
+}
+
 Status Refuse(const MountDraft& draft, std::string_view why) {
-  return InvalidArgument(Stage::kArguments,
-                         StrCat("-d ", EscapeForTerminal(*draft.policy.scratch_directory), why));
+  return InvalidArgument(Stage::kArguments, StrCat(Named(draft.policy), why));
 }
 
 }  // namespace
@@ -25,8 +28,7 @@ Status CheckScratchDirectory(const MountDraft& draft) {
   if (fact.kind != PathKind::kDirectory || fact.canonical.empty()) {
     const bool is_missing = fact.kind == PathKind::kMissing;
     return Status(is_missing ? StatusCode::kNotFound : StatusCode::kInvalidArgument, Stage::kPlan,
-                  StrCat("-d ", EscapeForTerminal(*draft.policy.scratch_directory),
-                         ": not a directory that exists"));
+                  StrCat(Named(draft.policy), ": not a directory that exists"));
   }
   for (const std::string_view kernels : {"/proc", "/sys"}) {
     if (IsSameOrBelow(fact.canonical, kernels)) return Refuse(draft, " is not on a disk");

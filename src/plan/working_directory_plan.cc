@@ -50,10 +50,11 @@ std::vector<std::string> PartsOfHomes(const std::string& path, const HostFacts& 
   return parts;
 }
 
-Status RefuseToWorkAmongCredentials(const std::string& path) {
+Status RefuseToWorkAmongCredentials(const std::string& path, const MountDraft& draft) {
   return Status(StatusCode::kInvalidArgument, Stage::kPlan,
                 StrCat("the working directory ", path, " holds credentials"))
-      .WithHint(StrCat("run from another directory, or open it with -w ", ShellWord(path)));
+      .WithHint(StrCat("run from another directory, or open it with ", draft.policy.names.writable,
+                       " ", ShellWord(path)));
 }
 
 // Whether a name for credentials in a home is a symlink that leads there, or above. Known in the
@@ -72,13 +73,13 @@ bool IsWhereASecretLies(const std::string& path, const MountDraft& draft) {
 // The secrets below the working directory; an error when it is one itself.
 Result<std::vector<std::string>> SecretsInWorkingDirectory(const MountDraft& draft) {
   const std::string& path = draft.working_directory;
-  if (IsWhereASecretLies(path, draft)) return RefuseToWorkAmongCredentials(path);
+  if (IsWhereASecretLies(path, draft)) return RefuseToWorkAmongCredentials(path, draft);
   std::vector<std::string> secrets;
   for (const std::string& part : PartsOfHomes(path, draft.facts)) {
     for (const std::string_view name : SecretsOfHome()) {
       const std::string secret = JoinPath("/", name);
       if (!part.empty() && IsSameOrBelow(part, secret)) {
-        return RefuseToWorkAmongCredentials(path);
+        return RefuseToWorkAmongCredentials(path, draft);
       }
       if (IsBelow(secret, part.empty() ? "/" : part)) {
         secrets.push_back(path + secret.substr(part.size()));
@@ -90,14 +91,16 @@ Result<std::vector<std::string>> SecretsInWorkingDirectory(const MountDraft& dra
   return secrets;
 }
 
-std::string SystemDirectoryNotice(const std::string& path) {
+std::string SystemDirectoryNotice(const std::string& path, const MountDraft& draft) {
+  const std::string_view opens = draft.policy.names.writable;
   const std::string notice =
       StrCat("the working directory ", path, " belongs to the system: nothing is written through");
   const bool can_be_opened = path != "/" && !IsSameOrBelow(path, "/proc") &&
                              !IsSameOrBelow(path, "/sys") && !IsSameOrBelow(path, "/dev");
   return can_be_opened
-             ? StrCat(notice, "; -w ", ShellWord(path), " opens what you may write there")
-             : StrCat(notice, "; run from the directory you want to change, or name it with -w");
+             ? StrCat(notice, "; ", opens, " ", ShellWord(path), " opens what you may write there")
+             : StrCat(notice, "; run from the directory you want to change, or name it with ",
+                      opens);
 }
 
 void PlanWorkingInHome(const std::vector<std::string>& secrets, MountDraft& draft) {
@@ -147,7 +150,8 @@ Status FindWorkingDirectory(MountDraft& draft) {
   const PathFact& fact = draft.Fact(*draft.policy.working_directory);
   if (fact.kind != PathKind::kDirectory) {
     return Status(StatusCode::kNotFound, Stage::kPlan,
-                  StrCat("-W ", *draft.policy.working_directory, ": not a directory that exists"));
+                  StrCat(draft.policy.names.working_directory, " ", *draft.policy.working_directory,
+                         ": not a directory that exists"));
   }
   draft.working_directory = fact.canonical;
   return OkStatus();
@@ -163,7 +167,7 @@ Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft) {
   } else if (!secrets.empty()) {
     PlanWorkingInHome(secrets, draft);
   } else if (IsSystemDirectory(path)) {
-    draft.Notice(SystemDirectoryNotice(path));
+    draft.Notice(SystemDirectoryNotice(path, draft));
   } else {
     draft.AddBind(path, path, true, kUntrusted);
   }
@@ -171,6 +175,7 @@ Status PlanWorkingDirectory(const PrivatePaths& paths, MountDraft& draft) {
 }
 
 Status PlanStart(MountDraft& draft) {
+  const SettingNames& names = draft.policy.names;
   const std::optional<std::string>& named = draft.policy.working_directory;
   const std::string path = named ? draft.Resolve(*named) : draft.facts.working_directory;
   const Cover* cover = draft.CoverAtOrAbove(path);
@@ -178,19 +183,22 @@ Status PlanStart(MountDraft& draft) {
     draft.working_directory = path;
     const bool is_private = cover && cover->target == path && cover->kind == CoverKind::kPrivate;
     if (is_private && !named) {
-      draft.Notice(StrCat("the working directory ", path,
-                          " is private and empty inside; -w PATH shows what you need of it, and "
-                          "-M PATH without writing to it"));
+      draft.Notice(StrCat("the working directory ", path, " is private and empty inside; ",
+                          names.writable, " PATH shows what you need of it, and ", names.read_only,
+                          " PATH without writing to it"));
     }
   } else if (named) {
     return Status(StatusCode::kNotFound, Stage::kPlan,
-                  StrCat("-W ", EscapeForTerminal(*named), ": no such directory inside"))
-        .WithHint("show it with -M, or with -w to write to it");
+                  StrCat(names.working_directory, " ", EscapeForTerminal(*named),
+                         ": no such directory inside"))
+        .WithHint(StrCat("show it with ", names.read_only, ", or with ", names.writable,
+                         " to write to it"));
   } else {
     draft.working_directory = "/";
     draft.Notice(StrCat("the working directory ", path,
-                        " does not show inside, so the command starts in /; -w ", ShellWord(path),
-                        " shows it, and -M ", ShellWord(path), " without writing to it"));
+                        " does not show inside, so the command starts in /; ", names.writable, " ",
+                        ShellWord(path), " shows it, and ", names.read_only, " ", ShellWord(path),
+                        " without writing to it"));
   }
   draft.plan.working_directory = draft.working_directory;
   return OkStatus();

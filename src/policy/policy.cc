@@ -37,7 +37,9 @@ Result<std::string> CheckedVariable(std::string_view option, std::string_view na
 
 Status PolicyBuilder::SetMode(Mode mode, std::optional<std::string> root) {
   if (mode_set_ && (policy_.mode != mode || policy_.root_directory != root)) {
-    return Contradiction("only one of -x, -o and -h can be given, and once");
+    return Contradiction(StrCat("only one of ", policy_.names.default_mode, ", ",
+                                policy_.names.custom_mode, " and ", policy_.names.hermetic_mode,
+                                " can be given, and once"));
   }
   policy_.mode = mode;
   policy_.root_directory = std::move(root);
@@ -49,12 +51,12 @@ Status PolicyBuilder::SetDefaultMode() { return SetMode(Mode::kDefault, std::nul
 Status PolicyBuilder::SetReadOnlyMode() { return SetMode(Mode::kReadOnly, std::nullopt); }
 
 Status PolicyBuilder::SetCustomMode(std::string_view root) {
-  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-o", root));
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath(policy_.names.custom_mode, root));
   return SetMode(Mode::kCustom, std::move(checked));
 }
 
 Status PolicyBuilder::SetHermeticMode(std::string_view root) {
-  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-h", root));
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath(policy_.names.hermetic_mode, root));
   return SetMode(Mode::kHermetic, std::move(checked));
 }
 
@@ -70,51 +72,57 @@ Status PolicyBuilder::SetNetwork(Network network) {
 }
 
 Status PolicyBuilder::AddWritable(std::string_view path) {
-  MINI_ASSIGN_OR_RETURN(const std::string checked, CheckedPath("-w", path));
+  MINI_ASSIGN_OR_RETURN(const std::string checked, CheckedPath(policy_.names.writable, path));
   if (checked == "/") {
-    return InvalidArgument(Stage::kArguments,
-                           "-w /: the whole system cannot be writable; name directories below it");
+    return InvalidArgument(
+        Stage::kArguments,
+        StrCat(policy_.names.writable,
+               " /: the whole system cannot be writable; name directories below it"));
   }
   policy_.binds.push_back({checked, checked, Access::kWritable});
   return OkStatus();
 }
 
 Status PolicyBuilder::AddReadOnly(std::string_view source, std::optional<std::string_view> target) {
-  MINI_ASSIGN_OR_RETURN(const std::string from, CheckedPath("-M", source));
+  MINI_ASSIGN_OR_RETURN(const std::string from, CheckedPath(policy_.names.read_only, source));
   std::string to = from;
   if (target) {
     MINI_ASSIGN_OR_RETURN(to, CheckedPath("-m", *target));
   }
   if (to == "/") {
-    return InvalidArgument(Stage::kArguments, StrCat("-M ", EscapeForTerminal(source),
-                                                     ": nothing can be bound on / itself"));
+    return InvalidArgument(Stage::kArguments,
+                           StrCat(policy_.names.read_only, " ", EscapeForTerminal(source),
+                                  ": nothing can be bound on / itself"));
   }
   policy_.binds.push_back({from, to, Access::kReadOnly});
   return OkStatus();
 }
 
 Status PolicyBuilder::AddOverlay(std::string_view path) {
-  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-k", path));
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath(policy_.names.overlay, path));
   if (checked == "/") {
-    return Contradiction("-k /: name the directories below it that the command needs");
+    return Contradiction(
+        StrCat(policy_.names.overlay, " /: name the directories below it that the command needs"));
   }
   policy_.overlays.push_back(std::move(checked));
   return OkStatus();
 }
 
 Status PolicyBuilder::AddEmptyDirectory(std::string_view path) {
-  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-e", path));
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath(policy_.names.empty_directory, path));
   if (checked == "/") {
-    return Contradiction("-e /: an empty root is hermetic mode, -h");
+    return Contradiction(StrCat(policy_.names.empty_directory,
+                                " /: an empty root is hermetic mode, ",
+                                policy_.names.hermetic_mode));
   }
   policy_.empty_directories.push_back(std::move(checked));
   return OkStatus();
 }
 
 Status PolicyBuilder::SetScratchDirectory(std::string_view path) {
-  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath("-d", path));
+  MINI_ASSIGN_OR_RETURN(std::string checked, CheckedPath(policy_.names.scratch_directory, path));
   if (policy_.scratch_directory && *policy_.scratch_directory != checked) {
-    return Contradiction("-d can be given once");
+    return Contradiction(StrCat(policy_.names.scratch_directory, " can be given once"));
   }
   policy_.scratch_directory = std::move(checked);
   return OkStatus();
@@ -160,7 +168,8 @@ Status PolicyBuilder::KeepVariable(std::string_view name) {
 }
 
 Status PolicyBuilder::SetWorkingDirectory(std::string_view path) {
-  MINI_ASSIGN_OR_RETURN(policy_.working_directory, CheckedPath("-W", path));
+  MINI_ASSIGN_OR_RETURN(policy_.working_directory,
+                        CheckedPath(policy_.names.working_directory, path));
   return OkStatus();
 }
 
@@ -244,18 +253,23 @@ Result<Policy> PolicyBuilder::Build() {
     return Contradiction("--strict-names needs an allow-list: -F FILE or --allow RULE");
   }
   if (!policy_.overlays.empty() && policy_.mode != Mode::kCustom) {
-    return Contradiction("-k needs custom mode: -o ROOT");
+    return Contradiction(
+        StrCat(policy_.names.overlay, " needs custom mode: ", policy_.names.custom_mode, " ROOT"));
   }
   if (policy_.scratch_directory && policy_.mode != Mode::kCustom &&
       policy_.mode != Mode::kDefault) {
-    return Contradiction("-d needs a mode with overlays: -x or -o ROOT");
+    return Contradiction(StrCat(policy_.names.scratch_directory,
+                                " needs a mode with overlays: ", policy_.names.default_mode, " or ",
+                                policy_.names.custom_mode, " ROOT"));
   }
   if (policy_.degraded == Degraded::kAllowed && policy_.network == Network::kStack) {
     return Contradiction("--allow-degraded: without namespaces there is no network stack");
   }
   mode_set_ = network_set_ = false;
   allow_count_ = 0;
-  return std::exchange(policy_, Policy());
+  Policy next;
+  next.names = policy_.names;
+  return std::exchange(policy_, std::move(next));
 }
 
 }  // namespace mini

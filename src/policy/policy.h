@@ -14,6 +14,7 @@
 #include "netstack/filter/filter.h"
 #include "netstack/filter/rules.h"
 #include "policy/port_request.h"
+#include "policy/setting_names.h"
 
 namespace mini {
 
@@ -60,6 +61,7 @@ struct EnvironmentChange {
 };
 
 struct Policy {
+  SettingNames names = kOptionNames;  // in messages about it
   Mode mode = Mode::kReadOnly;
   // kCustom and kHermetic: the directory that -o or -h names. An existing one; nothing of it shows
   // inside and nothing is written to it.
@@ -106,6 +108,8 @@ struct Policy {
 // when it fails. Build() checks what only the whole can show.
 class PolicyBuilder {
  public:
+  explicit PolicyBuilder(const SettingNames& names = kOptionNames) { policy_.names = names; }
+
   // Modes exclude each other. None: Mode::kReadOnly.
   Status SetDefaultMode();
   Status SetReadOnlyMode();

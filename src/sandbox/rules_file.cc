@@ -5,11 +5,7 @@
 // its length is 0: a list of a million rules names its file once.
 #include "sandbox/rules_file.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -33,21 +29,6 @@ void AppendNumber(std::string& bytes, size_t number) {
 std::string_view TakeText(ByteReader& reader, size_t size) {
   const auto bytes = reader.Take(size);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-Result<std::vector<uint8_t>> ReadAll(int file) {
-  struct stat status;
-  if (fstat(file, &status) != 0) return SystemError(Stage::kRules, errno, "look at the rules");
-  std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
-  size_t got = 0;
-  while (got < bytes.size()) {
-    const ssize_t count =
-        pread(file, bytes.data() + got, bytes.size() - got, static_cast<off_t>(got));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return SystemError(Stage::kRules, count < 0 ? errno : EIO, "read the rules");
-    got += static_cast<size_t>(count);
-  }
-  return bytes;
 }
 
 }  // namespace
@@ -76,7 +57,8 @@ Result<UniqueFd> WriteRulesFile(const netstack::RuleSet& rules) {
 }
 
 Result<netstack::RuleSet> ReadRulesFile(int file) {
-  MINI_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadAll(file));
+  MINI_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes,
+                        ReadMemoryFile("the rules", file, Stage::kRules));
   ByteReader reader(bytes);
   netstack::RuleSet rules;
   std::string source;

@@ -76,7 +76,7 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
     MINI_ASSIGN_OR_RETURN(rules, WriteRulesFile(*policy.rules));
   }
   const auto start = [&](int channel) -> Result<pid_t> {
-    SpawnRequest spawn;
+    ProgramRequest spawn;
     spawn.program = program;
     spawn.first_place = kFirstPlace;
     const auto place = [&](int descriptor) {

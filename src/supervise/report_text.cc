@@ -51,10 +51,12 @@ std::string HintForTap(int error_number) {
   }
 }
 
-std::string HintForMount(const MountOp& op, int error_number) {
+std::string HintForMount(const MountOp& op, const Plan& plan, int error_number) {
   if (op.kind == MountOpKind::kTestOverlay) {
-    return "overlays cannot keep their changes on the file system of this directory: choose one on "
-           "ext4, xfs or btrfs, or leave out -d";
+    return StrCat(
+        "overlays cannot keep their changes on the file system of this directory: choose one on "
+        "ext4, xfs or btrfs, or leave out ",
+        plan.names.scratch_directory);
   }
   if (error_number == EPERM || error_number == EACCES) {
     if (op.kind == MountOpKind::kNewFilesystem && op.data == "proc") {
@@ -142,14 +144,14 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
       const std::string step =
           op.kind == MountOpKind::kAttach ? StrCat("mount on ", op.target) : op.ToString();
       return SystemError(Stage::kMounts, error, EscapeForTerminal(step))
-          .WithHint(HintForMount(op, error));
+          .WithHint(HintForMount(op, plan, error));
     }
     case ChildStage::kWorkingDirectory:
       return SystemError(Stage::kMounts, error,
                          StrCat("enter the working directory ", plan.working_directory))
-          .WithHint(error == EACCES
-                        ? "you may not enter it, inside or outside; choose another with -W"
-                        : "it does not exist inside; choose another with -W");
+          .WithHint(StrCat(error == EACCES ? "you may not enter it, inside or outside"
+                                           : "it does not exist inside",
+                           "; choose another with ", plan.names.working_directory));
     case ChildStage::kTerminal:
       return SystemError(Stage::kMounts, error, "make a terminal for the command")
           .WithHint(error == ENOSPC ? "too many terminals are open (sysctl kernel.pty.max)" : "");
@@ -187,8 +189,9 @@ std::string NoticeFor(const child::Report& report, const Plan& plan) {
   return StrCat(op.target, " is read-only, because it cannot be overlaid here (",
                 ErrnoName(report.error),
                 plan.scratch_directory.empty()
-                    ? "; in memory that needs Linux 6.6: -d DIR keeps changes on disk)"
-                    : ")");
+                    ? StrCat("; in memory that needs Linux 6.6: ", plan.names.scratch_directory,
+                             " DIR keeps changes on disk)")
+                    : std::string(")"));
 }
 
 std::string ScratchFullNotice(const Plan& plan) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -67,6 +68,22 @@ Result<UniqueFd> MakeMemoryFile(std::string_view what, std::span<const unsigned 
   file = UniqueFd(fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   if (!file) return SystemError(Stage::kProbe, errno, "duplicate a descriptor");
   return file;
+}
+
+Result<std::vector<uint8_t>> ReadMemoryFile(std::string_view what, int file, Stage stage) {
+  const auto error = [&](int number) { return SystemError(stage, number, StrCat("read ", what)); };
+  struct stat status;
+  if (fstat(file, &status) != 0) return error(errno);
+  std::vector<uint8_t> bytes(static_cast<size_t>(status.st_size));
+  size_t got = 0;
+  while (got < bytes.size()) {
+    const ssize_t count =
+        pread(file, bytes.data() + got, bytes.size() - got, static_cast<off_t>(got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return error(count < 0 ? errno : EIO);
+    got += static_cast<size_t>(count);
+  }
+  return bytes;
 }
 
 }  // namespace mini

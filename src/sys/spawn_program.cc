@@ -16,7 +16,7 @@ namespace {
 // What posix_spawn(3) does in the child. Its errors are lack of memory.
 class SpawnPlan {
  public:
-  explicit SpawnPlan(const SpawnRequest& request) {
+  explicit SpawnPlan(const ProgramRequest& request) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawnattr_init(&attributes_);
     sigset_t all;
@@ -53,7 +53,7 @@ class SpawnPlan {
 
 }  // namespace
 
-Spawned SpawnProgram(const SpawnRequest& request) {
+Spawned SpawnProgram(const ProgramRequest& request) {
   SpawnPlan plan(request);
   // Away from the places, so that none is overwritten before it is in its own.
   const int first_free = request.first_place + static_cast<int>(request.descriptors.size());

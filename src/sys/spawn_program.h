@@ -13,7 +13,7 @@ namespace mini {
 // made of it.
 enum class SpawnSignals { kBlocked, kDefault };
 
-struct SpawnRequest {
+struct ProgramRequest {
   int program = -1;                    // a descriptor that leads to it
   std::vector<std::string> arguments;  // its name included
   // What it has as first_place, first_place + 1 and so on. Borrowed.
@@ -33,7 +33,7 @@ struct Spawned {
 // its handlers (pthread_atfork(3)) runs in it, and its environment and signals are
 // the request's. What of this process's descriptors is not close-on-exec goes there too, for it to
 // close.
-Spawned SpawnProgram(const SpawnRequest& request);
+Spawned SpawnProgram(const ProgramRequest& request);
 
 }  // namespace mini
 

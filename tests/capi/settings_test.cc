@@ -116,5 +116,31 @@ TEST_F(SettingsTest, OfTheStackBecomeTheSamePolicyByWords) {
   ExpectTheSame(settings);
 }
 
+TEST_F(SettingsTest, ThatTurnOutWrongAreNamedByTheirFunctions) {
+  Settings settings;
+  ASSERT_TRUE(settings.MountTmpfs("/").ok());
+  EXPECT_EQ(settings.ToPolicy().status().ToString(),
+            "mini_sandbox_mount_tmpfs /: an empty root is hermetic mode, "
+            "mini_sandbox_setup_hermetic");
+}
+
+TEST_F(SettingsTest, TellWhichModeWasThereBefore) {
+  Settings settings;
+  ASSERT_TRUE(settings.SetupHermetic(In("root").c_str()).ok());
+  EXPECT_EQ(settings.SetupDefault().message,
+            "another mode was set up before, by mini_sandbox_setup_hermetic");
+  EXPECT_EQ(settings.SetupHermetic(In("root").c_str()).message,
+            In("root") + ": this mode was set up before, with this root");
+}
+
+TEST_F(SettingsTest, TellNullFromAnEmptyPath) {
+  Settings settings;
+  EXPECT_EQ(settings.MountBind(nullptr).message, "the path is NULL");
+  EXPECT_EQ(settings.MountBind("").message, "the path is empty");
+  EXPECT_EQ(settings.network().AllowConnections(nullptr).message, "the path is NULL");
+  EXPECT_EQ(settings.MountBind(nullptr).code, MINI_SANDBOX_NOT_ABSOLUTE);
+  EXPECT_EQ(settings.network().AllowConnections("").code, MINI_SANDBOX_NOT_ABSOLUTE);
+}
+
 }  // namespace
 }  // namespace mini::capi

@@ -341,6 +341,47 @@ class Mistakes(CommandTest):
             *["expected str, bytes or os.PathLike object, not NoneType"] * 2])
 
 
+    def test_are_named_by_the_keyword(self):
+        (self.work / "file").touch()
+        self.assertEqual(self.program("""
+            for arguments in ({"writable": 3}, {"readable": [None]}, {"allow": 443},
+                              {"allow": "a", "max_connections": "3"}, {"allow": ["a", "b:x"]},
+                              {"allow": "a", "allow_public": True}, {"empty": "/dev"},
+                              {"writable": "/sys"}, {"mode": "custom", "root": ".",
+                                                     "overlays": "file"},
+                              {"mode": "custom", "root": ".", "overlay_directory": "/proc"},
+                              {"mode": "hermetic", "root": ".", "working_directory": "/srv"}):
+                try:
+                    Sandbox(**arguments).run(["true"])
+                except (TypeError, SandboxError) as error:
+                    print(str(error).replace(os.getcwd(), "HERE"))
+            """), [
+            *[f"{keyword}: expected str, bytes or os.PathLike object, or a list of them, not {kind}"
+              for keyword, kind in (("writable", "int"), ("readable", "NoneType"),
+                                    ("allow", "int"))],
+            "max_connections: expected int, not str",
+            'allow:2:3: expected a port, ports A-B, a comma list or *, found "x" '
+            '(INVALID_ARGUMENT, -12)',
+            "allow_public, or rules in its place: not both (ILLEGAL_NETWORK_CONFIGURATION, -10)",
+            *[f"{message} (GENERAL_OS_ERROR, -100)" for message in (
+                "empty /dev: the sandbox has a /dev of its own",
+                "writable /sys: what is in /sys belongs to the whole machine",
+                "overlays HERE/file: not a directory, so it cannot be overlaid; readable shows it",
+                "overlay_directory /proc is not on a disk",
+                "working_directory /srv: no such directory inside: show it with readable, or with "
+                "writable to write to it")]])
+
+    def test_of_text_and_bytes_are_not_passed_on(self):
+        self.assertEqual(self.program("""
+            for arguments in ({"input": b"x", "text": True}, {"input": "x"}):
+                try:
+                    Sandbox().run(["cat"], **arguments)
+                except TypeError as error:
+                    print(error)
+            """), ["input: expected str, as text was asked for, not bytes",
+                   "memoryview: a bytes-like object is required, not 'str'"])
+
+
 class Start(CommandTest):
     def test_confines_the_rest_of_the_program(self):
         self.assertEqual(self.program(f"""
@@ -353,8 +394,11 @@ class Start(CommandTest):
                 try:
                     call()
                 except SandboxError as error:
-                    print(type(error).__name__, int(error.code))
-            """), ["False", "True []", "AlreadyStartedError -202", "InsideSandboxError -201"])
+                    print(type(error).__name__, error)
+            """), ["False", "True []",
+            "AlreadyStartedError the sandbox is already started (SANDBOX_ALREADY_STARTED, -202)",
+            "InsideSandboxError this program is in a sandbox since mini_sandbox_start(), and that "
+            "one allows none inside: spawn before, or do not start one (NESTED_SANDBOX, -201)"])
 
     def test_leaves_the_program_as_it_was_when_it_fails_and_may_be_tried_again(self):
         (self.work / "directory").touch()

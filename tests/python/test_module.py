@@ -54,7 +54,10 @@ class TheModule(harness.ProgramTest):
                 (["--allow", "a b", "true"], 2, "without blanks"),
                 (["-N", "--allow", "a", "true"], 2, "not both"),
                 (["-w", "/no/such", "true"], 125, "/no/such: no such file or directory"),
-                (["-o", ".", "-k", "/etc/passwd", "true"], 125, "not a directory")):
+                (["-w", "/sys", "true"], 125, "--write /sys: "),
+                (["--allow", "a:x", "true"], 2, "--allow:1:3: "),
+                (["-o", ".", "-k", "/etc/passwd", "true"], 125, "not a directory, so it cannot be "
+                 "overlaid; --bind shows it")):
             with self.subTest(arguments=arguments):
                 done = self.module(*arguments, code=code)
                 self.assertTrue(done.stderr.startswith("pyminisandbox: "), done.stderr)

@@ -51,6 +51,13 @@ VALUES = {"scratch-dir": ("d", "overlay_directory"), "chdir": ("W", "working_dir
 MODES = {"default": ("x", False), "custom": ("o", True), "hermetic": ("h", True)}
 FLAGS = {"share-network": ("N", "share_network")}
 
+# How messages name them.
+NAMES = {"mini_sandbox_setup_default": "--default", "mini_sandbox_setup_custom": "--custom",
+         "mini_sandbox_setup_hermetic": "--hermetic", "mini_sandbox_mount_bind": "--bind",
+         "mini_sandbox_mount_write": "--write", "mini_sandbox_mount_tmpfs": "--tmpfs",
+         "mini_sandbox_mount_overlay": "--overlay", "mini_sandbox_set_working_dir": "--chdir",
+         "mini_sandbox_allow_rule": "--allow", "overlay_dir": "--scratch-dir"}
+
 # What is passed on. A stop (SIGTSTP) the terminal sends to the command as well as to us.
 FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1,
              signal.SIGUSR2, signal.SIGWINCH)
@@ -59,6 +66,12 @@ FORWARDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signa
 # Mistakes that may be none elsewhere.
 OF_THIS_MACHINE = (MiniSandboxErrors.INVALID_FOLDER, MiniSandboxErrors.PATH_DOES_NOT_EXIST,
                    MiniSandboxErrors.ILLEGAL_CONFIGURATION)
+
+
+class OptionSandbox(Sandbox):
+    """One whose messages name its settings as they were typed."""
+
+    _names = NAMES
 
 
 class UsageError(Exception):
@@ -88,7 +101,7 @@ def main(arguments: List[str]) -> int:
 
 def make_sandbox(settings: Dict[str, Any]) -> Sandbox:
     try:
-        return Sandbox(**settings)
+        return OptionSandbox(**settings)
     except SettingError as error:
         if error.code in OF_THIS_MACHINE:
             raise

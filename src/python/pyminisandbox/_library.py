@@ -12,7 +12,7 @@ import os
 import threading
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from .errors import LibraryNotFoundError, MiniSandboxErrors, SandboxError, error_of
+from .errors import LibraryNotFoundError, MiniSandboxErrors
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
@@ -130,10 +130,6 @@ class Library:
         """Whether it has started a sandbox; it is not loaded for that."""
         is_running = self._functions.get("mini_sandbox_is_running")
         return is_running is not None and bool(is_running())
-
-    def error(self, code: int) -> SandboxError:
-        """The exception for what a function has just returned in this thread."""
-        return error_of(code, self.last_message())
 
     def last_message(self) -> str:
         """What the library says of the last call of this thread that failed."""

@@ -27,7 +27,7 @@ class MiniSandboxErrors(enum.IntEnum):
     FILE_READ_AND_WRITE = -9
     """The same path read-only and writable."""
     ILLEGAL_NETWORK_CONFIGURATION = -10
-    """Rules of the network that exclude each other."""
+    """Settings of the network that exclude each other."""
     TMP_IN_DEFAULT_MODE = -11
     """Default mode has a /tmp of its own."""
     INVALID_ARGUMENT = -12
@@ -48,7 +48,7 @@ class MiniSandboxErrors(enum.IntEnum):
     FEATURE_NOT_AVAILABLE = -1002
     """This package's: the C library that is there, or this interpreter, cannot do it."""
     INVALID_ARG = -1003
-    """This package's: a number that makes no sense."""
+    """This package's: an argument that is none, or does not go with the others."""
 
 
 class SandboxError(Exception):

@@ -101,8 +101,9 @@ class SandboxProcess:
     command; 126 and 127 are a command that cannot be executed, or is not there.
     """
 
-    def __init__(self, library: Library, sandbox: ctypes.c_void_p, command: Command,
-                 args: Sequence[Any], streams: Streams, text: bool, encoding: Optional[str],
+    def __init__(self, library: Library, error: Callable[[int], SandboxError],
+                 sandbox: ctypes.c_void_p, command: Command, args: Sequence[Any],
+                 streams: Streams, text: bool, encoding: Optional[str],
                  errors: Optional[str]) -> None:
         """Sandbox.spawn() makes these."""
         self.args = args
@@ -111,6 +112,7 @@ class SandboxProcess:
         self.stdout: Optional[IO[Any]] = None
         self.stderr: Optional[IO[Any]] = None
         self._library = library
+        self._error = error
         self._lock = threading.Lock()
         self._text = text
         self._unsent: Optional[memoryview] = None
@@ -124,7 +126,7 @@ class SandboxProcess:
             code = library.function("mini_sandbox_spawn")(
                 sandbox, ctypes.byref(command), ctypes.byref(self._handle))
             if code != 0:
-                raise library.error(code)
+                raise error(code)
             self.pid: int = library.function("mini_sandbox_pid")(self._handle)
             self._pidfd: int = library.function("mini_sandbox_pidfd")(self._handle)
             streams.close_theirs()
@@ -220,7 +222,7 @@ class SandboxProcess:
         self.returncode = (-os.WTERMSIG(status.value) if os.WIFSIGNALED(status.value)
                            else os.WEXITSTATUS(status.value))
         if code != 0:
-            raise self._library.error(code)
+            raise self._error(code)
 
     def send_signal(self, number: int) -> None:
         """To the command; SIGKILL ends the whole sandbox. Does nothing when it has ended."""
@@ -228,7 +230,7 @@ class SandboxProcess:
             return
         code = self._call("mini_sandbox_kill", int(number))
         if code not in (0, MiniSandboxErrors.ENDED):
-            raise self._library.error(code)
+            raise self._error(code)
 
     def terminate(self) -> None:
         """SIGTERM."""
@@ -302,7 +304,10 @@ class SandboxProcess:
         if not self.stdin:
             raise ValueError("input needs stdin=PIPE")
         if self._text:
-            return str(data).encode(self.stdin.encoding, self.stdin.errors)  # type: ignore
+            if not isinstance(data, str):
+                raise TypeError(f"input: expected str, as text was asked for, not "
+                                f"{type(data).__name__}")
+            return data.encode(self.stdin.encoding, self.stdin.errors)  # type: ignore
         return bytes(memoryview(data))
 
     def _received_bytes(self, stream: Optional[IO[Any]]) -> Optional[bytes]:
@@ -323,7 +328,8 @@ class SandboxProcess:
         slow reader has missed are counted by one of their own. For one reader."""
         descriptor = self._call("mini_sandbox_events_fd")
         if descriptor < 0:
-            raise ValueError("this sandbox has no network rules, of which there were events")
+            raise ValueError("no events: they are of a network behind allow, allow_files or "
+                             "allow_public")
         return self._read_events(descriptor)
 
     def _read_events(self, descriptor: int) -> Iterator[Dict[str, Any]]:

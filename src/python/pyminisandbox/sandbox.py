@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import weakref
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from . import _fork
 from ._library import SANDBOX, TAPBOX, Command, Library, Path, encode, libraries
-from .errors import MiniSandboxErrors, SettingError, error_of
+from .errors import MiniSandboxErrors, SandboxError, SettingError, error_of
 from .process import PIPE, SandboxProcess, Streams
 
 Paths = Union[Path, Iterable[Path]]
@@ -23,6 +24,17 @@ _NO_RULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no_rules")
 _starting: Dict[str, Sandbox] = {}
 
 MODES = ("default", "readonly", "custom", "hermetic")
+
+# What the C library calls the settings in its messages.
+_KEYWORDS = {"mini_sandbox_setup_default": 'mode="default"',
+             "mini_sandbox_setup_custom": 'mode="custom"',
+             "mini_sandbox_setup_hermetic": 'mode="hermetic"',
+             "mini_sandbox_mount_bind": "readable", "mini_sandbox_mount_write": "writable",
+             "mini_sandbox_mount_tmpfs": "empty", "mini_sandbox_mount_overlay": "overlays",
+             "mini_sandbox_set_working_dir": "working_directory",
+             "mini_sandbox_allow_rule": "allow", "overlay_dir": "overlay_directory"}
+
+_SETTING = re.compile(r"(?<![\w./-])(mini_sandbox_\w+|overlay_dir)\b")
 
 
 class Sandbox:
@@ -49,11 +61,13 @@ class Sandbox:
     allow_files         files of such rules
     allow_public        every public address instead of rules
     max_connections     of that network, at a time
-    log                 a file to which is appended what is done
+    log                 a file to which is appended what is done; start() empties it first
 
     Paths may be relative to the directory this program is in now. One path or rule stands for a
     list of one. Raises SettingError for what cannot be; LibraryNotFoundError.
     """
+
+    _names = _KEYWORDS  # in messages
 
     def __init__(self, *, mode: str = "default", root: Optional[Path] = None,
                  writable: Paths = (), readable: Paths = (), empty: Paths = (),
@@ -66,10 +80,12 @@ class Sandbox:
         self._settings: List[Tuple[Any, ...]] = []
         self._applied = 0  # how many of them to this process, by start()
         self._set_mode(mode, root, overlay_directory)
-        for name, paths in (("mount_bind", readable), ("mount_write", writable),
-                            ("mount_tmpfs", empty), ("mount_overlay", overlays),
-                            ("mount_empty_output_file", output_files)):
-            for path in _several(paths):
+        for name, paths in (("mount_bind", _several("readable", readable)),
+                            ("mount_write", _several("writable", writable)),
+                            ("mount_tmpfs", _several("empty", empty)),
+                            ("mount_overlay", _several("overlays", overlays)),
+                            ("mount_empty_output_file", _several("output_files", output_files))):
+            for path in paths:
                 self._set(name, _absolute(path))
         if writable_parents:
             self._set("mount_parents_write")
@@ -103,17 +119,21 @@ class Sandbox:
     def _set_network(self, share: bool, allow: Any, allow_files: Paths, public: bool,
                      max_connections: Optional[int]) -> str:
         """Which of the two libraries it takes."""
-        rules = None if allow is None else list(_several(allow))
-        files = [_absolute(path) for path in _several(allow_files)]
+        rules = None if allow is None else _several("allow", allow)
+        files = [_absolute(path) for path in _several("allow_files", allow_files)]
         behind_rules = rules is not None or bool(files) or public
         if not behind_rules:
             if max_connections is not None:
-                raise _mistake("max_connections is for a network behind rules")
+                raise _mistake("max_connections is for a network behind allow, allow_files or "
+                               "allow_public")
             if share:
                 self._set("share_network")
             return SANDBOX
         if share:
-            raise _mistake("the host's network, or one behind rules: not both",
+            raise _mistake("share_network, or a network behind rules: not both",
+                           MiniSandboxErrors.ILLEGAL_NETWORK_CONFIGURATION)
+        if public and (rules is not None or files):
+            raise _mistake("allow_public, or rules in its place: not both",
                            MiniSandboxErrors.ILLEGAL_NETWORK_CONFIGURATION)
         if public:
             self._set("allow_all_domains")
@@ -124,8 +144,11 @@ class Sandbox:
         for path in files:
             self._set("allow_connections", path)
         if max_connections is not None:
+            if not isinstance(max_connections, int):
+                raise TypeError("max_connections: expected int, not "
+                                f"{type(max_connections).__name__}")
             if not 0 < max_connections < 2**31:  # a C int would take what is left of it
-                raise _mistake(f"{max_connections} connections: not a number for that")
+                raise _mistake(f"max_connections: {max_connections} is out of range")
             self._set("allow_max_connections", max_connections)
         return TAPBOX
 
@@ -138,7 +161,7 @@ class Sandbox:
         for name, *arguments in self._settings:
             code = self._library.function(f"mini_sandbox_object_{name}")(handle, *arguments)
             if code != 0:
-                raise self._library.error(code)
+                raise self._error(code)
         return handle
 
     # --- Commands ---
@@ -163,8 +186,8 @@ class Sandbox:
                 size=ctypes.sizeof(Command), argv=_array(words),
                 envp=None if environment is None else _array(environment),
                 working_directory=directory, stdio=(ctypes.c_int * 3)(*streams.theirs))
-            return SandboxProcess(self._library, self._object, command, argv, streams, is_text,
-                                  encoding, errors)
+            return SandboxProcess(self._library, self._error, self._object, command, argv, streams,
+                                  is_text, encoding, errors)
         except BaseException:
             streams.close_all()
             raise
@@ -233,7 +256,14 @@ class Sandbox:
 
     def _check(self, code: int) -> None:
         if code != 0:
-            raise self._library.error(code)
+            raise self._error(code)
+
+    def _error(self, code: int) -> SandboxError:
+        """The exception for what the library has just returned, in the words of this class."""
+        def named(found: re.Match[str]) -> str:
+            return self._names.get(found[0], found[0])
+
+        return error_of(code, _SETTING.sub(named, self._library.last_message()))
 
 
 def is_running() -> bool:
@@ -245,15 +275,22 @@ def _mistake(message: str, code: int = MiniSandboxErrors.INVALID_ARG) -> Setting
     return SettingError(code, message)
 
 
-def _several(values: Any) -> Any:
-    return [values] if isinstance(values, (str, bytes, os.PathLike)) else values
+def _several(keyword: str, values: Any) -> List[Any]:
+    if isinstance(values, (str, bytes, os.PathLike)):
+        return [values]
+    several = list(values) if isinstance(values, Iterable) else [values]
+    for value in several:
+        if not isinstance(value, (str, bytes, os.PathLike)):
+            raise TypeError(f"{keyword}: expected str, bytes or os.PathLike object, or a list of "
+                            f"them, not {type(value).__name__}")
+    return several
 
 
 def _absolute(path: Optional[Path]) -> bytes:
     # Not normalized: what ".." means behind a symlink the library looks at.
     encoded = encode(path)
     if not encoded:
-        raise _mistake("a path that is empty", MiniSandboxErrors.NOT_AN_ABSOLUTE_PATH)
+        raise _mistake("the path is empty", MiniSandboxErrors.NOT_AN_ABSOLUTE_PATH)
     return os.path.join(os.getcwdb(), encoded)
 
 
