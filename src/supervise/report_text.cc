@@ -94,13 +94,14 @@ std::string HintForProgram(int error) {
          "(the kernel lets it be protected where it has CONFIG_CHECKPOINT_RESTORE)";
 }
 
-std::string NotFoundHint(std::string_view command) {
-  return StrCat(
-      command.find('/') == std::string_view::npos
-          ? "the command was not found in PATH inside the sandbox"
-          : "the command, or the interpreter it names, is not there inside the sandbox",
-      "; what does not show (HOME with -x, all that is not named with -h and -o) is shown "
-      "by -M DIRECTORY");
+std::string NotFoundHint(const Plan& plan) {
+  const SettingNames& names = plan.names;
+  return StrCat(plan.argv.at(0).find('/') == std::string::npos
+                    ? "the command was not found in PATH inside the sandbox"
+                    : "the command, or the interpreter it names, is not there inside the sandbox",
+                "; what does not show (HOME with ", names.default_mode,
+                ", all that is not named with ", names.hermetic_mode, " and ", names.custom_mode,
+                ") is shown by ", names.read_only, " DIRECTORY");
 }
 
 }  // namespace
@@ -167,7 +168,7 @@ Status StatusFor(const child::Report& report, const Plan& plan) {
     case ChildStage::kExec:
       if (error == ENOENT || error == ENOTDIR) {
         return SystemError(Stage::kExec, error, EscapeForTerminal(plan.argv.at(0)))
-            .WithHint(NotFoundHint(plan.argv[0]));
+            .WithHint(NotFoundHint(plan));
       }
       return SystemError(Stage::kExec, error,
                          StrCat("execute ", EscapeForTerminal(plan.argv.at(0))));

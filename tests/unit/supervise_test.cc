@@ -450,6 +450,30 @@ TEST(StatusFor, TellsAClosedWorkingDirectoryFromAMissingOne) {
   EXPECT_NE(StatusFor(missing, Plan()).hint().find("does not exist"), std::string::npos);
 }
 
+TEST(StatusFor, NamesSettingsAsThePlansMakerKnowsThem) {
+  Plan plan;
+  plan.argv = {"no-such"};
+  const Report closed = {ReportKind::kFailed, ChildStage::kWorkingDirectory, 0, EACCES, 0};
+  const Report missing = {ReportKind::kFailed, ChildStage::kExec, 0, ENOENT, 0};
+  EXPECT_EQ(StatusFor(closed, plan).hint(),
+            "you may not enter it, inside or outside; choose another with -W");
+  EXPECT_TRUE(
+      StatusFor(missing, plan)
+          .hint()
+          .ends_with(
+              "(HOME with -x, all that is not named with -h and -o) is shown by -M DIRECTORY"));
+  plan.names = kFunctionNames;
+  EXPECT_EQ(StatusFor(closed, plan).hint(),
+            "you may not enter it, inside or outside; choose another with "
+            "mini_sandbox_set_working_dir");
+  EXPECT_TRUE(
+      StatusFor(missing, plan)
+          .hint()
+          .ends_with("(HOME with mini_sandbox_setup_default, all that is not named with "
+                     "mini_sandbox_setup_hermetic and mini_sandbox_setup_custom) is shown by "
+                     "mini_sandbox_mount_bind DIRECTORY"));
+}
+
 TEST(StatusFor, SaysHowToOpenTheTunDevice) {
   const Status status =
       StatusFor({ReportKind::kFailed, ChildStage::kTapDevice, 0, EACCES, 0}, Plan());

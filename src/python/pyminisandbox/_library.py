@@ -158,7 +158,8 @@ class Library:
             return
         self._error = LibraryNotFoundError(
             MiniSandboxErrors.LIB_NOT_LOADED,
-            f"lib{self.kind} cannot be loaded: {'; '.join(reasons)}")
+            f"lib{self.kind} cannot be loaded: {'; '.join(reasons)}; what `cmake --install` leaves "
+            "in PREFIX/python has it inside, and so have wheels")
 
 
 libraries = {SANDBOX: Library(SANDBOX), TAPBOX: Library(TAPBOX)}

@@ -291,6 +291,8 @@ def _absolute(path: Optional[Path]) -> bytes:
     encoded = encode(path)
     if not encoded:
         raise _mistake("the path is empty", MiniSandboxErrors.NOT_AN_ABSOLUTE_PATH)
+    if encoded.startswith(b"/"):
+        return encoded  # also where the working directory is gone
     return os.path.join(os.getcwdb(), encoded)
 
 
