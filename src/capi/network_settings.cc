@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/paths.h"
 #include "base/strings.h"
 #include "netstack/filter/rules.h"
 #include "sys/read_file.h"
@@ -17,12 +16,6 @@ using netstack::TargetKind;
 
 // As on the command line: a list of a million rules is some 30 MB.
 constexpr size_t kMaxRulesFile = 64 << 20;
-
-std::string Shown(std::string_view text) { return EscapeForTerminal(text, text.size()); }
-
-Error Refuse(mini_sandbox_error code, std::string_view what, std::string_view why) {
-  return {code, StrCat(Shown(what), ": ", why)};
-}
 
 // A target alone, for every protocol and port.
 bool IsBare(const Rule& rule, std::string_view text) {
@@ -66,13 +59,8 @@ Error NetworkSettings::AddRule(const char* function, const char* text, std::stri
 
 Error NetworkSettings::AllowConnections(const char* path) {
   if (Error error = CheckConflict(); !error.ok()) return error;
-  const std::string name = path ? path : "";
-  if (name.empty()) {
-    return {MINI_SANDBOX_NOT_ABSOLUTE, path ? "the path is empty" : "the path is NULL"};
-  }
-  if (!IsAbsolutePath(name)) {
-    return Refuse(MINI_SANDBOX_NOT_ABSOLUTE, name, "the path is not absolute");
-  }
+  if (Error error = CheckAbsolute(path); !error.ok()) return error;
+  const std::string name = path;
   Result<std::string> text = ReadTextFile(name, kMaxRulesFile, Stage::kRules);
   if (!text.ok()) {
     const int error = text.status().error_number();

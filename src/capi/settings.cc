@@ -17,12 +17,6 @@
 namespace mini::capi {
 namespace {
 
-std::string Shown(const std::string& path) { return EscapeForTerminal(path, path.size()); }
-
-Error Refuse(mini_sandbox_error code, const std::string& path, std::string_view why) {
-  return {code, StrCat(Shown(path), ": ", why)};
-}
-
 bool IsTmp(const std::string& path, const std::string& canonical) {
   return path == "/tmp" || canonical == "/tmp";
 }
@@ -51,13 +45,8 @@ struct Settings::PlaceOrError {
 };
 
 Settings::PlaceOrError Settings::Look(const char* path, bool directory) {
-  const std::string text = path ? path : "";
-  if (text.empty()) {
-    return {{}, {MINI_SANDBOX_NOT_ABSOLUTE, path ? "the path is empty" : "the path is NULL"}};
-  }
-  if (!IsAbsolutePath(text)) {
-    return {{}, Refuse(MINI_SANDBOX_NOT_ABSOLUTE, text, "the path is not absolute")};
-  }
+  if (Error error = CheckAbsolute(path); !error.ok()) return {{}, std::move(error)};
+  const std::string text = path;
   Result<PathFact> fact = ReadPathFact(text);
   if (!fact.ok()) return {{}, SystemErrorOf(fact.status())};
   // As on the command line. Before all else: MountEmptyOutputFile() makes what is missing.
