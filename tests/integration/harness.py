@@ -369,8 +369,8 @@ class SandboxTest(unittest.TestCase):
             self.assertIn(part, outcome.err, outcome)
 
     def _expect_no_leftover(self):
-        # What has just been told to die may need a moment.
-        deadline = time.monotonic() + 1
+        # What has just been told to die may need a moment, and so may whoever reaps orphans here.
+        deadline = time.monotonic() + 5
         while strangers() and time.monotonic() < deadline:
             time.sleep(0.01)
         left = strangers()
