@@ -83,7 +83,7 @@ class ACommand(NetworkTest):
             except ValueError as error:
                 print(error)
             """), [f"allowed {ALLOWED_V4} 80", f"refused {UNNAMED_V4} 80", "0",
-                   "this sandbox has no network rules, of which there were events"])
+                   "no events: they are of a network behind allow, allow_files or allow_public"])
 
     def test_is_ended_when_its_network_fails(self):
         self.assertEqual(self.program("""
