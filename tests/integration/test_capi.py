@@ -460,10 +460,13 @@ class TheFileOfAProgramWithTheSharedLibrary(TheFileOfTheProgram):
     def own_program(self, path):
         self.require("libmini-sandbox.so.1")
         super().own_program(path)
-        library = path.parent / "libmini-sandbox.so.1"  # $ORIGIN
-        shutil.copy(stage().bin_dir / library.name, library)
-        library.chmod(0o755)
-        self.addCleanup(library.unlink)
+        # Where it shows inside as well: what is executed there needs it again.
+        self.library = self.make_directory(self.scratch / "lib") / "libmini-sandbox.so.1"
+        shutil.copy(stage().bin_dir / self.library.name, self.library)
+        self.library.chmod(0o755)
+
+    def command(self, *words):
+        return ["env", f"LD_LIBRARY_PATH={self.library.parent}", *super().command(*words)]
 
 
 class SharedLibrary(ClientTest):
