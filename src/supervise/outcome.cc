@@ -28,15 +28,16 @@ int ExitCodeFor(const Status& error) {
 
 void EndAs(int wait_status) {
   if (!WIFSIGNALED(wait_status)) _exit(WEXITSTATUS(wait_status));
-  const int signal = WTERMSIG(wait_status);
+  const int number = WTERMSIG(wait_status);
   const rlimit no_core = {0, 0};  // it has been written, of the process that it is about
   (void)setrlimit(RLIMIT_CORE, &no_core);
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, signal);
-  (void)raise(signal);
+  sigaddset(&set, number);
+  (void)signal(number, SIG_DFL);
+  (void)raise(number);
   (void)sigprocmask(SIG_UNBLOCK, &set, nullptr);
-  _exit(128 + signal);  // one that does not end a process here
+  _exit(128 + number);  // one that does not end a process here
 }
 
 }  // namespace mini

@@ -43,10 +43,9 @@ class ReadOnlyParts(harness.SandboxTest):
         self.assertEqual(errors.count(b"Read-only file system"), 6, errors)
         self.assertEqual(harness.differences(before, harness.snapshot(self.scratch)), [])
 
+    @harness.only_by_root  # who alone gives a file a group that its owner is not in
     def test_nor_that_of_one_whose_owner_has_another_number_inside(self):
         """And whose group has none there, so that no capability tells that it could be changed."""
-        if not harness.stage.root():
-            self.skipTest("only root gives a file a group that its owner is not in")
         given = self.make_file(self.scratch / "given", "text\n", 0o400)
         os.chown(given, self.identity.uid, self.identity.gid + 1)
         for option in ("-R", "-U"):
