@@ -34,6 +34,7 @@
 #include "capi/library.h"
 #include "capi/spawn_channel.h"
 #include "sandbox/rules_file.h"
+#include "sys/above_streams.h"
 #include "sys/blocked_signals.h"
 #include "sys/clone.h"
 #include "sys/memory_file.h"
@@ -48,15 +49,6 @@ Status SpawnError(int error, std::string attempted) {
   return SystemError(Stage::kSupervise, error, std::move(attempted));
 }
 
-UniqueFd CopyOf(int descriptor) {
-  return UniqueFd(fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-}
-
-// What stays open: not as a standard stream, which the host may have closed.
-UniqueFd AboveStreams(UniqueFd descriptor) {
-  return descriptor.get() > STDERR_FILENO ? std::move(descriptor) : CopyOf(descriptor.get());
-}
-
 // Of the process, and never closed: its number may come to mean something else, when the host
 // closes what it does not know, so it is used by way of a copy that has been looked at.
 class SharedProgram {
@@ -67,7 +59,7 @@ class SharedProgram {
     MINI_ASSIGN_OR_RETURN(UniqueFd made,
                           MakeMemoryFile("the supervisor", image, MemoryFileUse::kProgram));
     struct stat status;
-    UniqueFd copy = CopyOf(made.get());
+    UniqueFd copy = CopyAboveStreams(made.get());
     if (!copy || fstat(copy.get(), &status) != 0) {
       return SpawnError(errno, "open the program of the supervisor");
     }
@@ -80,7 +72,7 @@ class SharedProgram {
  private:
   UniqueFd OpenKnown() const {
     if (descriptor_ < 0) return UniqueFd();
-    UniqueFd copy = CopyOf(descriptor_);
+    UniqueFd copy = CopyAboveStreams(descriptor_);
     struct stat status;
     const bool is_it = copy && fstat(copy.get(), &status) == 0 && status.st_dev == device_ &&
                        status.st_ino == inode_;

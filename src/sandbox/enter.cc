@@ -44,6 +44,7 @@
 #include "supervise/debug_log.h"
 #include "supervise/log_file.h"
 #include "supervise/supervisor.h"
+#include "sys/above_streams.h"
 #include "sys/blocked_signals.h"
 #include "sys/memory_file.h"
 #include "sys/scratch_directory.h"
@@ -81,8 +82,7 @@ Status OpenLog(const EnterRequest& request, Preparation& preparation) {
 
 // Not among the standard streams, which the caller may have closed: they are the payload's.
 Status KeepAwayFromStreams(UniqueFd& descriptor) {
-  if (descriptor.get() > STDERR_FILENO) return OkStatus();
-  descriptor = UniqueFd(fcntl(descriptor.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  descriptor = AboveStreams(std::move(descriptor));
   return descriptor ? OkStatus() : SystemError(Stage::kClone, errno, "duplicate a descriptor");
 }
 
@@ -229,7 +229,7 @@ Handover HandoverOf(const Preparation& made, const ChildProcess& child) {
 Status BecomeSupervisor(const Preparation& made, Handover handover) {
   std::vector<UniqueFd> copies;
   for (int* descriptor : handover.Descriptors()) {
-    copies.emplace_back(fcntl(*descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    copies.push_back(CopyAboveStreams(*descriptor));
     if (!copies.back()) return SystemError(Stage::kExec, errno, "duplicate a descriptor");
     *descriptor = copies.back().get();
   }

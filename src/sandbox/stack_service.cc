@@ -1,7 +1,6 @@
 // In the stack's process: from the fork to its end.
 #include "sandbox/stack_service.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,6 +21,7 @@
 #include "sandbox/stack_options.h"
 #include "sandbox/stack_voice.h"
 #include "supervise/debug_log.h"
+#include "sys/blocked_signals.h"
 #include "sys/close_descriptors.h"
 #include "sys/confinement.h"
 #include "sys/tap.h"
@@ -158,15 +158,10 @@ Status ServeAsProgram(const StackArguments& arguments) {
 Result<std::unique_ptr<StackProcess>> ForkStack(const StackRequest& request) {
   const auto start = [&request](int channel) -> Result<pid_t> {
     const pid_t supervisor = getpid();
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const BlockedSignals blocked;
     const pid_t pid = fork();
     if (pid == 0) RunStackProcess(request, channel, supervisor);
-    const int error = errno;
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (pid < 0) return StackError(error, "start a process for the network stack");
+    if (pid < 0) return StackError(errno, "start a process for the network stack");
     return pid;
   };
   return StackProcess::Start(start, StackProcess::ReapedBy::kUsAlone);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "sys/above_streams.h"
 
 // Linux 6.3, newer than the oldest headers we build with.
 #ifndef MFD_NOEXEC_SEAL
@@ -64,8 +65,7 @@ Result<UniqueFd> MakeMemoryFile(std::string_view what, std::span<const unsigned 
       0) {
     return SystemError(Stage::kProbe, errno, StrCat("seal the file of ", what));
   }
-  if (file.get() > STDERR_FILENO) return file;
-  file = UniqueFd(fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  file = AboveStreams(std::move(file));
   if (!file) return SystemError(Stage::kProbe, errno, "duplicate a descriptor");
   return file;
 }
