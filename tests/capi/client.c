@@ -3,7 +3,6 @@
  * would write it. */
 #include "client.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -155,18 +154,6 @@ static void reap_children(const char* code) {
 }
 
 /* --- What the process inside is --- */
-
-void print_descriptors(const char* when) {
-  DIR* directory = opendir("/proc/self/fd");
-  printf("descriptors %s:", when);
-  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
-    if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(directory)) {
-      printf(" %s", entry->d_name);
-    }
-  }
-  printf("\n");
-  closedir(directory);
-}
 
 static void twice(const char* unused) {
   (void)unused;

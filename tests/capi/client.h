@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "descriptors.h"
+
 /* Exit code 99 and the reason on standard output when that fails. */
 void start_or_exit(void);
 void enter_default(void);
-
-/* On standard output. */
-void print_descriptors(const char* when);
 
 /* Threads that write to a file as long as they exist, and how much they have written. */
 void start_scribbling(void);

@@ -51,18 +51,6 @@ void print_end(const char* what, mini_sandbox_process_t* process) {
   }
 }
 
-void print_descriptors(const char* when) {
-  DIR* directory = opendir("/proc/self/fd");
-  printf("descriptors %s:", when);
-  for (struct dirent* entry; (entry = readdir(directory)) != NULL;) {
-    if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(directory)) {
-      printf(" %s", entry->d_name);
-    }
-  }
-  printf("\n");
-  closedir(directory);
-}
-
 const char* children(void) {
   return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD ? "none" : "left";
 }

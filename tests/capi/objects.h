@@ -4,6 +4,8 @@
 
 #include <mini_sandbox.h>
 
+#include "descriptors.h"
+
 /* A sandbox in default mode. Here and below, exit code 99 and the reason on standard error when
  * something fails that the scenario is not about. */
 mini_sandbox_t* new_default(void);
@@ -18,7 +20,6 @@ mini_sandbox_process_t* spawn_with(mini_sandbox_t* sandbox, const char* script, 
 void print_end(const char* what, mini_sandbox_process_t* process);
 
 void expect(int holds, const char* what);
-void print_descriptors(const char* when);
 /* "none" or "left": of this process's children. */
 const char* children(void);
 

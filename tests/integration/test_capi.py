@@ -340,15 +340,8 @@ class UnderValgrind(ClientTest):
         self.assertIn("valgrind runs this program", outcome.err)
 
 
-@harness.as_root_too
-class AFailedStart(ClientTest):
-    """The caller goes on in the same process, as it was, with its threads."""
-
-    def fails(self, scenario, *arguments):
-        said, outcome = self.scenario(scenario, *arguments)
-        self.assertEqual({name: said[name] for name in UNCHANGED}, UNCHANGED, outcome)
-        self.assertEqual(said["descriptors after"], said["descriptors before"], outcome)
-        return said, outcome.err
+class SetUpsThatFail:
+    """Of a start and of a spawn; fails() runs the scenario, and looks whether anything is left."""
 
     def test_that_the_plan_cannot_serve(self):
         said, message = self.fails("fail_in_the_plan", self.work)
@@ -365,6 +358,17 @@ class AFailedStart(ClientTest):
         said, message = self.fails("fail_at_the_file")
         self.assertEqual(said["file size"], str(SYSTEM_ERROR))
         self.assertIn("ulimit -f", message)
+
+
+@harness.as_root_too
+class AFailedStart(SetUpsThatFail, ClientTest):
+    """The caller goes on in the same process, as it was, with its threads."""
+
+    def fails(self, scenario, *arguments):
+        said, outcome = self.scenario(scenario, *arguments)
+        self.assertEqual({name: said[name] for name in UNCHANGED}, UNCHANGED, outcome)
+        self.assertEqual(said["descriptors after"], said["descriptors before"], outcome)
+        return said, outcome.err
 
     def test_that_breaks_off_at_the_last_step(self):
         said, message = self.fails("fail_at_exec")

@@ -241,28 +241,12 @@ class InASandboxAlready(ObjectsTest):
 
 
 @harness.as_root_too
-class AFailedSpawn(ObjectsTest):
+class AFailedSpawn(test_capi.SetUpsThatFail, ObjectsTest):
     def fails(self, scenario, *arguments):
         said, outcome = self.scenario(scenario, *arguments)
         self.assertEqual(said["children"], "none", outcome)
         self.assertEqual(said["descriptors after"], said["descriptors before"], outcome)
         return said, outcome.err
-
-    def test_that_the_plan_cannot_serve(self):
-        said, message = self.fails("fail_in_the_plan", self.work)
-        self.assertEqual(said["overlay on a file"], str(SYSTEM_ERROR))
-        self.assertIn("/etc/passwd", message)
-        self.assertIn("not a directory", message)
-
-    def test_that_breaks_off_while_the_sandbox_is_set_up(self):
-        said, message = self.fails("fail_in_the_child")
-        self.assertEqual(said["descriptors"], str(SYSTEM_ERROR))
-        self.assertIn("EMFILE", message)
-
-    def test_that_has_no_room_for_the_supervisor(self):
-        said, message = self.fails("fail_at_the_file")
-        self.assertEqual(said["file size"], str(SYSTEM_ERROR))
-        self.assertIn("ulimit -f", message)
 
     def test_that_cannot_start_the_supervisor(self):
         said, message = self.fails("fail_at_exec")

@@ -22,6 +22,16 @@ using std::chrono::seconds;
 
 IpAddress Ip(std::string_view text) { return IpAddress::Parse(text).value(); }
 
+// Each line has to be an object.
+std::vector<json> Parse(std::string text) {
+  std::vector<json> lines;
+  if (text.empty()) return lines;
+  EXPECT_EQ(text.back(), '\n');
+  text.pop_back();
+  for (const std::string_view line : StrSplit(text, '\n')) lines.push_back(json::parse(line));
+  return lines;
+}
+
 class StoppedLoop final : public EventLoop {
  public:
   Status Watch(int, uint32_t, IoCallback) override { return OkStatus(); }
@@ -63,12 +73,7 @@ class VerdictLogTest : public testing::Test {
     EXPECT_GE(length, 0);
     text.resize(static_cast<size_t>(std::max<ssize_t>(length, 0)));
     offset_ += length;
-    std::vector<json> lines;
-    if (text.empty()) return lines;
-    EXPECT_EQ(text.back(), '\n');
-    text.pop_back();
-    for (const std::string_view line : StrSplit(text, '\n')) lines.push_back(json::parse(line));
-    return lines;
+    return Parse(std::move(text));
   }
 
   UniqueFd fd_;
@@ -449,14 +454,6 @@ class VerdictPipeTest : public testing::Test {
     const ssize_t length = read(reader_.get(), text.data(), text.size());
     text.resize(static_cast<size_t>(std::max<ssize_t>(length, 0)));
     return text;
-  }
-  static std::vector<json> Parse(std::string text) {
-    std::vector<json> lines;
-    if (text.empty()) return lines;
-    EXPECT_EQ(text.back(), '\n');
-    text.pop_back();
-    for (const std::string_view line : StrSplit(text, '\n')) lines.push_back(json::parse(line));
-    return lines;
   }
 
   UniqueFd reader_;
