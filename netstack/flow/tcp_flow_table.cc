@@ -11,6 +11,7 @@ namespace mini::netstack {
 namespace {
 
 constexpr auto kTickInterval = std::chrono::milliseconds(TCP_TMR_INTERVAL);
+constexpr size_t kReadsPerBatch = 4;
 constexpr auto kAckDelay = std::chrono::milliseconds(1);
 
 // lwIP 2.2.1 leaves it running when the sandbox, its window closed, acknowledges what was about to
@@ -268,6 +269,12 @@ void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
 // Called from Service(), in the scope of the flow's lists.
 void TcpFlowTable::InjectSyn(TcpFlow& flow, std::span<const uint8_t> segment) {
   device_.InputSyn(flow.key(), segment, &flow);
+}
+
+// What has been read waits in the cache for the sandbox's acknowledgments, which are on the link by
+// then: so all flows together read what fits there, and the link has its turn.
+size_t TcpFlowTable::reads_per_service() const {
+  return std::max<size_t>(kReadsPerBatch / std::max<size_t>(servicing_.size(), 1), 1);
 }
 
 void TcpFlowTable::MarkDirty(TcpFlow& flow) {

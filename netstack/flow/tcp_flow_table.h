@@ -93,6 +93,8 @@ class TcpFlowTable final : private LwipDevice::Owner {
   MemoryBudget& budget() { return budget_; }
   TxBlockPool& tx_blocks() { return tx_blocks_; }
   SourcePorts& source_ports() { return source_ports_; }
+  // How often a flow reads from its far side before the others have their turn.
+  size_t reads_per_service() const;
   void MarkDirty(TcpFlow& flow);
   void InjectSyn(TcpFlow& flow, std::span<const uint8_t> segment);
   const TcpLimits& limits() const { return limits_; }

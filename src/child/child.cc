@@ -125,17 +125,20 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
     streams = LookAtStandardStreams();
   }
   MINI_STEP(network.Finish(closing));
+  // A caller keeps its descriptors, whatever they lead to.
+  const bool guarded = payload == Payload::kCaller || LeaveInputOnItsMount(streams);
+  const Truncation truncation = guarded ? Truncation::kGuarded : Truncation::kLeftToMounts;
   // The limit stays raised while files are opened and the slots are still there.
   if (payload == Payload::kCaller) {
     MINI_STEP(program.Replace());
-    MINI_STEP(DropPrivileges(plan, streams, closing));
+    MINI_STEP(DropPrivileges(plan, streams, truncation, closing));
     CloseSlots(plan);
     limit.Restore();
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
   if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
-  MINI_STEP(DropPrivileges(plan, streams, closing));
+  MINI_STEP(DropPrivileges(plan, streams, truncation, closing));
   MINI_STEP(CloseDescriptors(control));
   limit.Restore();
   started = StartCommand(plan, file_mode_mask);

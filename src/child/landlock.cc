@@ -25,11 +25,12 @@ struct RulesetAttr {
 
 // The first that can allow a rename from one directory to another, which every ruleset denies.
 constexpr long kOldestUsefulAbi = 2;
+constexpr long kAbiWithTruncate = 3;
 constexpr long kAbiWithScopes = 6;
 
-uint64_t HandledAccess(long abi) {
-  return LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REFER |
-         (abi >= 3 ? kAccessTruncate : 0);
+uint64_t HandledAccess(long abi, Truncation truncation) {
+  const bool guards = abi >= kAbiWithTruncate && truncation == Truncation::kGuarded;
+  return LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REFER | (guards ? kAccessTruncate : 0);
 }
 
 bool AllowBelow(int ruleset, int object, uint64_t access) {
@@ -72,10 +73,10 @@ struct Ruleset {
   uint64_t handled_access_fs;
 };
 
-Ruleset CreateRuleset(long abi, bool nesting) {
+Ruleset CreateRuleset(long abi, bool nesting, Truncation truncation) {
   RulesetAttr attr = {};
   // A domain that handles any access to files may not mount (landlock(7)).
-  attr.handled_access_fs = nesting ? 0 : HandledAccess(abi);
+  attr.handled_access_fs = nesting ? 0 : HandledAccess(abi, truncation);
   size_t size = sizeof attr.handled_access_fs;
   if (abi >= kAbiWithScopes) {
     attr.scoped = kScopeAbstractUnixSocket | kScopeSignal;
@@ -87,14 +88,15 @@ Ruleset CreateRuleset(long abi, bool nesting) {
 
 }  // namespace
 
-Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams, Closing closing) {
+Step RestrictWithLandlock(const FrozenPlan& plan, const StandardStreams& streams,
+                          Truncation truncation, Closing closing) {
   // Only a kernel that does not know all of it is asked what it knows.
-  Ruleset ruleset = CreateRuleset(kAbiWithScopes, plan.nesting);
+  Ruleset ruleset = CreateRuleset(kAbiWithScopes, plan.nesting, truncation);
   if (ruleset.fd < 0) {
     const long abi =
         syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < (plan.nesting ? kAbiWithScopes : kOldestUsefulAbi)) return Done();
-    ruleset = CreateRuleset(abi, plan.nesting);
+    ruleset = CreateRuleset(abi, plan.nesting, truncation);
   }
   const TemporaryFd fd(ruleset.fd, closing);
   if (!fd.valid()) return FailedAt(ChildStage::kLandlock);

@@ -9,8 +9,6 @@
 
 #include <cstdint>
 
-#include "child/landlock.h"
-
 namespace mini::child {
 namespace {
 
@@ -63,14 +61,15 @@ bool DropCapabilities(bool keep_setfcap) {
 
 }  // namespace
 
-Step DropPrivileges(const FrozenPlan& plan, const StandardStreams& streams, Closing closing) {
+Step DropPrivileges(const FrozenPlan& plan, const StandardStreams& streams, Truncation truncation,
+                    Closing closing) {
   if (!DropCapabilities(plan.may_map_root) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       // The command has this process's user id: without this it could trace init and lie to the
       // supervisor through it.
       prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     return FailedAt(ChildStage::kPrivileges);
   }
-  const Step restricted = RestrictWithLandlock(plan, streams, closing);
+  const Step restricted = RestrictWithLandlock(plan, streams, truncation, closing);
   if (!restricted.ok()) return restricted;
   sock_fprog program = {static_cast<unsigned short>(plan.filter_size),
                         const_cast<sock_filter*>(plan.filter)};

@@ -2,6 +2,7 @@
 #ifndef MINI_SANDBOX_CHILD_PRIVILEGES_H_
 #define MINI_SANDBOX_CHILD_PRIVILEGES_H_
 
+#include "child/landlock.h"
 #include "child/step.h"
 #include "child/streams.h"
 #include "child/temporary_fd.h"
@@ -16,7 +17,8 @@ namespace mini::child {
 // CAP_SETFCAP (user_namespaces(7), since Linux 5.12). With plan.may_map_root the command keeps this
 // one capability, within the sandbox's user namespace; what it gives is to attach capabilities to
 // the caller's own files, good for that namespace's root, who is the caller.
-Step DropPrivileges(const FrozenPlan& plan, const StandardStreams& streams, Closing closing);
+Step DropPrivileges(const FrozenPlan& plan, const StandardStreams& streams, Truncation truncation,
+                    Closing closing);
 
 // For init, once the command has been started.
 Step DropLastCapability();

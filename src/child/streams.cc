@@ -11,6 +11,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/unique_fd.h"
 #include "child/reopen.h"
 
@@ -26,9 +28,13 @@ bool IsOwnFile(const struct stat& status) {
   return !S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode) && status.st_uid == geteuid();
 }
 
+bool IsInputFile(const StandardStream& stream) {
+  return stream.flags >= 0 && S_ISREG(stream.status.st_mode) &&
+         (stream.flags & O_ACCMODE) == O_RDONLY;
+}
+
 bool NeedsProtection(int fd, const StandardStream& stream) {
-  const bool is_source = S_ISREG(stream.status.st_mode) && (stream.flags & O_ACCMODE) == O_RDONLY;
-  return (is_source || IsTerminal(fd, stream.status)) &&
+  return (IsInputFile(stream) || IsTerminal(fd, stream.status)) &&
          MayBeChanged(fd, stream.status, stream.is_own);
 }
 
@@ -56,15 +62,22 @@ StandardStreams LookAtStandardStreams() {
   return streams;
 }
 
-Step ProtectStreams(const StandardStreams& streams) {
+Step ProtectStreams(StandardStreams& streams) {
   for (int fd = 0; fd <= 2; ++fd) {
-    const StandardStream& stream = streams[static_cast<size_t>(fd)];
+    StandardStream& stream = streams[static_cast<size_t>(fd)];
     if (stream.flags < 0 || !NeedsProtection(fd, stream)) continue;
     if (!ReopenReadOnly(fd, stream.flags, stream.status)) {
       return FailedAt(ChildStage::kStreams, static_cast<uint32_t>(fd));
     }
+    stream.is_reopened = true;
   }
   return Done();
+}
+
+bool LeaveInputOnItsMount(const StandardStreams& streams) {
+  return std::any_of(streams.begin(), streams.end(), [](const StandardStream& stream) {
+    return IsInputFile(stream) && !stream.is_reopened;
+  });
 }
 
 }  // namespace mini::child

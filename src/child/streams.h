@@ -16,6 +16,8 @@ struct StandardStream {
   struct stat status = {};
   // Decided where both numbers are of the same user namespace: inside, this user may have another.
   bool is_own = false;
+  // It is a read-only mount's of ours by now, not the host's.
+  bool is_reopened = false;
 };
 using StandardStreams = std::array<StandardStream, 3>;
 StandardStreams LookAtStandardStreams();
@@ -26,7 +28,11 @@ StandardStreams LookAtStandardStreams();
 // same offset. Streams that cannot be changed by this user anyway, deleted files, pipes, sockets
 // and what is open for writing are left as they are. Needs the host's paths: comes before the
 // mounts.
-Step ProtectStreams(const StandardStreams& streams);
+Step ProtectStreams(StandardStreams& streams);
+
+// Whether one of them is a file that is open for reading only, and on its mount of the host's
+// still.
+bool LeaveInputOnItsMount(const StandardStreams& streams);
 
 }  // namespace mini::child
 

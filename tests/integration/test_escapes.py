@@ -67,6 +67,26 @@ class ReadOnlyParts(harness.SandboxTest):
             process = self.start_sandbox("cat", stdin=stdin)
             self.assertEqual(process.communicate(timeout=10)[0], b"text\n")
 
+    def test_a_file_given_as_stdin_cannot_be_cut_short(self):
+        """The mounts keep it, and landlock a deleted one, which is on its mount of the host's still."""
+        cut = ("import os\n"
+               "for cut in (lambda: os.truncate('/proc/self/fd/0', 1),\n"
+               "            lambda: os.open('/dev/stdin', os.O_RDONLY | os.O_TRUNC)):\n"
+               "    try: cut(); print('cut')\n"
+               "    except OSError as error: print(error.strerror)\n")
+        for deleted in (False, True):
+            given = self.make_file(self.scratch / "given", "text\n", 0o600)
+            if harness.stage.root():
+                os.chown(given, self.identity.uid, self.identity.gid)
+            with self.subTest(deleted=deleted), open(given, "rb") as stdin:
+                if deleted:
+                    given.unlink()
+                process = self.start_sandbox("python3", "-c", cut, stdin=stdin)
+                out, errors = process.communicate(timeout=10)
+                reason = b"Permission denied" if deleted else b"Read-only file system"
+                self.assertEqual(out.splitlines(), [reason, reason], errors)
+                self.assertEqual(os.fstat(stdin.fileno()).st_size, 5)
+
     def test_a_descriptor_that_is_only_a_path_is_refused(self):
         directory = os.open(self.scratch, os.O_PATH)
         try:
