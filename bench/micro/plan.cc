@@ -1,4 +1,4 @@
-// MakePlan and Freeze, once a start: they grow with the mounts of the host.
+// What a start reads of the host's mounts, MakePlan and Freeze: they grow with the mounts.
 #include "plan/plan.h"
 
 #include <benchmark/benchmark.h>
@@ -12,6 +12,7 @@
 #include "micro.h"
 #include "plan/freeze.h"
 #include "policy/policy.h"
+#include "sys/mountinfo.h"
 
 namespace mini::micro {
 namespace {
@@ -41,6 +42,19 @@ HostFacts MakeHostFacts(Mounts kind, int64_t mount_count) {
   facts.environment.push_back("PATH=/usr/local/bin:/usr/bin:/bin");
   return facts;
 }
+
+void MountinfoIsParsed(benchmark::State& state) {
+  std::string text;
+  for (int64_t i = 0; i < state.range(0); ++i) {
+    text += StrCat(224 + i, " 223 0:54 /a/", i, " /srv/data/volume", i,
+                   " rw,relatime shared:1 - tmpfs data rw\n");
+  }
+  for (auto unused : state) {
+    OrDie(ValueOrDie(ParseMountinfo(text)).size() == static_cast<size_t>(state.range(0)),
+          "every mount is seen");
+  }
+}
+BENCHMARK(MountinfoIsParsed)->Arg(20)->Arg(1000);
 
 Policy DefaultPolicy() {
   PolicyBuilder builder;
