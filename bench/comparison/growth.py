@@ -8,32 +8,32 @@ than a server has descriptors for, and what the idle ones cost is part of what i
 import contextlib
 import re
 import resource
+import statistics
 import time
 from pathlib import Path
 
-from machine import BenchError, Namespaces, as_user, binary, compile_program, copy_for_user, environment, \
-    make_tun_usable, progress, rounds_of, run
+from machine import (BenchError, Namespaces, as_user, binary, compile_program, copy_for_user, environment,
+                     make_tun_usable, progress, rounds_of, run)
 from network import PEERS, WORLD, WORLD_ADDRESSES, Tapbox, write_rules
-from report import Curve
-from startup import BUBBLEWRAP, BWRAP_COMMAND, OURS, RULE, TAPBOX, TRUE, timings
+from report import Curves
+from startup import BUBBLEWRAP, BUBBLEWRAP_COMMAND, FLOOR, OURS, RULE, TAPBOX, TRUE, run_bench
 
 HOSTS = ",".join(WORLD_ADDRESSES)
 FLOWS = (10, 1_000, 10_000)
 RULES = (10, 1_000, 10_000)
 MOUNTS = 1_000
-# Besides one for each flow: what a stack and the server hold anyway, and the bound of mini-tapbox' datagrams,
+# Besides one for each flow: what a stack and the server hold anyway, and the bound of mini-tapbox's datagrams,
 # a quarter of that of its connections.
 SPARE_DESCRIPTORS = 1_000
-PATIENCE = 20  # of connections that are opened; a peer may never be done
+PATIENCE = 10_000  # milliseconds in which connections are opened; a peer may never be done
 
 
-class Curves(dict):
-    """By label, in the order of their first value."""
+class Overloaded(BenchError):
+    """A contender cannot do with so many flows."""
 
-    round = 0
-
-    def add(self, contender, label, unit, size, value, digits=1):
-        self.setdefault(label, Curve(label, unit, digits)).add(contender, size, value, self.round)
+    def __init__(self, size, error):
+        super().__init__(f"with {size:,} connections: {error}")
+        self.size = size
 
 
 # --- live flows --------------------------------------------------------------------------------
@@ -42,6 +42,8 @@ class Curves(dict):
 def sizes_of_flows():
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     sizes = [size for size in FLOWS if size * 5 // 4 + SPARE_DESCRIPTORS <= limit]
+    if not sizes:
+        raise BenchError(f"the limit on descriptors, {limit:,}, is too low for any")
     if len(sizes) < len(FLOWS):
         progress(f"growth: no more than {sizes[-1]:,} flows: the limit on descriptors is {limit:,}")
     return sizes
@@ -52,7 +54,7 @@ def with_flows(contender, curves, size, milliseconds):
     def cost(label, *words):
         before = contender.cpu_seconds()
         figures = contender.load(*words)
-        if figures["failed"] or not figures["done"]:
+        if figures["failed"] > figures["done"] / 1000 or not figures["done"]:
             raise BenchError(f"{label}: {figures}")
         spent = contender.cpu_seconds() - before
         curves.add(contender.name, f"{label}: CPU", "us", size, spent / figures["done"] * 1e6, 2)
@@ -70,29 +72,65 @@ def with_flows(contender, curves, size, milliseconds):
     curves.add(contender.name, "resident memory", "KB", size, contender.memory() * 1024, 0)
 
 
+@contextlib.contextmanager
+def holding(contender, count):
+    """So many connections more."""
+    held = contender.load("hold", count, HOSTS, PATIENCE)
+    try:
+        if held["done"] < count:
+            raise BenchError(f"opens {held['done']:,.0f} of {count:,} more within {PATIENCE // 1000} s")
+        yield
+    finally:
+        # Whoever holds them belongs to no shell, and not every contender ends what runs inside.
+        with contextlib.suppress(BenchError):  # whose end says nothing new
+            contender.tell(f"kill {held['pid']:.0f}")
+
+
+def all_sizes(contender, curves, sizes, milliseconds):
+    held = 0
+    with contextlib.ExitStack() as stack:
+        for size in sizes:
+            try:
+                stack.enter_context(holding(contender, size - held))
+                with_flows(contender, curves, size, milliseconds)
+            except BenchError as error:
+                raise Overloaded(size, error) from error
+            held = size
+
+
 def flows(network, rounds, milliseconds):
     """The curves, and why a contender has no value where it has none."""
     curves, failures, sizes = Curves(), {}, sizes_of_flows()
     kinds = (*PEERS, Tapbox)
+    more = ("--max-connections", str(sizes[-1] + SPARE_DESCRIPTORS // 2))
     for curves.round in rounds_of("growth: flows", rounds):
         for turn in range(len(kinds)):
             kind = kinds[(curves.round + turn) % len(kinds)]
-            more = ("--max-connections", str(sizes[-1] + SPARE_DESCRIPTORS // 2))
             arguments = [(*Tapbox.RULES, *more)] if kind is Tapbox else []
-            reached = sizes[0]
+            # What it could not once is not waited for again.
+            reached = [size for size in sizes if kind.name not in failures or size < failures[kind.name].size]
             try:
                 with network.open(kind, *arguments) as contender:
-                    held = 0
-                    for reached in sizes:
-                        contender.load("hold", reached - held, HOSTS, limit=PATIENCE)
-                        held = reached
-                        with_flows(contender, curves, reached, milliseconds)
+                    all_sizes(contender, curves, reached, milliseconds)
             except BenchError as error:
                 if kind is Tapbox:
                     raise
-                progress(f"growth: {kind.name} with {reached:,} flows: {error}")
-                failures[kind.name] = f"{kind.name} fails with {reached:,} flows: {str(error).splitlines()[0]}"
-    return list(curves.values()), list(failures.values())
+                progress(f"growth: {kind.name}: {error}")
+                if isinstance(error, Overloaded):
+                    failures[kind.name] = error
+    return list(curves.values()), [f"{name}: {overloaded}" for name, overloaded in failures.items()]
+
+
+def starts_of(curves, commands, sizes, prepare, program, starts, options):
+    """Medians of some starts in a row: single ones differ by more than a size makes of a difference."""
+    found = {name: ([], []) for name in commands}
+    for name, *times in run_bench(prepare, program, commands, starts, options):
+        for values, value in zip(found[name], times, strict=True):
+            values.append(value)
+    for name, (wall, cpu) in found.items():
+        contender, size = sizes[name]
+        curves.add(contender, "start-up: time", "us", size, statistics.median(wall), 0)
+        curves.add(contender, "start-up: CPU", "us", size, statistics.median(cpu), 0)
 
 
 # --- rules -------------------------------------------------------------------------------------
@@ -104,11 +142,10 @@ def rules(network, rounds, starts):
     lists = {size: write_rules(network.directory / f"growth-rules-{size}", size) for size in RULES}
     program = compile_program("startup_bench", ["bench/startup_bench.cc"], network.directory)
     commands = {str(size): [network.tapbox, "-x", *words, "--", TRUE] for size, words in lists.items()}
-    prepare = network.command
+    sizes = {str(size): (Tapbox.name, size) for size in RULES}
+    options = {"env": network.env, "cwd": network.work}
     for curves.round in rounds_of("growth: rules", rounds):
-        for name, (wall, cpu) in timings(prepare, program, commands, starts, network.env, network.work).items():
-            curves.add(Tapbox.name, "start-up: time", "us", int(name), wall, 0)
-            curves.add(Tapbox.name, "start-up: CPU", "us", int(name), cpu, 0)
+        starts_of(curves, commands, sizes, network.command, program, starts, options)
         for size, words in lists.items():
             with network.open(Tapbox, words) as contender:
                 curves.add(Tapbox.name, "resident memory of the stack", "KB", size, contender.memory() * 1024, 0)
@@ -150,8 +187,10 @@ def mounts(user, directory, work, rounds, starts):
     curves = Curves()
     sandbox, tapbox = (copy_for_user(binary(name), directory) for name in ("mini-sandbox", "mini-tapbox"))
     program = compile_program("startup_bench", ["bench/startup_bench.cc"], directory)
-    commands = {BUBBLEWRAP: BWRAP_COMMAND, OURS: [sandbox, "-x", "--", TRUE],
+    floor = compile_program("namespace_floor", ["bench/namespace_floor.cc"], directory)
+    commands = {FLOOR: [floor, TRUE], BUBBLEWRAP: BUBBLEWRAP_COMMAND, OURS: [sandbox, "-x", "--", TRUE],
                 TAPBOX: [tapbox, "-x", "--allow", RULE, "--", TRUE]}
+    options = {"env": environment(user), "cwd": work}
     with contextlib.ExitStack() as stack:
         places = {}
         for wanted in (0, MOUNTS):
@@ -162,7 +201,7 @@ def mounts(user, directory, work, rounds, starts):
             for count, place in places.items():
                 def prepare(words, place=place):
                     return place.enter(as_user(user, ["setpriv", "--pdeathsig=KILL", *words]), work)
-                for name, (wall, cpu) in timings(prepare, program, commands, starts, environment(user), work).items():
-                    curves.add(name, "start-up: time", "us", count, wall, 0)
-                    curves.add(name, "start-up: CPU", "us", count, cpu, 0)
+
+                sizes = {name: (name, count) for name in commands}
+                starts_of(curves, commands, sizes, prepare, program, starts, options)
     return list(curves.values())
