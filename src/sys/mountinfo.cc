@@ -1,7 +1,6 @@
 #include "sys/mountinfo.h"
 
 #include <cstdint>
-#include <optional>
 
 #include "base/paths.h"
 #include "base/strings.h"
@@ -21,8 +20,9 @@ std::string_view NextField(std::string_view& rest) {
   return field;
 }
 
-// "36 35 98:0 /root /mount/point options [optional fields...] - type source super_options"
-std::optional<MountFact> ParseLine(std::string_view line) {
+// "36 35 98:0 /root /mount/point options [optional fields...] - type source super_options"; false:
+// of another form.
+bool ParseLine(std::string_view line, MountFact& fact) {
   (void)NextField(line);  // mount ID
   (void)NextField(line);  // parent ID
   const std::string_view device = NextField(line);
@@ -31,24 +31,23 @@ std::optional<MountFact> ParseLine(std::string_view line) {
   (void)NextField(line);  // per-mount options
   // Zero or more optional fields ("shared:1"), ended by a single hyphen.
   for (std::string_view field = NextField(line); field != "-"; field = NextField(line)) {
-    if (field.empty()) return std::nullopt;
+    if (field.empty()) return false;
   }
   const std::string_view filesystem = NextField(line);
 
   const size_t colon = device.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
+  if (colon == std::string_view::npos) return false;
   const auto major = ParseDecimal(device.substr(0, colon), UINT32_MAX);
   const auto minor = ParseDecimal(device.substr(colon + 1), UINT32_MAX);
   if (!major || !minor || root.empty() || !IsAbsolutePath(mount_point) || filesystem.empty()) {
-    return std::nullopt;
+    return false;
   }
-  MountFact fact;
   fact.device_major = static_cast<uint32_t>(*major);
   fact.device_minor = static_cast<uint32_t>(*minor);
   fact.root = UnescapeMountField(root);
   fact.mount_point = UnescapeMountField(mount_point);
   fact.filesystem = UnescapeMountField(filesystem);
-  return fact;
+  return true;
 }
 
 }  // namespace
@@ -78,12 +77,10 @@ Result<std::vector<MountFact>> ParseMountinfo(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.empty()) continue;
-    std::optional<MountFact> fact = ParseLine(line);
-    if (!fact) {
+    if (!ParseLine(line, mounts.emplace_back())) {
       return InvalidArgument(Stage::kProbe, StrCat("/proc/self/mountinfo: a line of unknown form: ",
                                                    EscapeForTerminal(line)));
     }
-    mounts.push_back(*std::move(fact));
   }
   return mounts;
 }
