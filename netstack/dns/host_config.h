@@ -34,14 +34,19 @@ struct ResolverConfig {
   // inside has it.
   std::string own_name = {};
 
+  // The number of the interface of that name, for a link-local server; 0: none. Called on the
+  // loop's thread whenever servers are taken over, and not kept of what `reread` returns. Empty:
+  // if_nametoindex(3).
+  std::function<unsigned(const std::string& interface)> interface_index = {};
+
   // Looks whether those files have changed since: their present contents, or nothing when they are
   // the same or can't be read. Called on the loop's thread, at most every two seconds. Servers,
   // search list and hosts are taken over, options are not. Empty: nothing ever changes.
   std::function<std::optional<ResolverConfig>()> reread = {};
 };
 
-// Parses the texts of resolv.conf(5), all but `hosts` and `reread`, and hosts(5); lines that make
-// no sense are skipped, as the C library does.
+// Parses the texts of resolv.conf(5), all but `hosts` and what is called, and hosts(5); lines that
+// make no sense are skipped, as the C library does.
 ResolverConfig ParseResolvConf(std::string_view text);
 std::vector<std::pair<std::string, IpAddress>> ParseHosts(std::string_view text);
 

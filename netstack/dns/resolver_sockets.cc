@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/strings.h"
 
@@ -23,13 +24,11 @@ std::optional<Endpoint> ReadEndpoint(const sockaddr* address, ares_socklen_t len
 
 }  // namespace
 
-ResolverSockets::ResolverSockets() {
-  struct if_nameindex* all = if_nameindex();
-  if (all == nullptr) return;  // then there are no link-local servers
-  for (const struct if_nameindex* one = all; one->if_index != 0; ++one) {
-    interfaces_[one->if_name] = one->if_index;
-  }
-  if_freenameindex(all);
+ResolverSockets::ResolverSockets(
+    std::function<unsigned(const std::string& interface)> interface_index)
+    : interface_index_(std::move(interface_index)) {
+  if (interface_index_) return;
+  interface_index_ = [](const std::string& interface) { return if_nametoindex(interface.c_str()); };
 }
 
 Status ResolverSockets::Install(ares_channel_t* channel) {
@@ -50,8 +49,7 @@ Status ResolverSockets::Install(ares_channel_t* channel) {
 unsigned ResolverSockets::IndexOf(const std::string& zone) const {
   constexpr uint64_t kMaxIndex = INT32_MAX;
   if (const auto number = ParseDecimal(zone, kMaxIndex)) return static_cast<unsigned>(*number);
-  const auto found = interfaces_.find(zone);
-  return found == interfaces_.end() ? 0 : found->second;
+  return interface_index_(zone);
 }
 
 std::string ResolverSockets::ServerList(const std::vector<NameServer>& servers) {

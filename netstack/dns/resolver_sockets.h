@@ -5,6 +5,7 @@
 #include <ares.h>
 #include <sys/socket.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,12 +20,11 @@ namespace mini::netstack {
 // connect(2). c-ares has a callback to look it up, but as of 1.34.5 drops it when it is set
 // (ares_set_socket_functions_ex), and then passes over such servers. So c-ares gets a stand-in for
 // them, an address of the discard prefix (RFC 6666) that nobody has, and here, where c-ares
-// connects, the stand-in is replaced; and put back where c-ares compares who has answered. The
-// numbers of all interfaces are read once, since this process may have given up the calls for it
-// when it learns of another server.
+// connects, the stand-in is replaced; and put back where c-ares compares who has answered.
 class ResolverSockets {
  public:
-  ResolverSockets();
+  // `interface_index` as ResolverConfig has it.
+  explicit ResolverSockets(std::function<unsigned(const std::string& interface)> interface_index);
   ResolverSockets(const ResolverSockets&) = delete;
   ResolverSockets& operator=(const ResolverSockets&) = delete;
 
@@ -54,7 +54,7 @@ class ResolverSockets {
                            const sockaddr* to, ares_socklen_t length, void* self);
   static int OwnName(ares_socket_t fd, sockaddr* address, ares_socklen_t* length, void* self);
 
-  std::map<std::string, unsigned> interfaces_;
+  std::function<unsigned(const std::string& interface)> interface_index_;
   std::vector<LinkLocal> link_locals_;
   std::map<ares_socket_t, Endpoint> replaced_;  // connected to a link-local: what c-ares knows
 };

@@ -170,22 +170,31 @@ struct Upstream::Request {
 };
 
 Result<std::unique_ptr<Upstream>> Upstream::Create(const ResolverConfig& config, EventLoop* loop) {
-  std::unique_ptr<Upstream> upstream(new Upstream(loop));
-  char no_file[] = "/dev/null";  // what there is to know came with `config`
+  std::unique_ptr<Upstream> upstream(new Upstream(config, loop));
+  // What there is to know came with `config`. c-ares would read files of the host's all the same,
+  // /etc/nsswitch.conf and two more, were it not that it stops at the first that it can't open for
+  // another reason than that there is none; this one is below what is no directory.
+  char no_file[] = "/dev/null/none";
+  // Unused (ARES_FLAG_NOSEARCH); without it c-ares would make one of the host's name.
+  char no_domain[] = "invalid";
+  char* domains[] = {no_domain};
   ares_options options{};
   options.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
   if (config.use_tcp) options.flags |= ARES_FLAG_USEVC;
   options.timeout = static_cast<int>(config.timeout.count());
   options.tries = config.attempts;
+  options.domains = domains;
+  options.ndomains = 1;
   options.resolvconf_path = no_file;
   options.hosts_path = no_file;
   options.qcache_max_ttl = 0;  // the server has its own, which knows about pins
   options.udp_max_queries = kQueriesPerSocket;
   options.sock_state_cb = OnSocketState;
   options.sock_state_cb_data = upstream.get();
-  const int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_RESOLVCONF |
-                   ARES_OPT_HOSTS_FILE | ARES_OPT_QUERY_CACHE | ARES_OPT_UDP_MAX_QUERIES |
-                   ARES_OPT_SOCK_STATE_CB | (config.rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
+  const int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_DOMAINS |
+                   ARES_OPT_RESOLVCONF | ARES_OPT_HOSTS_FILE | ARES_OPT_QUERY_CACHE |
+                   ARES_OPT_UDP_MAX_QUERIES | ARES_OPT_SOCK_STATE_CB |
+                   (config.rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
   int status = ares_init_options(&upstream->channel_, &options, mask);
   if (status == ARES_SUCCESS) {
     MINI_RETURN_IF_ERROR(upstream->sockets_.Install(upstream->channel_));

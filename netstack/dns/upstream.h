@@ -52,7 +52,8 @@ class Upstream {
  private:
   struct Request;
 
-  explicit Upstream(EventLoop* loop) : loop_(loop) {}
+  Upstream(const ResolverConfig& config, EventLoop* loop)
+      : loop_(loop), sockets_(config.interface_index) {}
   static void OnSocketState(void* self, ares_socket_t fd, int readable, int writable);
   static void OnAnswer(void* request, ares_status_t status, size_t timeouts,
                        const ares_dns_record_t* record);

@@ -1,4 +1,4 @@
-// A bounds-checked reader and writer for network byte order (big-endian) data.
+// A bounds-checked reader and writers for network byte order (big-endian) data.
 //
 // Every byte that comes from the sandbox or the network is read through ByteReader: a read past the
 // end yields zero and sets failed(), which the caller checks once at the end. No buffer is ever
@@ -9,7 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <span>
+#include <string>
+#include <string_view>
 
 namespace mini {
 
@@ -92,6 +95,21 @@ class ByteWriter {
   std::span<uint8_t> bytes_;
   size_t position_ = 0;
   bool failed_ = false;
+};
+
+// Writes to the end of a text, which grows: for what ByteReader reads in another process of ours.
+class ByteAppender {
+ public:
+  explicit ByteAppender(std::string& text) : text_(text) {}
+
+  void U8(uint8_t value) { text_ += static_cast<char>(value); }
+  void U32(uint32_t value) {
+    for (const int shift : {24, 16, 8, 0}) U8(static_cast<uint8_t>(value >> shift));
+  }
+  void Text(std::string_view text) { text_ += text; }
+
+ private:
+  std::string& text_;
 };
 
 }  // namespace mini

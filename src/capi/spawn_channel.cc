@@ -35,11 +35,13 @@ std::optional<SpawnMessage> Decode(std::span<const uint8_t> bytes) {
 }  // namespace
 
 bool SendSpawnMessage(int channel, const SpawnMessage& message, int descriptor) {
-  std::string bytes = {static_cast<char>(message.kind), static_cast<char>(message.stage)};
-  const auto status = static_cast<uint32_t>(message.wait_status);
-  for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(status >> shift & 0xff);
-  bytes += message.words.substr(0, kMostWords);
-  if (message.words.size() > kMostWords) bytes += "...";
+  std::string bytes;
+  ByteAppender appender(bytes);
+  appender.U8(static_cast<uint8_t>(message.kind));
+  appender.U8(static_cast<uint8_t>(message.stage));
+  appender.U32(static_cast<uint32_t>(message.wait_status));
+  appender.Text(std::string_view(message.words).substr(0, kMostWords));
+  if (message.words.size() > kMostWords) appender.Text("...");
   if (descriptor >= 0) {
     return SendWithDescriptors(channel, bytes.data(), bytes.size(), &descriptor, 1);
   }

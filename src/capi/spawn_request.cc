@@ -15,15 +15,11 @@ constexpr unsigned kRules = 2;
 constexpr unsigned kEvents = 4;
 constexpr unsigned kAll = kEnvironment | kRules | kEvents;
 
-void AppendNumber(std::string& bytes, size_t number) {
-  for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(number >> shift & 0xff);
-}
-
-void AppendList(std::string& bytes, const std::vector<std::string>& texts) {
-  AppendNumber(bytes, texts.size());
+void AppendList(ByteAppender& bytes, const std::vector<std::string>& texts) {
+  bytes.U32(static_cast<uint32_t>(texts.size()));
   for (const std::string& text : texts) {
-    AppendNumber(bytes, text.size());
-    bytes += text;
+    bytes.U32(static_cast<uint32_t>(text.size()));
+    bytes.Text(text);
   }
 }
 
@@ -39,13 +35,14 @@ std::vector<std::string> ReadList(ByteReader& reader) {
 }  // namespace
 
 std::string SpawnRequest::Encode() const {
-  std::string bytes;
-  bytes += static_cast<char>((environment ? kEnvironment : 0) | (has_rules ? kRules : 0) |
-                             (has_events ? kEvents : 0));
+  std::string encoded;
+  ByteAppender bytes(encoded);
+  bytes.U8(static_cast<uint8_t>((environment ? kEnvironment : 0) | (has_rules ? kRules : 0) |
+                                (has_events ? kEvents : 0)));
   AppendList(bytes, options);
   AppendList(bytes, command);
   if (environment) AppendList(bytes, *environment);
-  return bytes;
+  return encoded;
 }
 
 Result<SpawnRequest> SpawnRequest::Decode(std::span<const uint8_t> bytes) {

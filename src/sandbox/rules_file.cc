@@ -5,7 +5,6 @@
 // its length is 0: a list of a million rules names its file once.
 #include "sandbox/rules_file.h"
 
-#include <array>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -20,12 +19,6 @@
 namespace mini {
 namespace {
 
-void AppendNumber(std::string& bytes, size_t number) {
-  std::array<uint8_t, sizeof(uint32_t)> encoded;
-  ByteWriter(encoded).U32(static_cast<uint32_t>(number));
-  bytes.append(encoded.begin(), encoded.end());
-}
-
 std::string_view TakeText(ByteReader& reader, size_t size) {
   const auto bytes = reader.Take(size);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -34,7 +27,8 @@ std::string_view TakeText(ByteReader& reader, size_t size) {
 }  // namespace
 
 Result<UniqueFd> WriteRulesFile(const netstack::RuleSet& rules) {
-  std::string bytes;
+  std::string encoded;
+  ByteAppender bytes(encoded);
   std::string_view last_source;
   for (const netstack::Rule& rule : rules.rules()) {
     const std::string_view source =
@@ -43,16 +37,16 @@ Result<UniqueFd> WriteRulesFile(const netstack::RuleSet& rules) {
     if (source.size() > std::numeric_limits<uint32_t>::max()) {
       return InvalidArgument(Stage::kRules, "the name of an allow-list is too long");
     }
-    AppendNumber(bytes, static_cast<size_t>(rule.line));
-    AppendNumber(bytes, source.size());
-    AppendNumber(bytes, text.size());
-    bytes += source;
-    bytes += text;
+    bytes.U32(static_cast<uint32_t>(rule.line));
+    bytes.U32(static_cast<uint32_t>(source.size()));
+    bytes.U32(static_cast<uint32_t>(text.size()));
+    bytes.Text(source);
+    bytes.Text(text);
     last_source = rule.source;
   }
   return MakeMemoryFile(
       "the allow-list",
-      std::span(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()),
+      std::span(reinterpret_cast<const unsigned char*>(encoded.data()), encoded.size()),
       MemoryFileUse::kData);
 }
 

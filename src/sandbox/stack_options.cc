@@ -12,10 +12,9 @@
 #include "netstack/dns/host_config.h"
 #include "sandbox/publish_ports.h"
 #include "supervise/debug_log.h"
-#include "sys/host_addresses.h"
+#include "sys/host_network.h"
 #include "sys/resolver_files.h"
 #include "sys/resolver_watch.h"
-#include "sys/route_probe.h"
 
 namespace mini {
 namespace {
@@ -38,16 +37,14 @@ std::string NameOfThisHost() {
 // an ordinary user can read in /etc is no secret of theirs; what root can read is.
 bool MayFollowResolverFiles() { return geteuid() != 0; }
 
-Result<netstack::FilterOptions> MakeFilterOptions(const StackRequest& request) {
+Result<netstack::FilterOptions> MakeFilterOptions(const StackRequest& request,
+                                                  const std::shared_ptr<HostNetwork>& network) {
   netstack::FilterOptions filter;
   filter.rules = std::move(request.policy.rules);
   filter.strict_names = request.policy.server_names == ServerNames::kRequired;
-  MINI_ASSIGN_OR_RETURN(filter.host_addresses, ReadHostAddresses());
-  // It has to be opened here, in the host's network namespace, and before the process confines
-  // itself.
-  MINI_ASSIGN_OR_RETURN(std::shared_ptr<RouteProbe> routes, RouteProbe::Open());
-  filter.leads_to_this_host = [routes](const IpAddress& address) {
-    return routes->LeadsToThisHost(address);
+  MINI_ASSIGN_OR_RETURN(filter.host_addresses, network->ReadAddresses());
+  filter.leads_to_this_host = [network](const IpAddress& address) {
+    return network->LeadsToThisHost(address);
   };
   filter.counts_refusals = request.counts_refusals;
   if (request.log) {
@@ -61,9 +58,13 @@ Result<netstack::FilterOptions> MakeFilterOptions(const StackRequest& request) {
   return filter;
 }
 
-Result<netstack::ResolverConfig> MakeResolverConfig(const Policy& policy) {
+Result<netstack::ResolverConfig> MakeResolverConfig(const Policy& policy,
+                                                    const std::shared_ptr<HostNetwork>& network) {
   MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
   netstack::ResolverConfig resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
+  resolver.interface_index = [network](const std::string& interface) {
+    return network->IndexOfInterface(interface);
+  };
   if (policy.host_name == HostName::kOfHost) resolver.own_name = NameOfThisHost();
   if (!MayFollowResolverFiles()) return resolver;
   const auto watch =
@@ -88,12 +89,14 @@ Result<netstack::StackOptions> MakeStackOptions(const StackRequest& request, Sta
   MINI_ASSIGN_OR_RETURN(options.inbound, PublishPorts(request.policy.published, on_port));
   options.on_notice = [&voice](std::string_view sentence) { voice.Notice(sentence); };
   options.inbound.on_notice = options.on_notice;
-  MINI_ASSIGN_OR_RETURN(options.filter, MakeFilterOptions(request));
+  // Opened here, in the host's network namespace, and before the process confines itself.
+  MINI_ASSIGN_OR_RETURN(const std::shared_ptr<HostNetwork> network, HostNetwork::Open());
+  MINI_ASSIGN_OR_RETURN(options.filter, MakeFilterOptions(request, network));
   if (request.policy.max_connections) options.limits.max_flows = *request.policy.max_connections;
   options.verdict_log.reset(request.verdict_log);
   options.may_lose_verdicts = request.may_lose_verdicts;
   options.log_pid = getppid();
-  MINI_ASSIGN_OR_RETURN(options.resolver, MakeResolverConfig(request.policy));
+  MINI_ASSIGN_OR_RETURN(options.resolver, MakeResolverConfig(request.policy, network));
   options.filter.search_domains = options.resolver.search;
   return options;
 }

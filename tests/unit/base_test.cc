@@ -109,6 +109,21 @@ TEST(Strings, AShellTakesAQuotedWordForWhatItWas) {
   EXPECT_EQ(ShellWord(longer), "'" + longer + "'") << "cut short it would be another path";
 }
 
+TEST(ByteAppender, WritesWhatByteReaderReads) {
+  std::string text = "kept";
+  ByteAppender bytes(text);
+  bytes.U8(0xfe);
+  bytes.U32(0x01020380);
+  bytes.Text(std::string_view("\0x", 2));
+  EXPECT_EQ(text, std::string("kept\xfe\x01\x02\x03\x80\0x", 11));
+  const std::vector<uint8_t> written(text.begin() + 4, text.end());
+  ByteReader reader(written);
+  EXPECT_EQ(reader.U8(), 0xfe);
+  EXPECT_EQ(reader.U32(), 0x01020380u);
+  EXPECT_EQ(reader.Take(2)[1], 'x');
+  EXPECT_EQ(reader.remaining(), 0u);
+}
+
 TEST(ByteReader, ReadsZeroAndFailsPastTheEnd) {
   const uint8_t bytes[] = {1, 2, 3};
   ByteReader reader(bytes);

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "base/strings.h"
-#include "sys/host_addresses.h"
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
@@ -392,14 +391,6 @@ TEST(ReadHostFacts, SaysThatProcIsNeeded) {
   EXPECT_EQ(seen,
             "open /proc/self/mountinfo: No such file or directory (ENOENT): /proc must be mounted: "
             "the plan needs to know every mount");
-}
-
-TEST(ReadHostAddresses, ContainsLoopbackWhereItIsUp) {
-  const auto addresses = ReadHostAddresses();
-  ASSERT_TRUE(addresses.ok()) << addresses.status().ToString();
-  EXPECT_TRUE(std::is_sorted(addresses->begin(), addresses->end()));
-  EXPECT_NE(std::find(addresses->begin(), addresses->end(), *IpAddress::Parse("127.0.0.1")),
-            addresses->end());
 }
 
 TEST(ReadDirectoryEntries, TellsKindsAndStopsAfterOneTooMany) {
