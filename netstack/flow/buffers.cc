@@ -1,5 +1,6 @@
 #include "netstack/flow/buffers.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
@@ -72,15 +73,14 @@ RxBuffer* RxBufferPool::New(uint32_t capacity) {
   return buffer;
 }
 
-TxBlockPool::~TxBlockPool() { Trim(); }
+TxBlockPool::~TxBlockPool() {
+  fewest_free_ = free_count_;
+  Trim();
+}
 
 void TxBlockPool::Trim() {
-  while (free_ != nullptr) {
-    TxBlock* next = free_->next;
-    delete free_;
-    free_ = next;
-  }
-  free_count_ = 0;
+  for (size_t unneeded = fewest_free_; unneeded > 0; --unneeded) delete Get();
+  fewest_free_ = free_count_;
 }
 
 TxBlock* TxBlockPool::Get() {
@@ -88,16 +88,12 @@ TxBlock* TxBlockPool::Get() {
   // Not value-initialized: its bytes are written by the read that follows.
   if (block == nullptr) return new TxBlock;
   free_ = block->next;
-  --free_count_;
+  fewest_free_ = std::min(fewest_free_, --free_count_);
   block->next = nullptr;
   return block;
 }
 
 void TxBlockPool::Put(TxBlock* block) {
-  if (free_count_ >= kMaxFree) {
-    delete block;
-    return;
-  }
   block->next = free_;
   free_ = block;
   ++free_count_;

@@ -72,13 +72,15 @@ class TxBlockPool {
 
   TxBlock* Get();
   void Put(TxBlock* block);
-  // Frees what is kept for later.
+  // Frees what was not needed since the last time. Until then all are kept: there are no more of
+  // them than were in use at once, which the memory budget bounds.
   void Trim();
+  size_t kept() const { return free_count_; }
 
  private:
-  static constexpr size_t kMaxFree = 32;  // as many as one flow may hold
   TxBlock* free_ = nullptr;
   size_t free_count_ = 0;
+  size_t fewest_free_ = 0;  // since Trim()
 };
 
 }  // namespace mini::netstack

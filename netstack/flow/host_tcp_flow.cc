@@ -23,7 +23,6 @@ constexpr int kKeepAliveIdleSeconds = 600;
 // Most connections do not live that long: what asks for these probes is left until then.
 constexpr std::chrono::seconds kIdleForKeepAlive{60};
 constexpr size_t kMaxBlocksPerRead = 4;
-constexpr int kMaxReadsPerService = 4;
 constexpr size_t kMaxPieces = 64;
 // What is copied rather than held in a block of its own.
 constexpr size_t kMaxCopy = 16 * 1024;
@@ -319,7 +318,7 @@ void HostTcpFlow::PullFromHost() {
     return;
   }
   if (phase() != Phase::kOpen || host_finished_ || !(readable_ || starved_)) return;
-  for (int reads = 0; reads < kMaxReadsPerService; ++reads) {
+  for (size_t reads = 0; reads < table().reads_per_service(); ++reads) {
     const size_t room = SendRoom();
     // Rather a large read later than a small one now, unless there is never more room.
     if (room < std::min(TxBlock::kCapacity, SendLimit() / 2)) {
@@ -391,7 +390,7 @@ bool HostTcpFlow::PullBlocks(size_t room) {
     table().tx_blocks().Put(blocks[i]);
   }
   const bool more = HostRead(length, count * TxBlock::kCapacity);
-  SendQueued();
+  if (length > 0) SendQueued();
   return more;
 }
 
@@ -402,7 +401,7 @@ bool HostTcpFlow::PullSmall(size_t room) {
   if (length > 0) SendCopy({block->bytes, static_cast<size_t>(length)});
   table().tx_blocks().Put(block);
   const bool more = HostRead(length, wanted);
-  SendQueued();
+  if (length > 0) SendQueued();
   return more;
 }
 

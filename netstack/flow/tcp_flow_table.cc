@@ -11,6 +11,7 @@ namespace mini::netstack {
 namespace {
 
 constexpr auto kTickInterval = std::chrono::milliseconds(TCP_TMR_INTERVAL);
+constexpr size_t kReadsPerBatch = 4;
 constexpr auto kAckDelay = std::chrono::milliseconds(1);
 
 // lwIP 2.2.1 leaves it running when the sandbox, its window closed, acknowledges what was about to
@@ -97,7 +98,11 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
   if (packet.tcp_urgent != 0) flow.NoteUrgent(packet.tcp_sequence + packet.tcp_urgent - 1);
   const size_t segment_length =
       packet.payload_offset + packet.payload_length - packet.transport_offset;
-  Inject(flow, RxBufferPool::AsPbuf(buffer, packet.transport_offset, segment_length));
+  // What comes in order is acknowledged when the batch has been passed on, by data that goes the
+  // same way or by one acknowledgment for all of it. A sender counts the others (RFC 5681, 3.2).
+  const auto bare_ack =
+      flow.IsNext(packet) ? LwipDevice::BareAck::kHeldBack : LwipDevice::BareAck::kSent;
+  Inject(flow, RxBufferPool::AsPbuf(buffer, packet.transport_offset, segment_length), bare_ack);
 }
 
 // lwIP forgets the connection; the flow lives on until its far side has taken everything.
@@ -252,11 +257,11 @@ void TcpFlowTable::NoteOnce(Notice notice) {
   }
 }
 
-void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
+void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment, LwipDevice::BareAck bare_ack) {
   {
     LwipScope scope(flow.lists());
     current_ = &flow;
-    device_.Input(flow.key(), segment);
+    device_.Input(flow.key(), segment, bare_ack);
     flow.FillSmallWindow();
     current_ = nullptr;
   }
@@ -268,6 +273,12 @@ void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
 // Called from Service(), in the scope of the flow's lists.
 void TcpFlowTable::InjectSyn(TcpFlow& flow, std::span<const uint8_t> segment) {
   device_.InputSyn(flow.key(), segment, &flow);
+}
+
+// What has been read waits in the cache for the sandbox's acknowledgments, which are on the link by
+// then: so all flows together read what fits there, and the link has its turn.
+size_t TcpFlowTable::reads_per_service() const {
+  return std::max<size_t>(kReadsPerBatch / std::max<size_t>(servicing_.size(), 1), 1);
 }
 
 void TcpFlowTable::MarkDirty(TcpFlow& flow) {
@@ -288,6 +299,7 @@ void TcpFlowTable::ServiceFlows() {
         } else if (tcp_active_pcbs != nullptr) {
           flow->Reset();
         }
+        if (flow->owes_ack_now()) flow->SendAckNow();
         current_ = nullptr;
       }
       flow->CompactReceived();

@@ -93,6 +93,8 @@ class TcpFlowTable final : private LwipDevice::Owner {
   MemoryBudget& budget() { return budget_; }
   TxBlockPool& tx_blocks() { return tx_blocks_; }
   SourcePorts& source_ports() { return source_ports_; }
+  // How often a flow reads from its far side before the others have their turn.
+  size_t reads_per_service() const;
   void MarkDirty(TcpFlow& flow);
   void InjectSyn(TcpFlow& flow, std::span<const uint8_t> segment);
   const TcpLimits& limits() const { return limits_; }
@@ -121,7 +123,7 @@ class TcpFlowTable final : private LwipDevice::Owner {
   void TakePlaceOf(TcpFlow& flow);
   void NoteOnce(Notice notice);
   void Detach(TcpFlow& flow);
-  void Inject(TcpFlow& flow, pbuf* segment);
+  void Inject(TcpFlow& flow, pbuf* segment, LwipDevice::BareAck bare_ack);
   void ReplyReset(const Packet& packet);
   void OnOutputBlocked() override;
   std::optional<uint32_t> UrgentEnd() const override;

@@ -12,7 +12,12 @@
 // there then never comes. Should one have been left behind by an error, its sequence number tells
 // it from the next question's.
 //
-// Nothing is asked but through the one socket: whoever confines this process leaves it that.
+// An answer holds until something changes. The kernel puts a message about each change of links,
+// addresses, routes and routing rules into the queue of a second socket as it makes the change, so
+// a look at that queue comes before each use of what is known: one short call where asking takes
+// two long ones.
+//
+// Nothing is asked but through these sockets: whoever confines this process leaves it them.
 #include "sys/host_network.h"
 
 #include <libmnl/libmnl.h>
@@ -32,7 +37,13 @@
 namespace mini {
 namespace {
 
-constexpr size_t kMaxRequest = 128;   // two headers and one attribute of at most 16 bytes
+constexpr size_t kMaxRequest = 128;  // two headers and one attribute of at most 16 bytes
+constexpr size_t kMaxKnown = 4096;   // answers
+// Messages that a call takes from the queue of changes; those of more are there for the next one.
+constexpr int kMaxChanges = 1024;
+constexpr uint32_t kChanges = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
+                              RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE |
+                              uint32_t{1} << (RTNLGRP_IPV6_RULE - 1);
 constexpr size_t kMaxAnswer = 16384;  // more than the kernel puts into one message of these kinds
 
 bool TypeEndsHere(uint8_t type) {
@@ -127,11 +138,20 @@ Result<std::unique_ptr<HostNetwork>> HostNetwork::Open() {
   if (!netlink) {
     return SystemError(Stage::kNetwork, errno, "open a netlink socket to ask for routes");
   }
-  return std::unique_ptr<HostNetwork>(new HostNetwork(std::move(netlink)));
+  UniqueFd changes(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  const sockaddr_nl groups = {
+      .nl_family = AF_NETLINK, .nl_pad = 0, .nl_pid = 0, .nl_groups = kChanges};
+  if (!changes ||
+      bind(changes.get(), reinterpret_cast<const sockaddr*>(&groups), sizeof groups) != 0) {
+    return SystemError(Stage::kNetwork, errno, "open a netlink socket to hear of changes");
+  }
+  return std::unique_ptr<HostNetwork>(new HostNetwork(std::move(netlink), std::move(changes)));
 }
 
-HostNetwork::HostNetwork(UniqueFd netlink)
-    : netlink_(std::move(netlink)), buffers_(std::make_unique<Buffers>()) {}
+HostNetwork::HostNetwork(UniqueFd netlink, UniqueFd changes)
+    : netlink_(std::move(netlink)),
+      changes_(std::move(changes)),
+      buffers_(std::make_unique<Buffers>()) {}
 
 HostNetwork::~HostNetwork() = default;
 
@@ -196,7 +216,26 @@ Result<std::vector<IpAddress>> HostNetwork::ReadAddresses() {
   return SystemError(Stage::kProbe, error, "list the addresses of this machine's interfaces");
 }
 
+// ENOBUFS, that the queue was too short, is a change as well, and so is any other error.
+bool HostNetwork::HasChanged() {
+  for (int count = 0; count < kMaxChanges; ++count) {
+    char unread;
+    if (recv(changes_.get(), &unread, sizeof unread, MSG_DONTWAIT) >= 0) continue;
+    return count > 0 || errno != EAGAIN;
+  }
+  return true;
+}
+
 bool HostNetwork::LeadsToThisHost(const IpAddress& address) {
+  if (HasChanged() || ends_here_.size() >= kMaxKnown) ends_here_.clear();
+  const auto known = ends_here_.find(address);
+  if (known != ends_here_.end()) return known->second;
+  const std::optional<bool> answer = AskWhetherItEndsHere(address);
+  if (answer) ends_here_.emplace(address, *answer);
+  return answer.value_or(true);
+}
+
+std::optional<bool> HostNetwork::AskWhetherItEndsHere(const IpAddress& address) {
   const uint8_t family = address.is_v4() ? AF_INET : AF_INET6;
   const auto bytes = address.bytes();
   nlmsghdr* request = Begin(RTM_GETROUTE, 0, sizeof(rtmsg));
@@ -209,7 +248,7 @@ bool HostNetwork::LeadsToThisHost(const IpAddress& address) {
                           ends_here = SaysThatItEndsHere(message, family);
                           return true;
                         });
-  return !answered || ends_here;
+  return answered ? std::optional(ends_here) : std::nullopt;
 }
 
 unsigned HostNetwork::IndexOfInterface(std::string_view name) {

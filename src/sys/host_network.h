@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -17,7 +18,7 @@ struct nlmsghdr;
 
 namespace mini {
 
-// For one thread at a time, since it owns one socket and one buffer. It speaks of the network
+// For one thread at a time, since it owns its sockets and one buffer. It speaks of the network
 // namespace it was opened in.
 class HostNetwork {
  public:
@@ -39,7 +40,7 @@ class HostNetwork {
 
  private:
   struct Buffers;
-  explicit HostNetwork(UniqueFd netlink);
+  HostNetwork(UniqueFd netlink, UniqueFd changes);
   // A request with its header of `size` bytes, zero but for what the caller fills in.
   nlmsghdr* Begin(uint16_t type, uint16_t flags, size_t header_size);
   bool Send(const nlmsghdr* request);
@@ -47,7 +48,13 @@ class HostNetwork {
   // one; false: there is none any more.
   bool Receive(const std::function<bool(const nlmsghdr& message)>& take);
 
+  // Whether the kernel has told of a change since the last call.
+  bool HasChanged();
+  std::optional<bool> AskWhetherItEndsHere(const IpAddress& address);
+
   UniqueFd netlink_;
+  UniqueFd changes_;
+  std::map<IpAddress, bool> ends_here_;  // what was answered since the last change
   uint32_t sequence_ = 0;
   std::unique_ptr<Buffers> buffers_;
 };
