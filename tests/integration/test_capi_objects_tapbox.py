@@ -63,6 +63,15 @@ class ACommandBehindAnAllowList(NetworkObjectsTest):
         self.assertEqual(len(refusals), 1)
         self.assertEqual(refusals[0].split()[0], said["pid"])
 
+    def test_has_its_rules_in_the_log_although_only_the_stack_needs_them(self):
+        log = self.make_file(self.scratch / "log", mode=0o600)
+        self.events("tcp/192.0.2.1:80-90", "true", log)
+        lines = log.read_text().splitlines()
+        plan = [line.split(maxsplit=3)[-1] for line in lines if "192.0.2.1" in line]
+        self.assertEqual(len(plan), 1, lines)
+        self.assertIn("tcp/192.0.2.1:80-90", plan[0])
+        self.assertIn("mini_sandbox_allow_rule:1", plan[0])
+
     def test_is_not_held_up_by_a_host_that_reads_no_events(self):
         # Each of these is a line: more than a pipe takes (64 KiB).
         script = f"for i in $(seq 150); do bash -c '{CONNECT.format(ALLOWED_V4, 80)}'; done"
