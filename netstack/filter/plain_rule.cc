@@ -78,16 +78,16 @@ bool IsLabel(const char* label, size_t size) {
   return size >= 1 && size <= kMaxLabelBytes && label[0] != '-' && label[size - 1] != '-';
 }
 
-// As NormalizeName() has it. Not one whose last label is a number, which no name has.
-bool ReadName(std::string_view text, std::string& name) {
+// Turns a text into its lower-case form, if it is a name as NormalizeName() has it. Not one whose
+// last label is a number, which no name has.
+bool NormalizePlainName(std::string& text) {
   if (text.size() > kMaxNameBytes) return false;
-  std::array<char, kMaxNameBytes> lower;
+  char* const lower = text.data();
   size_t label = 0;  // where it begins
   bool is_number = true;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '.') {
       if (!IsLabel(&lower[label], i - label)) return false;
-      lower[i] = '.';
       label = i + 1;
       is_number = true;
       continue;
@@ -96,11 +96,7 @@ bool ReadName(std::string_view text, std::string& name) {
     if (lower[i] == 0) return false;
     is_number = is_number && IsDigit(lower[i]);
   }
-  if (label >= text.size() || is_number || !IsLabel(&lower[label], text.size() - label)) {
-    return false;
-  }
-  name.assign(lower.data(), text.size());
-  return true;
+  return label < text.size() && !is_number && IsLabel(&lower[label], text.size() - label);
 }
 
 }  // namespace
@@ -123,7 +119,13 @@ bool ParsePlainRule(std::string_view text, Rule& rule) {
   }
   const std::string_view host = text.substr(0, colon);
   const auto address = is_wildcard ? std::nullopt : ReadIpv4(host);
-  if (!address && !ReadName(host, rule.name)) return false;
+  if (!address) {
+    rule.name = host;
+    if (!NormalizePlainName(rule.name)) {
+      rule.name.clear();
+      return false;
+    }
+  }
 
   rule.action = refuses ? RuleAction::kRefuse : RuleAction::kAllow;
   rule.kind = address       ? TargetKind::kAddress
