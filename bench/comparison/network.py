@@ -21,7 +21,7 @@ from shell import PATIENCE, Shell, numbers, reap
 WORLD, HOST = "198.51.100.1", "198.51.100.2"  # documentation addresses, RFC 5737
 WORLD_ADDRESSES = [f"198.51.100.{n}" for n in (1, 3, 4, 5)]
 NETWORK = "198.51.100.0/24"
-IPERF_PORT, LOAD_PORT, DATAGRAM_PORT, CLOSED_PORT = 5201, 9100, 5300, 9
+IPERF_PORT, LOAD_PORT, FIRST_DATAGRAM_PORT, CLOSED_PORT = 5201, 9100, 10000, 9
 SET_RENO = "echo reno >/proc/sys/net/ipv4/tcp_congestion_control"
 LOAD_SOURCES = [*(f"bench/network_load/{name}.cc" for name in ("connections", "datagrams", "main", "names")),
                 "tests/soak/common.cc", "tests/soak/server.cc"]

@@ -1,12 +1,13 @@
 """What is measured of the network: each part returns rows, with one value of every contender a round."""
 
 import contextlib
+import itertools
 import json
 import time
 
 from machine import BenchError, progress, rounds_of
-from network import (CLOSED_PORT, DATAGRAM_PORT, EVERYONE, IPERF_PORT, NETWORK, PEERS, WORLD, WORLD_ADDRESSES, Tapbox,
-                     write_rules)
+from network import (CLOSED_PORT, EVERYONE, FIRST_DATAGRAM_PORT, IPERF_PORT, NETWORK, PEERS, WORLD,
+                     WORLD_ADDRESSES, Tapbox, write_rules)
 from report import Row, Rows
 from shell import numbers
 
@@ -83,20 +84,20 @@ def tcp(network, rounds, seconds):
 # --- UDP ---------------------------------------------------------------------------------------
 
 
-def datagrams(network, direction, size, milliseconds):
+def datagrams(network, direction, size, milliseconds, ports):
     """As many as arrive while the sender sends as fast as it can."""
-    def out(contender):
-        with network.load_in_world("sink", milliseconds, DATAGRAM_PORT) as sink:
-            contender.load("send", milliseconds, size, WORLD, DATAGRAM_PORT)
+    def out(contender, port):
+        with network.load_in_world("sink", milliseconds, port) as sink:
+            contender.load("send", milliseconds, size, WORLD, port)
             return numbers(sink.read().decode())
 
-    def inward(contender):
-        with network.load_in_world("source", milliseconds, size, DATAGRAM_PORT):
-            return contender.load("receive", milliseconds, WORLD, DATAGRAM_PORT)
+    def inward(contender, port):
+        with network.load_in_world("source", milliseconds, size, port):
+            return contender.load("receive", milliseconds, WORLD, port)
 
     def measure(rows, contender):
         before = contender.cpu_seconds()
-        figures = (out if direction == "out" else inward)(contender)
+        figures = (out if direction == "out" else inward)(contender, next(ports))
         if not figures["done"]:
             raise BenchError(f"{contender.name}: no datagram arrived")
         label = f"UDP {direction}, {size} B"
@@ -106,7 +107,9 @@ def datagrams(network, direction, size, milliseconds):
 
 
 def udp(network, rounds, milliseconds):
-    return in_rounds(network, "udp", rounds, [datagrams(network, direction, size, milliseconds)
+    # Another port each time: what the last contender has in its queues would be taken for this one's.
+    ports = itertools.count(FIRST_DATAGRAM_PORT)
+    return in_rounds(network, "udp", rounds, [datagrams(network, direction, size, milliseconds, ports)
                                               for direction in ("out", "in") for size in (64, 1400)])
 
 

@@ -390,7 +390,7 @@ bool HostTcpFlow::PullBlocks(size_t room) {
     table().tx_blocks().Put(blocks[i]);
   }
   const bool more = HostRead(length, count * TxBlock::kCapacity);
-  SendQueued();
+  if (length > 0) SendQueued();
   return more;
 }
 
@@ -401,7 +401,7 @@ bool HostTcpFlow::PullSmall(size_t room) {
   if (length > 0) SendCopy({block->bytes, static_cast<size_t>(length)});
   table().tx_blocks().Put(block);
   const bool more = HostRead(length, wanted);
-  SendQueued();
+  if (length > 0) SendQueued();
   return more;
 }
 

@@ -29,6 +29,12 @@ void SetCurrentPacket(const FlowKey& key, netif* device) {
   ip_data.current_ip_header_tot_len = 0;
 }
 
+size_t TcpHeaderSize(std::span<const uint8_t> tcp) { return size_t{tcp[12]} >> 4 << 2; }
+
+bool IsBareAck(std::span<const uint8_t> tcp, size_t ip_header_size, size_t packet_size) {
+  return tcp[13] == kTcpAck && packet_size == ip_header_size + TcpHeaderSize(tcp);
+}
+
 void InitializeLwipOnce() {
   static const bool initialized = [] {
     lwip_init();
@@ -77,9 +83,11 @@ LwipDevice::~LwipDevice() {
   netif_remove(&device_);
 }
 
-void LwipDevice::Input(const FlowKey& key, pbuf* segment) {
+void LwipDevice::Input(const FlowKey& key, pbuf* segment, BareAck bare_ack) {
   SetCurrentPacket(key, &device_);
+  bare_ack_ = bare_ack;
   tcp_input(segment, &device_);
+  bare_ack_ = BareAck::kSent;
 }
 
 void LwipDevice::InputSyn(const FlowKey& key, std::span<const uint8_t> segment, void* flow) {
@@ -119,6 +127,10 @@ void LwipDevice::MarkUrgent(std::span<uint8_t> tcp) const {
 err_t LwipDevice::Output(pbuf* packet, bool v6) {
   const size_t ip_header = v6 ? kIpv6HeaderSize : kIpv4HeaderSize;
   const std::span<uint8_t> headers(static_cast<uint8_t*>(packet->payload), packet->len);
+  if (bare_ack_ == BareAck::kHeldBack &&
+      IsBareAck(headers.subspan(ip_header), ip_header, packet->tot_len)) {
+    return ERR_BUF;
+  }
   MarkUrgent(headers.subspan(ip_header, kTcpHeaderSize));
   const size_t addresses = v6 ? 8 : 12;
   const size_t address_size = v6 ? 16 : 4;
@@ -131,7 +143,7 @@ err_t LwipDevice::Output(pbuf* packet, bool v6) {
   offload.partial_checksum = true;
   offload.transport_offset = kLinkHeaderSize + ip_header;
   offload.checksum_offset = 16;
-  const size_t tcp_header = size_t{headers[ip_header + 12]} >> 4 << 2;
+  const size_t tcp_header = TcpHeaderSize(headers.subspan(ip_header));
   if (packet->tot_len > link_.mtu()) {
     offload.gso_type = v6 ? kVnetGsoTcpV6 : kVnetGsoTcpV4;
     offload.gso_size = static_cast<uint16_t>(link_.mtu() - ip_header - tcp_header);

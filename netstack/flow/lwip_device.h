@@ -40,8 +40,13 @@ class LwipDevice {
   LwipDevice(const LwipDevice&) = delete;
   LwipDevice& operator=(const LwipDevice&) = delete;
 
-  // In the scope of the lists of the connection. Takes the pbuf: TCP header and payload.
-  void Input(const FlowKey& key, pbuf* segment);
+  // An acknowledgment that lwIP would send by itself, at once, from within Input().
+  enum class BareAck : uint8_t { kSent, kHeldBack };
+
+  // In the scope of the lists of the connection. Takes the pbuf: TCP header and payload. lwIP takes
+  // an acknowledgment that is held back for one that the link did not take, and keeps TF_ACK_NOW:
+  // the next segment brings it along.
+  void Input(const FlowKey& key, pbuf* segment, BareAck bare_ack = BareAck::kSent);
   // A SYN that is to be accepted; `flow` becomes the connection's callback argument.
   void InputSyn(const FlowKey& key, std::span<const uint8_t> segment, void* flow);
 
@@ -55,6 +60,7 @@ class LwipDevice {
   Owner& owner_;
   netif device_{};
   tcp_pcb_listen* listener_ = nullptr;
+  BareAck bare_ack_ = BareAck::kSent;
   std::vector<uint8_t> bounce_;  // for packets in more pieces than writev(2) takes
 };
 

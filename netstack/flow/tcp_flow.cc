@@ -168,6 +168,11 @@ bool TcpFlow::IsProbeAnswer(const Packet& segment) const {
          segment.payload_length == 0 && segment.tcp_sequence == pcb_->rcv_nxt;
 }
 
+bool TcpFlow::IsNext(const Packet& segment) const {
+  return pcb_ != nullptr && pcb_->state == ESTABLISHED && segment.tcp_sequence == pcb_->rcv_nxt &&
+         (segment.payload_length > 0 || (segment.tcp_flags & kTcpFin) != 0);
+}
+
 void TcpFlow::NoteUrgent(uint32_t sequence) {
   if (pcb_ == nullptr) return;
   const auto ahead = static_cast<int32_t>(sequence - pcb_->rcv_nxt);

@@ -85,10 +85,16 @@ class TcpFlow {
   // Whether the segment says no more than that the sandbox's kernel knows the connection, which
   // lwIP has asked it. Before lwIP takes the segment.
   bool IsProbeAnswer(const Packet& segment) const;
+  // Whether the segment, which carries something, is what comes next in an open connection.
+  bool IsNext(const Packet& segment) const;
   // After each call into lwIP: takes note of what lwIP does not call back for.
   void NoteState();
   bool has_unsent_ack() const {
     return pcb_ != nullptr && (pcb_->flags & TF_ACK_DELAY) != 0 && pcb_->state != TIME_WAIT;
+  }
+  // More than one segment waits for it. That of the FIN may wait for ours: who sent it does not.
+  bool owes_ack_now() const {
+    return has_unsent_ack() && (pcb_->flags & TF_ACK_NOW) != 0 && !sandbox_finished_;
   }
   // In the scope of lists().
   void SendAckNow();

@@ -98,7 +98,11 @@ void TcpFlowTable::Input(RxBuffer* buffer, const Packet& packet) {
   if (packet.tcp_urgent != 0) flow.NoteUrgent(packet.tcp_sequence + packet.tcp_urgent - 1);
   const size_t segment_length =
       packet.payload_offset + packet.payload_length - packet.transport_offset;
-  Inject(flow, RxBufferPool::AsPbuf(buffer, packet.transport_offset, segment_length));
+  // What comes in order is acknowledged when the batch has been passed on, by data that goes the
+  // same way or by one acknowledgment for all of it. A sender counts the others (RFC 5681, 3.2).
+  const auto bare_ack =
+      flow.IsNext(packet) ? LwipDevice::BareAck::kHeldBack : LwipDevice::BareAck::kSent;
+  Inject(flow, RxBufferPool::AsPbuf(buffer, packet.transport_offset, segment_length), bare_ack);
 }
 
 // lwIP forgets the connection; the flow lives on until its far side has taken everything.
@@ -253,11 +257,11 @@ void TcpFlowTable::NoteOnce(Notice notice) {
   }
 }
 
-void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment) {
+void TcpFlowTable::Inject(TcpFlow& flow, pbuf* segment, LwipDevice::BareAck bare_ack) {
   {
     LwipScope scope(flow.lists());
     current_ = &flow;
-    device_.Input(flow.key(), segment);
+    device_.Input(flow.key(), segment, bare_ack);
     flow.FillSmallWindow();
     current_ = nullptr;
   }
@@ -295,6 +299,7 @@ void TcpFlowTable::ServiceFlows() {
         } else if (tcp_active_pcbs != nullptr) {
           flow->Reset();
         }
+        if (flow->owes_ack_now()) flow->SendAckNow();
         current_ = nullptr;
       }
       flow->CompactReceived();

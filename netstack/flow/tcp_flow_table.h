@@ -123,7 +123,7 @@ class TcpFlowTable final : private LwipDevice::Owner {
   void TakePlaceOf(TcpFlow& flow);
   void NoteOnce(Notice notice);
   void Detach(TcpFlow& flow);
-  void Inject(TcpFlow& flow, pbuf* segment);
+  void Inject(TcpFlow& flow, pbuf* segment, LwipDevice::BareAck bare_ack);
   void ReplyReset(const Packet& packet);
   void OnOutputBlocked() override;
   std::optional<uint32_t> UrgentEnd() const override;

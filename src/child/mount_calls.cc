@@ -127,7 +127,13 @@ bool SetOptions(int filesystem, const char* options) {
       return false;
     }
     *equals = '\0';
-    if (fsconfig(filesystem, FSCONFIG_SET_STRING, option, equals + 1, 0) != 0) return false;
+    // A parameter that is refused leaves the others as they are (fsconfig(2)).
+    const bool is_optional = option[0] == '?';
+    const char* key = is_optional ? option + 1 : option;
+    if (fsconfig(filesystem, FSCONFIG_SET_STRING, key, equals + 1, 0) != 0 &&
+        !(is_optional && errno == EINVAL)) {
+      return false;
+    }
     options = *end == '\0' ? end : end + 1;
   }
   return true;

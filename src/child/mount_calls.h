@@ -42,7 +42,8 @@ bool MoveMount(int mount, int target);
 // Over the object there.
 bool AttachTo(int mount, const Place& place, Closing closing);
 
-// A new file system's, as in "mode=755,size=4096".
+// A new file system's, as in "mode=755,size=4096". One of the form "?huge=always" is left out where
+// the kernel does not know it.
 bool SetOptions(int filesystem, const char* options);
 
 // The lower is named by the working directory, because overlayfs takes paths, and this one may

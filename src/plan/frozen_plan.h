@@ -21,8 +21,9 @@ enum class MountOpKind : uint8_t {
   kCloneTree,          // slot = detached recursive private copy of `source`, with `attributes`
   kCloneNode,          // slot = detached copy of the one file `source`; skipped when it is missing
   kCloneOwnDirectory,  // the same for a directory that has to belong to this user alone
-  kNewFilesystem,      // slot = new detached instance of type `data`, with options "a=b,c=d"
-  kMountIn,            // mounts a new file system, named and with options as for kNewFilesystem,
+  kNewFilesystem,      // slot = new detached instance of type `data`, with options "a=b,c=d"; one
+                       // of the form "?a=b" is left out where the kernel does not know it
+  kMountIn,            // mounts a new file system, named and with options "a=b,c=d",
                        // on `target`, which is in a file system of our own
   kPivotRoot,          // slot becomes "/", the host's tree is gone
   kOpenFile,           // slot = the file `source` for reading, if it is a small one of this user;

@@ -129,6 +129,53 @@ TEST_P(OpenTcpFlow, SandboxHalfClosesAndStillReads) {
   EXPECT_TRUE(client_.AwaitFlag(kFin));
 }
 
+TEST_P(OpenTcpFlow, TheSandboxsEndIsAcknowledgedWhenTheHostDoesNotEnd) {
+  client_.Finish();
+  EXPECT_EQ(ReadEnd(host_.get()), 0);
+  EXPECT_TRUE(client_.AwaitAcknowledged());
+}
+
+// A frame less for each short connection.
+TEST_P(OpenTcpFlow, OneSegmentEndsAnAnsweredConnectionAndAcknowledgesItsEnd) {
+  // The host has a millisecond for it, which it may miss now and then.
+  bool seen = false;
+  for (uint16_t attempt = 0; attempt < 100 && !seen; ++attempt) {
+    const Endpoint local = Local(static_cast<uint16_t>(40001 + attempt));
+    FakeTcpClient client(sandbox_, local, server_.endpoint());
+    client.Connect();
+    ASSERT_TRUE(client.connected());
+    UniqueFd host = server_.Accept();
+    std::thread server([&] {
+      EXPECT_EQ(ReadEnd(host.get()), 0);
+      host.reset();
+    });
+    client.Finish();
+    const auto next = sandbox_.ReceiveFor(local.port);
+    server.join();
+    ASSERT_TRUE(next);
+    EXPECT_EQ(next->acknowledgment, client.next_sequence());
+    seen = next->Is(kFin | kAck);
+  }
+  EXPECT_TRUE(seen);
+}
+
+// By their number a sender learns that one is missing (RFC 5681, 3.2).
+TEST_P(OpenTcpFlow, EachSegmentBehindAGapIsAcknowledged) {
+  TcpFields ahead = client_.Fields(kAck);
+  const uint32_t expected = ahead.sequence;
+  for (uint32_t number = 1; number <= 3; ++number) {
+    ahead.sequence = expected + number * 100;
+    ahead.payload = Pattern(100);
+    client_.Send(ahead);
+  }
+  const auto answers = sandbox_.Drain();
+  EXPECT_EQ(std::ranges::count_if(answers,
+                                  [&](const SeenFrame& frame) {
+                                    return frame.Is(kAck) && frame.acknowledgment == expected;
+                                  }),
+            3);
+}
+
 TEST_P(OpenTcpFlow, HostHalfClosesAndStillReads) {
   shutdown(host_.get(), SHUT_WR);
   EXPECT_TRUE(client_.AwaitFlag(kFin));

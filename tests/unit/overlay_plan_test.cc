@@ -357,12 +357,18 @@ TEST(ScratchDirectory, HasToExist) {
             "-d /data: not a directory that exists");
 }
 
-TEST(ScratchSize, LimitsBytesAndInodes) {
+TEST(ScratchSize, LimitsBytesAndInodesAndLeavesOutLargePages) {
   Policy policy = DefaultPolicy();
   policy.scratch_size = 64 << 20;
   const Plan plan = MustPlan(policy, Server());
   EXPECT_TRUE(Step(plan, "new-filesystem tmpfs size=67108864,nr_inodes=17408"));
   EXPECT_EQ(plan.scratch_view, "/dev/shm");
+  EXPECT_FALSE(Step(plan, "huge="));
+}
+
+TEST(ScratchSize, WhenNotLimitedIsTakenInLargePagesAsFarAsFilesFillThem) {
+  EXPECT_TRUE(
+      Step(MustPlan(DefaultPolicy(), Server()), "new-filesystem tmpfs ?huge=within_size ["));
 }
 
 }  // namespace
