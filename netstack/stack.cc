@@ -75,6 +75,12 @@ void RaiseDescriptorLimit(const StackLimits& limits) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+Status CheckMtu(const LinkOptions& link) {
+  if (link.mtu >= kMinMtu) return OkStatus();
+  return InvalidArgument(
+      Stage::kNetwork, StrCat("an MTU of ", link.mtu, " is below ", kMinMtu, ", which IPv6 needs"));
+}
+
 std::unique_ptr<VerdictLog> MakeLog(StackOptions& options, const EventLoop& loop) {
   if (!options.verdict_log) return nullptr;
   return std::make_unique<VerdictLog>(
@@ -130,7 +136,13 @@ class RunningStack final : public Stack {
     MINI_RETURN_IF_ERROR(Publish(std::move(inbound)));
     loop_->SetBatchEnd([this] { OnBatchEnd(); });
     EverySecond();
-    return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
+    return link_.fd() >= 0 ? WatchLink() : OkStatus();
+  }
+
+  Status Attach(LinkOptions link) override {
+    MINI_RETURN_IF_ERROR(CheckMtu(link));
+    link_.Attach(std::move(link));
+    return WatchLink();
   }
 
   Status Run() override {
@@ -197,6 +209,10 @@ class RunningStack final : public Stack {
                       more.empty() ? "" : "; to allow more: ", more));
   }
 
+  Status WatchLink() {
+    return loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t events) { OnLink(events); });
+  }
+
   // The kernel inside still holds what the command wrote last, as the host's would: it ends each
   // connection when that is sent. Nobody is there any more to send more.
   void BeginEnd(int stop_descriptor) {
@@ -257,8 +273,10 @@ class RunningStack final : public Stack {
       loop_->SetEvents(link_.fd(), EPOLLIN);
       tcp_->RetryOutput();
     }
-    for (int batches = 1; ReadFrames() && batches < kMaxBatchesPerEvent; ++batches) {
+    int batches = 1;
+    while ((link_has_more_ = ReadFrames()) && batches < kMaxBatchesPerEvent) {
       ServiceFlows();
+      ++batches;
     }
   }
 
@@ -341,7 +359,7 @@ class RunningStack final : public Stack {
   void OnBatchEnd() {
     ServiceFlows();
     inbound_tcp_->OnBatchEnd();
-    if (ending_ && tcp_->Delivered()) loop_->Stop();
+    if (ending_ && !link_has_more_ && tcp_->Delivered()) loop_->Stop();
     if (tcp_->output_blocked()) loop_->SetEvents(link_.fd(), EPOLLIN | EPOLLOUT);
     if (!link_.status().ok()) loop_->Fail(link_.status());
     if (log_) FlushLog();
@@ -371,8 +389,9 @@ class RunningStack final : public Stack {
   std::unique_ptr<EchoFlowTable> echo_;
   std::unique_ptr<TcpFlowTable> tcp_;
   RateLimit answers_;
-  size_t most_flows_ = 0;      // since memory was returned
-  uint8_t no_room_noted_ = 0;  // of which protocols
+  size_t most_flows_ = 0;       // since memory was returned
+  uint8_t no_room_noted_ = 0;   // of which protocols
+  bool link_has_more_ = false;  // frames wait there, perhaps
   SmallFrame scratch_;
   bool ending_ = false;
 };
@@ -380,10 +399,7 @@ class RunningStack final : public Stack {
 }  // namespace
 
 Result<std::unique_ptr<Stack>> Stack::Create(StackOptions options) {
-  if (options.link.mtu < kMinMtu) {
-    return InvalidArgument(Stage::kNetwork, StrCat("an MTU of ", options.link.mtu, " is below ",
-                                                   kMinMtu, ", which IPv6 needs"));
-  }
+  MINI_RETURN_IF_ERROR(CheckMtu(options.link));
   SetUpAllocator();
   auto claim = ClaimOfTheOnlyStack::Make();
   if (claim == nullptr) {

@@ -29,7 +29,7 @@ struct StackLimits : TcpLimits {
 inline constexpr std::chrono::milliseconds kDeliveryTime{800};
 
 struct StackOptions {
-  LinkOptions link;
+  LinkOptions link;  // without a descriptor: it comes later, by Attach()
   FilterOptions filter;
   ResolverConfig resolver;
   StackLimits limits;
@@ -53,6 +53,10 @@ class Stack {
   // At most one Stack may exist in a process: lwIP's state is global. A second is kUnsupported.
   static Result<std::unique_ptr<Stack>> Create(StackOptions options);
   virtual ~Stack() = default;
+
+  // The link of a stack that was made without one. Once, before Run(); needs no system call but
+  // epoll_ctl(2).
+  virtual Status Attach(LinkOptions link) = 0;
 
   // Serves until Stop(), then ends every flow. Called once. An error means that the stack can no
   // longer serve (the TAP failed, epoll failed, the log could not be written): the run has to end,

@@ -217,8 +217,9 @@ class Pasta(Contender):
 
 class Tapbox(Contender):
     name = "mini-tapbox"
+    RULES = ("--allow", NETWORK)
 
-    def __init__(self, network, rules=("--allow", NETWORK), name=name):
+    def __init__(self, network, rules=RULES, name=name):
         super().__init__(network)
         self.rules, self.name = rules, name
 

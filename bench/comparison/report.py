@@ -44,6 +44,38 @@ class Rows(dict):
         self.setdefault(label, Row(label, unit, digits)).add(contender.name, value, self.round)
 
 
+@dataclasses.dataclass
+class Curve:
+    """One quantity at several sizes."""
+
+    label: str
+    unit: str
+    digits: int = 1
+    rows: dict = dataclasses.field(default_factory=dict)
+
+    def add(self, contender, size, value, turn):
+        self.rows.setdefault(size, Row(self.label, self.unit, self.digits)).add(contender, value, turn)
+
+    def slopes(self):
+        """What one more costs, from the smallest size to the largest: one for each round that has both."""
+        low, high = min(self.rows), max(self.rows)
+        found = Row(self.label, self.unit, self.digits)
+        for name in self.rows[high].samples if high > low else ():
+            pairs_of_rounds = zip(self.rows[low].samples.get(name, ()), self.rows[high].samples[name], strict=False)
+            found.samples[name] = [(b - a) / (high - low) for a, b in pairs_of_rounds
+                                   if a is not None and b is not None]
+        return found
+
+
+class Curves(dict):
+    """Curves by label, in the order of their first value."""
+
+    round = 0
+
+    def add(self, contender, label, unit, size, value, digits=1):
+        self.setdefault(label, Curve(label, unit, digits)).add(contender, size, value, self.round)
+
+
 def ratio(row, ours, theirs):
     found = row.ratios(ours, theirs)
     return f"{statistics.median(found):.2f}" if found else ""
@@ -59,6 +91,29 @@ def comparison(title, rows, ours, references):
     for row in rows:
         cells = [row.cell(name) for name in names] + [ratio(row, ours, name) for name in references]
         lines.append(f"| {row.label}, {row.unit} | {' | '.join(cells)} |")
+    return lines
+
+
+SMALLER_UNITS = {"us": ("ns", 1000), "KB": ("B", 1024)}
+
+
+def growth(title, what, curves, ours, references):
+    """A row for each size, and one for what one more of them costs, in a smaller unit."""
+    names = list(dict.fromkeys(name for curve in curves for row in curve.rows.values() for name in row.samples))
+    references = [name for name in references if name in names]
+    lines = [f"### {title}", "",
+             f"| median (lowest to highest) | {' | '.join([what, *names, *(f'x {name}' for name in references)])} |",
+             "|---" + "|---:" * (1 + len(names) + len(references)) + "|"]
+    for curve in curves:
+        for size in sorted(curve.rows):
+            row = curve.rows[size]
+            cells = [row.cell(name) for name in names] + [ratio(row, ours, name) for name in references]
+            lines.append(f"| {curve.label}, {curve.unit} | {size:,} | {' | '.join(cells)} |")
+        slopes = curve.slopes()
+        unit, factor = SMALLER_UNITS[curve.unit]
+        cells = [f"**{statistics.median(values) * factor:,.1f}**" if (values := slopes.values(name)) else ""
+                 for name in names] + [""] * len(references)
+        lines.append(f"| {curve.label}, {unit} | each | {' | '.join(cells)} |")
     return lines
 
 
@@ -96,6 +151,12 @@ def summary(row):
             found[name] = {"median": statistics.median(values), "lowest": min(values), "highest": max(values),
                            "ratio_to": {other: statistics.median(those) for other, those in ratios.items() if those}}
     return found
+
+
+def curves_as_json(curves):
+    return [{"label": curve.label, "unit": curve.unit, "sizes": {size: as_json([curve.rows[size]])[0]
+                                                                for size in sorted(curve.rows)},
+             "each": as_json([curve.slopes()])[0]} for curve in curves]
 
 
 def as_json(rows):

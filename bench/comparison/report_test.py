@@ -57,5 +57,54 @@ class Report(unittest.TestCase):
         self.assertEqual(report.confidence(range(1, 26)), (13, 8, 18))
 
 
+class Growth(unittest.TestCase):
+    def curves(self, *rounds):
+        curves = report.Curves()
+        for curves.round, values in enumerate(rounds):
+            for (name, size), value in values.items():
+                curves.add(name, "time", "us", size, value)
+        return list(curves.values())
+
+    def test_a_slope_is_what_one_more_costs_within_a_round(self):
+        curve, = self.curves({("ours", 10): 1, ("ours", 110): 201}, {("ours", 10): 5, ("ours", 110): 405})
+        self.assertEqual(curve.slopes().values("ours"), [2, 4])
+
+    def test_a_slope_goes_from_the_smallest_size_to_the_largest_in_whatever_order_they_came(self):
+        curve, = self.curves({("ours", 1000): 1990, ("ours", 10): 10, ("ours", 100): 7})
+        self.assertEqual(curve.slopes().values("ours"), [2])
+
+    def test_who_has_not_reached_the_largest_size_has_no_slope(self):
+        curve, = self.curves({("ours", 10): 1, ("ours", 20): 2, ("peer", 10): 1},
+                             {("ours", 10): 1, ("ours", 20): 4, ("peer", 10): 1, ("peer", 20): 6})
+        self.assertEqual(curve.slopes().values("ours"), [0.1, 0.3])
+        self.assertEqual(curve.slopes().values("peer"), [0.5])
+
+    def test_one_size_alone_has_no_slope(self):
+        curve, = self.curves({("ours", 10): 1})
+        self.assertEqual(curve.slopes().values("ours"), [])
+
+    def test_a_table_has_a_row_for_each_size_and_one_for_the_slope_in_a_smaller_unit(self):
+        table = report.growth("Title", "things", self.curves({
+            ("ours", 10): 1, ("ours", 1010): 3, ("peer", 10): 2, ("peer", 1010): 12}), "ours", ["peer", "absent"])
+        self.assertEqual(table[2:], [
+            "| median (lowest to highest) | things | ours | peer | x peer |",
+            "|---|---:|---:|---:|---:|",
+            "| time, us | 10 | 1.0 | 2.0 | 0.50 |",
+            "| time, us | 1,010 | 3.0 | 12.0 | 0.25 |",
+            "| time, ns | each | **2.0** | **10.0** |  |"])
+
+    def test_a_slope_in_kilobytes_is_told_in_bytes(self):
+        curves = report.Curves()
+        curves.add("ours", "memory", "KB", 0, 100)
+        curves.add("ours", "memory", "KB", 100, 200)
+        self.assertEqual(report.growth("Title", "things", list(curves.values()), "ours", [])[-1],
+                         "| memory, B | each | **1,024.0** |")
+
+    def test_json_has_every_size_with_its_samples_and_the_slopes(self):
+        curve, = report.curves_as_json(self.curves({("ours", 10): 1, ("ours", 20): 6}))
+        self.assertEqual(curve["sizes"][20]["samples"], {"ours": [6]})
+        self.assertEqual(curve["each"]["summary"]["ours"]["median"], 0.5)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -17,11 +17,12 @@ RULE = "198.51.100.1"
 FLOOR, BUBBLEWRAP, OURS, TAPBOX = "namespace floor", "bubblewrap", "mini-sandbox -x", "mini-tapbox -x --allow"
 TAPBOX_RULES = "mini-tapbox -x -F, 10,000 rules"
 
+BUBBLEWRAP_COMMAND = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-all", TRUE]
+
 PIECES = 5  # that the rounds are run in, so that a slow machine can stop early
 
 
 def contenders(directory, work):
-    bwrap = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-all", TRUE]
     sandbox = copy_for_user(binary("mini-sandbox"), directory)
     tapbox = copy_for_user(binary("mini-tapbox"), directory)
     root = work / "root"
@@ -31,7 +32,7 @@ def contenders(directory, work):
     found = {
         TRUE: [TRUE],
         FLOOR: [compile_program("namespace_floor", ["bench/namespace_floor.cc"], directory), TRUE],
-        BUBBLEWRAP: bwrap,
+        BUBBLEWRAP: BUBBLEWRAP_COMMAND,
         OURS: [sandbox, "-x", "--", TRUE],
         "mini-sandbox": [sandbox, "--", TRUE],
         "mini-sandbox -o -k": [sandbox, "-o", str(root), *system, "-k", str(work), "--", TRUE],
@@ -60,20 +61,27 @@ def prepared(user, work):
         place.close()
 
 
+def run_bench(prepare, program, commands, rounds, options):
+    """(contender, wall time, CPU time) of each run, in microseconds."""
+    command = [program, str(rounds), "1"]
+    for index, (name, words) in enumerate(commands.items()):
+        command += ([":::"] if index else []) + [name, *words]
+    for line in run(prepare(command), **options).splitlines():
+        _, name, wall, cpu = line.split("\t")
+        yield name, int(wall) / 1000, int(cpu) / 1000
+
+
 def measure(user, directory, work, rounds):
     """{contender: {"wall_us": samples, "cpu_us": samples, "system_calls": number}}"""
     commands = contenders(directory, work)
     options = {"env": environment(user), "cwd": work}
     with prepared(user, work) as prepare:
-        command = [compile_program("startup_bench", ["bench/startup_bench.cc"], directory), str(rounds // PIECES), "1"]
-        for index, (name, words) in enumerate(commands.items()):
-            command += ([":::"] if index else []) + [name, *words]
-        text = "".join(run(prepare(command), **options) for _ in rounds_of("startup", PIECES))
+        program = compile_program("startup_bench", ["bench/startup_bench.cc"], directory)
         samples = {name: {"wall_us": [], "cpu_us": []} for name in commands}
-        for line in text.splitlines():
-            _, name, wall, cpu = line.split("\t")
-            samples[name]["wall_us"].append(int(wall) / 1000)
-            samples[name]["cpu_us"].append(int(cpu) / 1000)
+        for _ in rounds_of("startup", PIECES):
+            for name, wall, cpu in run_bench(prepare, program, commands, rounds // PIECES, options):
+                samples[name]["wall_us"].append(wall)
+                samples[name]["cpu_us"].append(cpu)
         progress("startup: system calls")
         for name, words in commands.items():
             samples[name]["system_calls"] = system_calls(prepare, words, directory, options)

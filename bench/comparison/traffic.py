@@ -208,6 +208,8 @@ def memory(network, rounds, connections, seconds):
     def holding(rows, contender):
         before = contender.memory()
         held = contender.load("hold", connections, HOSTS)
+        if held["done"] < connections:
+            raise BenchError(f"{contender.name}: opens {held['done']:,.0f} of {connections:,} connections")
         # What the last ones cost shows once their packets are through.
         time.sleep(0.5)
         rows.add(contender, f"with {connections:,} idle connections", "MB", contender.memory())

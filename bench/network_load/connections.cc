@@ -121,13 +121,15 @@ int RoundTrips(std::chrono::milliseconds duration, const std::string& hosts) {
   return 0;
 }
 
-int Hold(uint64_t count, const std::string& hosts) {
+int Hold(uint64_t count, const std::string& hosts, std::chrono::milliseconds patience) {
   const std::vector<Endpoint> peers = load::ParseEndpoints(hosts);
   std::vector<UniqueFd> held;
-  for (uint64_t i = 0; i < count; ++i) {
-    const Endpoint& peer = peers[i % peers.size()];
-    held.push_back(Socket(peer));
-    if (!Exchange(held.back(), peer, Request())) Die("connect");
+  const auto end = Clock::now() + patience;
+  while (held.size() < count && Clock::now() < end) {
+    const Endpoint& peer = peers[held.size() % peers.size()];
+    UniqueFd fd = Socket(peer);
+    if (!Exchange(fd, peer, Request())) break;
+    held.push_back(std::move(fd));
   }
   const pid_t pid = fork();
   if (pid < 0) Die("fork");
@@ -136,7 +138,7 @@ int Hold(uint64_t count, const std::string& hosts) {
     close(STDOUT_FILENO);
     while (true) pause();
   }
-  std::printf("done=%" PRIu64 " pid=%d\n", count, pid);
+  std::printf("done=%zu pid=%d\n", held.size(), pid);
   return 0;
 }
 

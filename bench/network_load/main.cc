@@ -15,7 +15,7 @@ int Usage() {
       "usage: network_load serve\n"
       "       network_load connect-rate MILLISECONDS THREADS HOST,...\n"
       "       network_load round-trips MILLISECONDS HOST\n"
-      "       network_load hold COUNT HOST,...\n"
+      "       network_load hold COUNT HOST,... [MILLISECONDS]\n"
       "       network_load refused COUNT HOST PORT\n"
       "       network_load send MILLISECONDS SIZE HOST PORT\n"
       "       network_load sink MILLISECONDS PORT\n"
@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
   if (is("serve", 0)) return mini::load::Serve();
   if (is("connect-rate", 3)) return ConnectRate(duration(), number(2), words[3]);
   if (is("round-trips", 2)) return RoundTrips(duration(), words[2]);
-  if (is("hold", 2)) return Hold(number(1), words[2]);
+  if (is("hold", 2)) return Hold(number(1), words[2], std::chrono::hours(1));
+  if (is("hold", 3)) return Hold(number(1), words[2], std::chrono::milliseconds(number(3)));
   if (is("refused", 3)) return Refused(number(1), words[2], port(3));
   if (is("send", 4)) return SendDatagrams(duration(), number(2), words[3], port(4));
   if (is("sink", 2)) return SinkDatagrams(duration(), port(2));

@@ -22,9 +22,9 @@ void PrintLatencies(std::vector<Clock::duration> latencies, uint64_t failed);
 int ConnectRate(std::chrono::milliseconds duration, size_t threads, const std::string& hosts);
 // 64 bytes there and back on one connection.
 int RoundTrips(std::chrono::milliseconds duration, const std::string& hosts);
-// Opens so many connections, exchanges 16 bytes, and leaves them idle in a process of its own,
-// whose pid it prints.
-int Hold(uint64_t count, const std::string& hosts);
+// Opens so many connections, or as many as it can in that time, exchanges 16 bytes on each, and
+// leaves them idle in a process of its own, whose pid it prints, and how many there are.
+int Hold(uint64_t count, const std::string& hosts, std::chrono::milliseconds patience);
 // connect() to where it has to be refused at once.
 int Refused(uint64_t count, const std::string& host, uint16_t port);
 

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include <span>
+#include <utility>
 
 #include "netstack/link/link.h"
 
@@ -21,6 +22,8 @@ class TapLink {
   enum class Written : uint8_t { kSent, kDropped, kBlocked };
 
   explicit TapLink(LinkOptions options);
+  // In place of one without a descriptor.
+  void Attach(LinkOptions options) { options_ = std::move(options); }
 
   // The frame's length; 0 when there is none now.
   Result<size_t> Read(std::span<uint8_t> frame);

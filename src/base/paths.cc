@@ -25,16 +25,6 @@ std::string NormalizePath(std::string_view absolute_path) {
   return normalized;
 }
 
-bool IsSameOrBelow(std::string_view path, std::string_view directory) {
-  return path == directory || IsBelow(path, directory);
-}
-
-bool IsBelow(std::string_view path, std::string_view directory) {
-  if (directory == "/") return path.size() > 1 && path.starts_with('/');
-  return path.size() > directory.size() && path.starts_with(directory) &&
-         path[directory.size()] == '/';
-}
-
 std::string JoinPath(std::string_view directory, std::string_view relative) {
   std::string joined(directory);
   if (!joined.ends_with('/')) joined += '/';

@@ -13,10 +13,17 @@ inline bool IsAbsolutePath(std::string_view path) { return path.starts_with('/')
 // that no symlink is involved, or has resolved them); "/" stays "/".
 std::string NormalizePath(std::string_view absolute_path);
 
-// The path itself or something below it; both normalized and absolute.
-bool IsSameOrBelow(std::string_view path, std::string_view directory);
-// Strictly below.
-bool IsBelow(std::string_view path, std::string_view directory);
+// Strictly below; both normalized and absolute. It is asked of every mount of the host, most of
+// which lie elsewhere: one byte tells that of nearly all.
+inline bool IsBelow(std::string_view path, std::string_view directory) {
+  if (directory == "/") return path.size() > 1 && path.starts_with('/');
+  return path.size() > directory.size() && path[directory.size()] == '/' &&
+         path.starts_with(directory);
+}
+// The path itself or something below it.
+inline bool IsSameOrBelow(std::string_view path, std::string_view directory) {
+  return path == directory || IsBelow(path, directory);
+}
 
 // JoinPath("/", "a") == "/a"; JoinPath("/a", "b/c") == "/a/b/c".
 std::string JoinPath(std::string_view directory, std::string_view relative);

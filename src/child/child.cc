@@ -99,6 +99,7 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return FailedAt(ChildStage::kStart);
   // It may have died before the line above; its end of the socket tells.
   if (control.SupervisorIsGone()) EndProcess(1);
+  MINI_STEP(NetworkStage::SendLink(plan, control));
   const mode_t file_mode_mask = umask(0);
   const bool is_dumpable = payload == Payload::kCaller && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
   // Not only for the command: a terminal's signal that is pending here would swallow the same one
@@ -137,10 +138,11 @@ Step SetUp(const ChildArguments& arguments, Control& control, StartedProcess& st
     started = StartCaller(control, {file_mode_mask, is_dumpable});
     return started.step;
   }
-  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
   MINI_STEP(DropPrivileges(plan, streams, truncation, closing));
   MINI_STEP(CloseDescriptors(control));
   limit.Restore();
+  // Not before: the stack's process and this one prepare themselves at the same time.
+  if (plan.network == FrozenNetwork::kTap && !control.WaitForGo()) EndProcess(1);
   started = StartCommand(plan, file_mode_mask);
   if (started.step.ok() && plan.may_map_root) return DropLastCapability();
   return started.step;

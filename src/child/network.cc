@@ -89,17 +89,6 @@ Step WriteSysctls(const FrozenPlan& plan, const Control& control) {
   return Done();
 }
 
-Step OpenTap(const Control& control) {
-  const int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (tap < 0) return FailedAt(ChildStage::kTapDevice);
-  const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-  if (netlink < 0) return FailedAt(ChildStage::kNetlink);
-  const Step step = control.SendDescriptors(tap, netlink);
-  close(tap);
-  close(netlink);
-  return step;
-}
-
 // The second process, which ends afterwards and so closes nothing.
 Step MakeAndSend(bool needs_loopback, int sender) {
   UniqueFd any_socket;
@@ -114,6 +103,18 @@ Step MakeAndSend(bool needs_loopback, int sender) {
 
 }  // namespace
 
+Step NetworkStage::SendLink(const FrozenPlan& plan, const Control& control) {
+  if (plan.network != FrozenNetwork::kTap) return Done();
+  const int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (tap < 0) return FailedAt(ChildStage::kTapDevice);
+  const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (netlink < 0) return FailedAt(ChildStage::kNetlink);
+  const Step step = control.SendDescriptors(tap, netlink);
+  close(tap);
+  close(netlink);
+  return step;
+}
+
 Step NetworkStage::Start(const FrozenPlan& plan, const Control& control) {
   const Step step = WriteSysctls(plan, control);
   if (!step.ok()) return step;
@@ -127,7 +128,7 @@ Step NetworkStage::Start(const FrozenPlan& plan, const Control& control) {
     case FrozenNetwork::kTap:
       break;
   }
-  return OpenTap(control);
+  return Done();
 }
 
 Step NetworkStage::StartMaker(const Control& control) {

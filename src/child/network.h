@@ -13,10 +13,13 @@ namespace mini::child {
 
 class NetworkStage {
  public:
-  // Needs the host's /dev and /proc: comes before the mounts. Writes the plan's sysctls. kTap: this
-  // process was cloned into the namespace; the supervisor is sent a TAP device and a netlink socket
-  // of it, to configure the link from outside meanwhile. kUnconfigured, kLoopback: starts another
-  // process, which makes the namespace.
+  // kTap: this process was cloned into the namespace; the supervisor is sent a TAP device and a
+  // netlink socket of it, to configure the link from outside meanwhile. It waits for these, so this
+  // comes first.
+  static Step SendLink(const FrozenPlan& plan, const Control& control);
+
+  // Needs the host's /dev and /proc: comes before the mounts. Writes the plan's sysctls.
+  // kUnconfigured, kLoopback: starts another process, which makes the namespace.
   Step Start(const FrozenPlan& plan, const Control& control);
 
   // Enters the namespace that the other process made, if it was started. Does not return when that

@@ -55,6 +55,7 @@ void Say(Product product, std::string_view sentence) {
 // a reader of these lines.
 void SaySummary(Product product, const std::vector<std::string>& lines) {
   using std::chrono::steady_clock;
+  if (lines.empty()) return;
   std::string text;
   for (const std::string& line : lines) {
     text += StrCat(ProductName(product), ": ", EscapeForTerminal(line, line.size()),

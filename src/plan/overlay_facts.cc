@@ -76,12 +76,14 @@ std::string ScratchDirectoryOf(const Policy& policy, const HostFacts& facts) {
                                                     : "";
 }
 
-std::vector<std::string> OverlayObstacles(const Policy& policy, const HostFacts& facts) {
+std::vector<std::string> OverlayObstacles(std::string_view directory, const Policy& policy,
+                                          const HostFacts& facts) {
   std::vector<std::string> obstacles;
-  obstacles.reserve(facts.mounts.size() + 1);
-  for (const MountFact& mount : facts.mounts) obstacles.push_back(mount.mount_point);
+  for (const MountFact& mount : facts.mounts) {
+    if (IsBelow(mount.mount_point, directory)) obstacles.push_back(mount.mount_point);
+  }
   std::string scratch = ScratchDirectoryOf(policy, facts);
-  if (!scratch.empty()) obstacles.push_back(std::move(scratch));
+  if (IsBelow(scratch, directory)) obstacles.push_back(std::move(scratch));
   std::sort(obstacles.begin(), obstacles.end());
   return obstacles;
 }
@@ -110,16 +112,13 @@ std::vector<std::string> ParentsToProbe(const Policy& policy, const HostFacts& f
 }
 
 std::vector<std::string> DirectoriesToList(const Policy& policy, const HostFacts& facts) {
-  const std::vector<std::string> roots = OverlayRoots(policy, facts);
-  if (roots.empty()) return {};
-  const std::vector<std::string> obstacles = OverlayObstacles(policy, facts);
-  const auto is_obstacle = [&](const std::string& path) {
-    return std::binary_search(obstacles.begin(), obstacles.end(), path);
-  };
   std::set<std::string> directories;
-  for (const std::string& root : roots) {
+  for (const std::string& root : OverlayRoots(policy, facts)) {
+    const std::vector<std::string> obstacles = OverlayObstacles(root, policy, facts);
+    const auto is_obstacle = [&](const std::string& path) {
+      return std::binary_search(obstacles.begin(), obstacles.end(), path);
+    };
     for (const std::string& obstacle : obstacles) {
-      if (!IsBelow(obstacle, root)) continue;
       std::vector<std::string> way;
       for (std::string path = ParentOf(obstacle);; path = ParentOf(path)) {
         way.push_back(path);

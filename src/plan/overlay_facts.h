@@ -15,8 +15,9 @@ namespace mini {
 std::string ScratchDirectoryOf(const Policy& policy, const HostFacts& facts);
 
 // What no overlay's lower may hold: mount points (the kernel answers EINVAL), and the uppers
-// (ELOOP). Sorted.
-std::vector<std::string> OverlayObstacles(const Policy& policy, const HostFacts& facts);
+// (ELOOP). Those strictly below that directory, sorted: a host may have thousands elsewhere.
+std::vector<std::string> OverlayObstacles(std::string_view directory, const Policy& policy,
+                                          const HostFacts& facts);
 
 // Whether one of them lies strictly below.
 bool HasObstacleBelow(std::string_view directory, const std::vector<std::string>& obstacles);

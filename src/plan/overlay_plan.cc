@@ -32,7 +32,7 @@ class OverlayPlanner {
       : root_(std::move(root)),
         draft_(draft),
         scratch_(ScratchDirectoryOf(draft.policy, draft.facts)),
-        obstacles_(OverlayObstacles(draft.policy, draft.facts)) {}
+        obstacles_(OverlayObstacles(root_, draft.policy, draft.facts)) {}
 
   bool Run() {
     if (FateOf(root_) == Fate::kKept) return false;

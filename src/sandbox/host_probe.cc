@@ -28,7 +28,7 @@ std::string CanonicalPlace(const std::string& path) {
 
 }  // namespace
 
-Result<HostFacts> ProbeHost(const Policy& policy) {
+Result<HostFacts> ProbeHost(const Policy& policy, const ResolverFiles* resolver_files) {
   HostFactsOptions options;
   options.may_hang = MayHang;
   const bool is_default = policy.mode == Mode::kDefault;
@@ -38,6 +38,7 @@ Result<HostFacts> ProbeHost(const Policy& policy) {
   options.root_entries = HasEmptyRoot(policy);
   options.listed_directory = policy.root_directory;
   options.resolver_files = UsesNameFiles(policy.network);
+  options.known_resolver_files = resolver_files;
   options.landlock = policy.network == Network::kHost;
   const char* home = getenv("HOME");
   const std::vector<std::string> paths = PathsToProbe(policy, home ? home : "");

@@ -9,10 +9,12 @@
 #include "child/streams.h"
 #include "plan/host_facts.h"
 #include "policy/policy.h"
+#include "sys/resolver_files.h"
 
 namespace mini {
 
-Result<HostFacts> ProbeHost(const Policy& policy);
+// `resolver_files` where these have been read already; null: not yet.
+Result<HostFacts> ProbeHost(const Policy& policy, const ResolverFiles* resolver_files = nullptr);
 
 // A directory among the standard streams is a way around the mount namespace: openat(2) relative to
 // it reaches the host's files.

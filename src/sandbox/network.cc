@@ -47,13 +47,18 @@ Result<Outcome> SuperviseWithStack(StackProcess& stack, const StackListener& lis
                                    const SupervisorSignals& signals, ChildProcess& child,
                                    Supervisor& supervisor, const DebugLog* log) {
   NoticeQueue notices(listener.reader);
-  const auto read = [&] { HandOn(stack, listener, notices); };
-  read();  // the ports that were published, before the command runs
+  const auto hand_on = [&] { HandOn(stack, listener, notices); };
+  const auto read = [&] {
+    (void)stack.ReadMessages();
+    hand_on();
+  };
+  hand_on();  // the ports that were published, before the command runs
   MINI_RETURN_IF_ERROR(child.SendGo());
-  supervisor.WatchStack({stack.pidfd(), stack.channel(), read, &notices});
+  supervisor.WatchStack(
+      {stack.pidfd(), stack.channel(), read, &notices, [&stack] { stack.BeginEnd(); }});
   Result<Outcome> outcome = supervisor.Run(signals);
   const Status ended = supervisor.stack_failed() ? stack.TakeFailure() : stack.Finish();
-  read();
+  hand_on();
   TellSummary(stack, listener, notices, log);
   // A log that lacks its end is no log.
   if (!ended.ok() && (outcome.ok() || supervisor.stack_failed())) return ended;

@@ -19,24 +19,29 @@
 #include "supervise/signals.h"
 #include "supervise/supervisor.h"
 #include "sys/clone.h"
+#include "sys/resolver_files.h"
 #include "sys/scratch_directory.h"
 #include "sys/seccomp_filter.h"
 
 namespace mini {
 namespace {
 
-Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request, const DebugLog* log) {
+Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request,
+                                                 std::optional<ResolverFiles>& resolver_files,
+                                                 const DebugLog* log) {
   if (request.policy.network != Network::kStack) return std::unique_ptr<StackProcess>();
   if (request.start_stack == nullptr) {
     return Status(StatusCode::kUnsupported, Stage::kNetwork, "this program has no network stack")
         .WithHint("run mini-tapbox");
   }
+  MINI_ASSIGN_OR_RETURN(resolver_files, ReadResolverFiles());
   return request.start_stack(
       {.policy = request.policy,
        .log = log,
        .verdict_log = request.events ? request.events.get() : request.verdict_log.get(),
        .may_lose_verdicts = request.events.valid(),
-       .counts_refusals = request.on_summary != nullptr});
+       .counts_refusals = request.on_summary != nullptr,
+       .resolver_files = &*resolver_files});
 }
 
 std::string OutcomeText(const Result<Outcome>& outcome) {
@@ -82,9 +87,13 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
   // Whoever started us may ignore it, which exec(2) passes on: then the kernel reaps every child
   // itself, here and inside, and nobody learns how it ended (wait(2)).
   (void)signal(SIGCHLD, SIG_DFL);
-  MINI_ASSIGN_OR_RETURN(const std::unique_ptr<StackProcess> stack, StartStack(request, log));
+  // Once, for the stack's process and for the plan.
+  std::optional<ResolverFiles> resolver_files;
+  MINI_ASSIGN_OR_RETURN(const std::unique_ptr<StackProcess> stack,
+                        StartStack(request, resolver_files, log));
   Enter("probe", log);
-  MINI_ASSIGN_OR_RETURN(values.facts, ProbeHost(request.policy));
+  MINI_ASSIGN_OR_RETURN(values.facts,
+                        ProbeHost(request.policy, resolver_files ? &*resolver_files : nullptr));
   const HostFacts& facts = values.facts;
   if (request.policy.degraded == Degraded::kAllowed) {
     if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal, log);

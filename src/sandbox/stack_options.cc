@@ -58,14 +58,19 @@ Result<netstack::FilterOptions> MakeFilterOptions(const StackRequest& request,
   return filter;
 }
 
-Result<netstack::ResolverConfig> MakeResolverConfig(const Policy& policy,
+Result<netstack::ResolverConfig> MakeResolverConfig(const StackRequest& request,
                                                     const std::shared_ptr<HostNetwork>& network) {
-  MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
+  ResolverFiles files;
+  if (request.resolver_files) {
+    files = *request.resolver_files;
+  } else {
+    MINI_ASSIGN_OR_RETURN(files, ReadResolverFiles());
+  }
   netstack::ResolverConfig resolver = ResolverConfigOf(files.resolv_conf, files.hosts);
   resolver.interface_index = [network](const std::string& interface) {
     return network->IndexOfInterface(interface);
   };
-  if (policy.host_name == HostName::kOfHost) resolver.own_name = NameOfThisHost();
+  if (request.policy.host_name == HostName::kOfHost) resolver.own_name = NameOfThisHost();
   if (!MayFollowResolverFiles()) return resolver;
   const auto watch =
       std::make_shared<ResolverWatch>(std::move(files.resolv_conf), std::move(files.hosts));
@@ -96,7 +101,7 @@ Result<netstack::StackOptions> MakeStackOptions(const StackRequest& request, Sta
   options.verdict_log.reset(request.verdict_log);
   options.may_lose_verdicts = request.may_lose_verdicts;
   options.log_pid = getppid();
-  MINI_ASSIGN_OR_RETURN(options.resolver, MakeResolverConfig(request.policy, network));
+  MINI_ASSIGN_OR_RETURN(options.resolver, MakeResolverConfig(request, network));
   options.filter.search_domains = options.resolver.search;
   return options;
 }

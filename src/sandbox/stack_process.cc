@@ -1,13 +1,16 @@
 // Theory of operation
 //
 // The supervisor forks the stack's process before it has looked at anything, so that what the
-// process inherits is the command line and the user's standard error, and so that it prepares
-// itself while the supervisor plans and the sandbox is set up. In a library it is a program of its
-// own (stack_program.h), which inherits nothing. The two share a socket of messages:
+// process inherits is the command line, the resolver's files and the user's standard error, and so
+// that it prepares itself while the supervisor plans and the sandbox is set up. It is confined
+// before it has the link. When the command has ended it ends beside the sandbox. In a library it is
+// a program of its own (stack_program.h), which inherits nothing. The two share a socket of
+// messages:
 //
 //     supervisor                       stack
-//       TapMessage + descriptor  ──►     makes the stack, confines itself
+//                                        makes the stack, confines itself
 //                                ◄──   kNotice, kProblem: at any time until its end
+//       TapMessage + descriptor  ──►
 //                                ◄──   kServing
 //       ends its direction       ──►     Run() returns
 //                                ◄──   kSummary + lines
@@ -154,7 +157,7 @@ StackProcess::StackProcess(pid_t pid, UniqueFd pidfd, UniqueFd channel)
 
 StackProcess::~StackProcess() {
   if (!pidfd_) return;
-  (void)shutdown(channel_.get(), SHUT_WR);
+  BeginEnd();
   AwaitEnd();
   (void)DescribeEnd();
 }
@@ -185,8 +188,13 @@ void StackProcess::AwaitEnd() {
   }
 }
 
-Status StackProcess::Finish() {
+void StackProcess::BeginEnd() {
+  if (std::exchange(is_ending_, true)) return;
   (void)shutdown(channel_.get(), SHUT_WR);
+}
+
+Status StackProcess::Finish() {
+  BeginEnd();
   AwaitEnd();
   Status end = DescribeEnd();
   const std::optional<Status> told = ReadLastWords();
@@ -221,7 +229,6 @@ bool StackProcess::TakeNote(std::string_view message) {
   return false;
 }
 
-// Not all of a flood at once: true when there may be more.
 bool StackProcess::ReadMessages() {
   for (size_t count = 0; count < kMaxNotices; ++count) {
     std::string message = Receive(channel_.get(), MSG_DONTWAIT);
@@ -231,10 +238,7 @@ bool StackProcess::ReadMessages() {
   return true;
 }
 
-std::vector<StackNotice> StackProcess::TakeNotices() {
-  (void)ReadMessages();
-  return std::exchange(notices_, {});
-}
+std::vector<StackNotice> StackProcess::TakeNotices() { return std::exchange(notices_, {}); }
 
 std::optional<Status> StackProcess::ReadLastWords() {
   while (ReadMessages()) {  // it has ended, so they do

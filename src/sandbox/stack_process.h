@@ -50,8 +50,10 @@ class StackProcess {
   pid_t pid() const { return pid_; }
   // Readable when it has something to say: TakeNotices().
   int channel() const { return channel_.get(); }
-  // What it has said since the last call; not waited for.
+  // What it has said since the last call, as far as it has been read; not waited for.
   std::vector<StackNotice> TakeNotices();
+  // True when there may be more to read. Not all of a flood at once.
+  bool ReadMessages();
   // Sentences that found no room on their way here.
   uint64_t lost_notices() const { return lost_notices_; }
 
@@ -59,7 +61,9 @@ class StackProcess {
   int pidfd() const { return pidfd_.get(); }
   // Why. Waits for its end.
   Status TakeFailure();
-  // Lets it end in order, and waits for that; why, if it could not. Once, instead of TakeFailure().
+  // Lets it end in order, which takes it a moment.
+  void BeginEnd();
+  // The same, and waits for that; why, if it could not. Once, instead of TakeFailure().
   Status Finish();
   // What it refused, as lines for the user; after Finish() or TakeFailure(). Not escaped, as it
   // comes from a process that talks to the sandbox.
@@ -69,8 +73,6 @@ class StackProcess {
   StackProcess(pid_t pid, UniqueFd pidfd, UniqueFd channel);
   // Kills it if it does not end in time.
   void AwaitEnd();
-  // What there is to read, without waiting.
-  bool ReadMessages();
   // Takes note of what is a notice or the summary; else false.
   bool TakeNote(std::string_view message);
   // What it said last; nothing unless that was a failure.
@@ -81,6 +83,7 @@ class StackProcess {
   pid_t pid_;
   UniqueFd pidfd_;  // invalid once reaped
   UniqueFd channel_;
+  bool is_ending_ = false;
   std::vector<std::string> summary_;
   std::vector<StackNotice> notices_;
   uint64_t notice_count_ = 0;

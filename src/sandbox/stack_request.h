@@ -11,6 +11,7 @@ namespace mini {
 
 class DebugLog;
 class StackProcess;
+struct ResolverFiles;
 
 // Refers to what lives until the stack's process has been started, there and here.
 struct StackRequest {
@@ -19,6 +20,8 @@ struct StackRequest {
   int verdict_log = -1;            // what policy.verdict_log names, opened; -1: none
   bool may_lose_verdicts = false;  // it is a pipe, whose reader the stack does not wait for
   bool counts_refusals = false;    // for StackProcess::summary()
+  // What a fork finds in its memory; null: that process reads them.
+  const ResolverFiles* resolver_files = nullptr;
 };
 
 // ForkStack() of stack_service.h. What does not name that function is linked without a stack.

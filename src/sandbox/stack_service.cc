@@ -24,7 +24,6 @@
 #include "sys/blocked_signals.h"
 #include "sys/close_descriptors.h"
 #include "sys/confinement.h"
-#include "sys/tap.h"
 
 namespace mini {
 namespace {
@@ -36,21 +35,21 @@ void SendFailure(int channel, const Status& failure) {
 }
 
 // Nothing when the supervisor's end is closed: the run ended before it had a network.
-Result<std::optional<Tap>> ReceiveTap(int channel) {
+Result<std::optional<netstack::LinkOptions>> ReceiveLink(int channel) {
   TapMessage content;
   int received[kMostPassedDescriptors];
   const ReceivedMessage message =
       ReceiveWithDescriptors(channel, &content, sizeof content, received);
-  if (message.size == 0) return std::optional<Tap>();
+  if (message.size == 0) return std::optional<netstack::LinkOptions>();
   if (message.size != sizeof content || message.descriptor_count != 1) {
     return StackError(message.size < 0 ? errno : EPROTO, "receive the TAP device");
   }
-  Tap tap;
-  tap.fd.reset(received[0]);
-  tap.mac = content.mac;
-  tap.mtu = content.mtu;
-  tap.udp_segmentation = content.udp_segmentation;
-  return std::optional<Tap>(std::move(tap));
+  netstack::LinkOptions link;
+  link.fd.reset(received[0]);
+  link.sandbox_mac = content.mac;
+  link.mtu = content.mtu;
+  link.udp_segmentation = content.udp_segmentation;
+  return std::optional<netstack::LinkOptions>(std::move(link));
 }
 
 // What the environment says (credentials, often) is the user's and the command's business.
@@ -85,17 +84,14 @@ std::vector<int> WithoutNone(std::vector<int> descriptors) {
 Status ServeSandbox(const StackRequest& request, int channel) {
   StackVoice voice(channel);
   MINI_ASSIGN_OR_RETURN(netstack::StackOptions stack_options, MakeStackOptions(request, voice));
-  MINI_ASSIGN_OR_RETURN(std::optional<Tap> tap, ReceiveTap(channel));
-  if (!tap) return OkStatus();
-  stack_options.link.fd = std::move(tap->fd);
-  stack_options.link.sandbox_mac = tap->mac;
-  stack_options.link.mtu = tap->mtu;
-  stack_options.link.udp_segmentation = tap->udp_segmentation;
   stack_options.stop_descriptor = channel;
-  MINI_ASSIGN_OR_RETURN(const auto stack, netstack::Stack::Create(std::move(stack_options)));
+  MINI_ASSIGN_OR_RETURN(auto stack, netstack::Stack::Create(std::move(stack_options)));
   MINI_ASSIGN_OR_RETURN(
       const Confinement confinement,
       ConfineThisProcess({.readable_files = FilesOfTheResolver(), .report_descriptor = channel}));
+  MINI_ASSIGN_OR_RETURN(std::optional<netstack::LinkOptions> link, ReceiveLink(channel));
+  if (!link) return OkStatus();
+  MINI_RETURN_IF_ERROR(stack->Attach(std::move(*link)));
   (void)SendReport(
       channel,
       {StackReportKind::kServing, StatusCode::kOk, Stage::kNetwork, confinement.landlock_abi}, "");
@@ -108,6 +104,8 @@ Status ServeSandbox(const StackRequest& request, int channel) {
   (void)SendReport(channel,
                    {StackReportKind::kSummary, StatusCode::kOk, Stage::kNetwork, voice.unsent()},
                    summary);
+  // The process ends: what it has is left to the kernel, which frees it all the same.
+  (void)stack.release();
   return served;
 }
 

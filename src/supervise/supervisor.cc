@@ -136,6 +136,7 @@ Status Supervisor::ActOn(ReceivedReport& received) {
       // Init's last word: its end follows, and is waited for.
       control_open_ = false;
       ended_ = true;
+      LetStackEnd();
       return OkStatus();
     case child::ReportKind::kTerminal:
       if (!plan_.terminal || terminal_ || !received.descriptors[0].valid()) break;
@@ -229,6 +230,13 @@ void Supervisor::ActOnStack(short channel_events, short reader_events) {
   if (channel_events != 0) stack_.read();
   if ((channel_events & (POLLHUP | POLLERR)) != 0) stack_.channel = -1;  // its pidfd follows
   if (reader_events != 0) stack_.notices->Deliver();
+}
+
+void Supervisor::LetStackEnd() {
+  if (!stack_.begin_end) return;
+  stack_.begin_end();
+  stack_.pidfd = -1;
+  stack_.channel = -1;
 }
 
 bool Supervisor::IsDelivered() const {

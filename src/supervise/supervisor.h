@@ -50,6 +50,9 @@ class Supervisor {
     int channel = -1;
     std::function<void()> read = {};
     NoticeQueue* notices = nullptr;
+    // Called when nothing inside writes any more. From then on the stack may end, and what it says
+    // is the caller's to read: it ends while init does.
+    std::function<void()> begin_end = {};
   };
   void WatchStack(WatchedStack stack) { stack_ = std::move(stack); }
   bool stack_failed() const { return stack_failed_; }
@@ -72,6 +75,7 @@ class Supervisor {
   bool TakeTerminalSignal(int signal, bool from_kernel);
   void ActOnTerminal(std::span<const pollfd, Relay::kPolled> polled);
   void ActOnStack(short channel_events, short reader_events);
+  void LetStackEnd();
   // Everything the command wrote has gone where it can.
   bool IsDelivered() const;
   Result<Outcome> RunUntilEnd(int signal_descriptor);

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/unique_fd.h"
+#include "sys/above_streams.h"
 
 namespace mini {
 namespace {
@@ -13,10 +15,10 @@ namespace {
 bool MakeNull(const std::vector<int>& streams) {
   UniqueFd lowest(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!lowest) return false;
-  const UniqueFd null(fcntl(lowest.get(), F_DUPFD_CLOEXEC, 3));  // not one of the streams
-  lowest.reset();
-  return null && std::all_of(streams.begin(), streams.end(),
-                             [&](int stream) { return dup2(null.get(), stream) >= 0; });
+  // Closed by close_range(2), with the rest.
+  const int null = AboveStreams(std::move(lowest)).release();
+  return null >= 0 && std::all_of(streams.begin(), streams.end(),
+                                  [&](int stream) { return dup2(null, stream) >= 0; });
 }
 
 }  // namespace

@@ -24,7 +24,6 @@
 #include "sys/mountinfo.h"
 #include "sys/passwd.h"
 #include "sys/read_file.h"
-#include "sys/resolver_files.h"
 #include "sys/unix_sockets.h"
 
 namespace mini {
@@ -274,7 +273,12 @@ Result<HostFacts> ReadHostFacts(std::span<const std::string> paths,
     facts.listed_directory_is_empty = IsEmptyOrUnreadable(*options.listed_directory);
   }
   if (options.resolver_files) {
-    MINI_ASSIGN_OR_RETURN(ResolverFiles files, ReadResolverFiles());
+    ResolverFiles files;
+    if (options.known_resolver_files) {
+      files = *options.known_resolver_files;
+    } else {
+      MINI_ASSIGN_OR_RETURN(files, ReadResolverFiles());
+    }
     facts.resolv_conf = std::move(files.resolv_conf);
     facts.hosts = std::move(files.hosts);
     utsname system = {};

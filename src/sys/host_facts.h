@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "plan/host_facts.h"
 #include "sys/path_facts.h"
+#include "sys/resolver_files.h"
 
 namespace mini {
 
@@ -30,6 +31,8 @@ struct HostFactsOptions {
   // Whether HostFacts::resolv_conf and ::hosts are read: only a run with the network stack, or one
   // that shares the host's network, needs them.
   bool resolver_files = true;
+  // What they hold, where they have been read already; null: not yet.
+  const ResolverFiles* known_resolver_files = nullptr;
   // Whether HostFacts::scopes_abstract_sockets is found out.
   bool landlock = false;
 };

@@ -1,14 +1,14 @@
 #include "sys/mountinfo.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <optional>
 
 #include "base/paths.h"
 #include "base/strings.h"
 
 namespace mini {
 namespace {
+
+constexpr size_t kLineLength = 64;  // about: to save most of the growing
 
 bool IsOctal(char c) { return c >= '0' && c <= '7'; }
 
@@ -20,8 +20,9 @@ std::string_view NextField(std::string_view& rest) {
   return field;
 }
 
-// "36 35 98:0 /root /mount/point options [optional fields...] - type source super_options"
-std::optional<MountFact> ParseLine(std::string_view line) {
+// "36 35 98:0 /root /mount/point options [optional fields...] - type source super_options"; false:
+// of another form.
+bool ParseLine(std::string_view line, MountFact& fact) {
   (void)NextField(line);  // mount ID
   (void)NextField(line);  // parent ID
   const std::string_view device = NextField(line);
@@ -30,29 +31,29 @@ std::optional<MountFact> ParseLine(std::string_view line) {
   (void)NextField(line);  // per-mount options
   // Zero or more optional fields ("shared:1"), ended by a single hyphen.
   for (std::string_view field = NextField(line); field != "-"; field = NextField(line)) {
-    if (field.empty()) return std::nullopt;
+    if (field.empty()) return false;
   }
   const std::string_view filesystem = NextField(line);
 
   const size_t colon = device.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
+  if (colon == std::string_view::npos) return false;
   const auto major = ParseDecimal(device.substr(0, colon), UINT32_MAX);
   const auto minor = ParseDecimal(device.substr(colon + 1), UINT32_MAX);
   if (!major || !minor || root.empty() || !IsAbsolutePath(mount_point) || filesystem.empty()) {
-    return std::nullopt;
+    return false;
   }
-  MountFact fact;
   fact.device_major = static_cast<uint32_t>(*major);
   fact.device_minor = static_cast<uint32_t>(*minor);
   fact.root = UnescapeMountField(root);
   fact.mount_point = UnescapeMountField(mount_point);
   fact.filesystem = UnescapeMountField(filesystem);
-  return fact;
+  return true;
 }
 
 }  // namespace
 
 std::string UnescapeMountField(std::string_view field) {
+  if (field.find('\\') == std::string_view::npos) return std::string(field);
   std::string plain;
   plain.reserve(field.size());
   for (size_t i = 0; i < field.size(); ++i) {
@@ -70,18 +71,16 @@ std::string UnescapeMountField(std::string_view field) {
 
 Result<std::vector<MountFact>> ParseMountinfo(std::string_view text) {
   std::vector<MountFact> mounts;
-  mounts.reserve(static_cast<size_t>(std::count(text.begin(), text.end(), '\n')));
+  mounts.reserve(text.size() / kLineLength);
   while (!text.empty()) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.empty()) continue;
-    std::optional<MountFact> fact = ParseLine(line);
-    if (!fact) {
+    if (!ParseLine(line, mounts.emplace_back())) {
       return InvalidArgument(Stage::kProbe, StrCat("/proc/self/mountinfo: a line of unknown form: ",
                                                    EscapeForTerminal(line)));
     }
-    mounts.push_back(*std::move(fact));
   }
   return mounts;
 }

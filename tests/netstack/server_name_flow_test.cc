@@ -47,6 +47,9 @@ class CheckingStack final : public Stack {
     EXPECT_TRUE(loop_->Watch(link_.fd(), EPOLLIN, [this](uint32_t) { ReadFrames(); }).ok());
   }
 
+  Status Attach(LinkOptions) override {
+    return Status(StatusCode::kUnsupported, Stage::kNetwork, "it has a link");
+  }
   Status Run() override { return loop_->Run(); }
   void Stop() override { loop_->Stop(); }
   RefusalSummary refusals() const override { return filter_.refusals(); }

@@ -82,6 +82,59 @@ TEST(Stack, EndsWithAnErrorWhenTheLinkIsGone) {
   EXPECT_FALSE((*stack)->Run().ok());
 }
 
+TEST(Stack, ServesALinkThatCameAfterItWasMade) {
+  FakeSandboxOptions options;
+  options.make_stack = [](LinkOptions link) {
+    auto stack = Stack::Create({});
+    EXPECT_TRUE(stack.ok() && (*stack)->Attach(std::move(link)).ok());
+    return std::move(stack).value();
+  };
+  FakeSandbox sandbox(std::move(options));
+  sandbox.Send(MakeIcmpEcho(kSandboxV4.address, IpAddress::V4(127, 0, 0, 1), Pattern(10)));
+  const auto answer = sandbox.Receive();
+  ASSERT_TRUE(answer && answer->sound);
+  EXPECT_EQ(answer->source, IpAddress::V4(127, 0, 0, 1));
+  EXPECT_EQ(answer->icmp_type, 3) << "destination unreachable";
+}
+
+// More than are read before other descriptors have their turn.
+TEST(Stack, ReadsAllThatTheSandboxHasSentWhenItEnds) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd sandbox(ends[0]);
+  StackOptions options;
+  options.link.fd = UniqueFd(ends[1]);
+  options.filter.rules.emplace();
+  options.filter.counts_refusals = true;
+  int stop[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, stop), 0);
+  const UniqueFd supervisor(stop[0]);
+  const UniqueFd stop_descriptor(stop[1]);
+  options.stop_descriptor = stop_descriptor.get();
+  const auto stack = Stack::Create(std::move(options));
+  ASSERT_TRUE(stack.ok()) << stack.status().ToString();
+  const int most = 1 << 20;  // net.core.wmem_max is what it becomes
+  ASSERT_EQ(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &most, sizeof most), 0);
+  const Bytes refused = MakeUdp(kSandboxV4, kElsewhereV4, Pattern(1));
+  uint64_t sent = 0;
+  while (send(ends[0], refused.data(), refused.size(), 0) >= 0) ++sent;
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_GT(sent, 100u);
+  ASSERT_EQ(shutdown(stop[0], SHUT_WR), 0);
+  EXPECT_TRUE((*stack)->Run().ok());
+  const RefusalSummary refusals = (*stack)->refusals();
+  ASSERT_EQ(refusals.entries.size(), 1u);
+  EXPECT_EQ(refusals.entries[0].times, sent);
+}
+
+TEST(Stack, RefusesALinkWithAnMtuThatIpv6CannotUse) {
+  const auto stack = Stack::Create({});
+  ASSERT_TRUE(stack.ok()) << stack.status().ToString();
+  LinkOptions link;
+  link.mtu = 1279;
+  EXPECT_EQ((*stack)->Attach(std::move(link)).code(), StatusCode::kInvalidArgument);
+}
+
 TEST(Stack, CarriesDatagramsBothWays) {
   for (const Endpoint& from : {kSandboxV4, kSandboxV6}) {
     HostServer server(from.address.family(), SOCK_DGRAM);

@@ -1,23 +1,18 @@
-// Micro-benchmarks of the pure parts that lie on a hot path: the filter decides on every new flow
-// and every name, MakePlan and Freeze run once per start. Allow-lists of 10 and of 100,000 rules
-// have to cost the same per decision; plans grow with the mounts of the host.
-//
-//   build/dev/bench/micro_benchmark --benchmark_filter=Filter
+// The filter, which decides on every new flow and every name: lists of ten and of a hundred
+// thousand rules have to cost the same per decision.
+#include "netstack/filter/filter.h"
+
 #include <benchmark/benchmark.h>
 
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/strings.h"
-#include "netstack/filter/filter.h"
-#include "plan/plan.h"
-#include "policy/policy.h"
+#include "micro.h"
 
-namespace mini {
+namespace mini::micro {
 namespace {
 
 using netstack::Filter;
@@ -25,13 +20,6 @@ using netstack::FilterOptions;
 using netstack::Protocol;
 using netstack::RuleSet;
 using netstack::TimePoint;
-
-// A benchmark of a failed set-up would be fast and wrong.
-void OrDie(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "micro_benchmark: %s\n", status.ToString().c_str());
-  std::exit(1);
-}
 
 enum class Mix { kNames, kWildcards, kSubnets, kNamePorts, kAddressPorts, kAll };
 
@@ -128,6 +116,8 @@ void RulesParse(benchmark::State& state, Mix mix) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
+}  // namespace
+
 // Each decision against lists of four sizes: a row should be flat.
 void RegisterFilterBenchmarks() {
   using Measured = void (*)(benchmark::State&, Mix);
@@ -159,51 +149,4 @@ void RegisterFilterBenchmarks() {
   }
 }
 
-// A host with `mount_count` mounts, as container hosts have by the hundred.
-HostFacts MakeHostFacts(int64_t mount_count) {
-  HostFacts facts;
-  facts.uid = 1000;
-  facts.gid = 1000;
-  facts.homes = {"/home/u"};
-  facts.working_directory = "/home/u/project";
-  facts.mounts.push_back({8, 1, "/", "/", "ext4"});
-  for (int64_t i = 1; i < mount_count; ++i) {
-    facts.mounts.push_back(
-        {0, static_cast<uint32_t>(30 + i), "/", StrCat("/srv/data/volume", i), "overlay"});
-  }
-  for (const char* directory : {"/dev", "/proc", "/run", "/tmp", "/var/tmp"}) {
-    facts.paths[directory] = {PathKind::kDirectory, directory, false};
-  }
-  for (int i = 0; i < 40; ++i) facts.environment.push_back(StrCat("VARIABLE", i, "=value"));
-  facts.environment.push_back("PATH=/usr/local/bin:/usr/bin:/bin");
-  return facts;
-}
-
-void PlanIsMade(benchmark::State& state) {
-  const HostFacts facts = MakeHostFacts(state.range(0));
-  PolicyBuilder builder;
-  OrDie(builder.SetDefaultMode());
-  auto policy = builder.Build();
-  OrDie(policy.status());
-  const std::vector<std::string> argv = {"/bin/true"};
-  for (auto unused : state) {
-    auto plan = MakePlan(*policy, facts, argv);
-    OrDie(plan.status());
-    benchmark::DoNotOptimize(plan->slot_count);
-  }
-}
-BENCHMARK(PlanIsMade)->Arg(30)->Arg(1000);
-
-}  // namespace
-
-void RegisterAll() { RegisterFilterBenchmarks(); }
-
-}  // namespace mini
-
-int main(int argc, char** argv) {
-  mini::RegisterAll();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-}
+}  // namespace mini::micro
