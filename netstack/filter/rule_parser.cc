@@ -14,6 +14,7 @@
 
 #include "base/strings.h"
 #include "netstack/filter/network_of.h"
+#include "netstack/filter/plain_rule.h"
 
 namespace mini::netstack {
 namespace {
@@ -87,7 +88,6 @@ Status LineParser::Error(std::string_view piece, std::string_view expected) cons
 Status LineParser::Parse(std::string_view text, Rule& rule) {
   MINI_RETURN_IF_ERROR(CheckBytes(text));
   const auto blank = std::find_if(text.begin(), text.end(), IsBlank);
-  rule.line = line_number_;
   std::string_view rest = text;
   if (rest.starts_with('!')) {
     rule.action = RuleAction::kRefuse;
@@ -428,25 +428,27 @@ Status ParseRuleText(std::string_view source, std::string_view text, std::vector
     if (line.ends_with('\r')) line.remove_suffix(1);
     const std::string_view rule = StripBlanks(line.substr(0, line.find('#')));
     if (rule.empty()) continue;
-    rules.emplace_back();
-    rules.back().source = shared_source;
-    MINI_RETURN_IF_ERROR(LineParser(source, line_number, line).Parse(rule, rules.back()));
+    Rule& parsed = rules.emplace_back();
+    parsed.source = shared_source;
+    parsed.line = line_number;
+    if (ParsePlainRule(rule, parsed)) continue;
+    MINI_RETURN_IF_ERROR(LineParser(source, line_number, line).Parse(rule, parsed));
   }
   return OkStatus();
 }
 
-Result<Rule> ParseSingleRule(std::string_view source, std::string_view text, int number) {
+Status ParseSingleRule(const RuleSource& source, std::string_view text, int number, Rule& rule) {
+  rule.source = source;
+  rule.line = number;
+  const std::string_view stripped = StripBlanks(text);
+  if (ParsePlainRule(stripped, rule)) return OkStatus();
   MINI_RETURN_IF_ERROR(CheckEncoding(source, text, number));
   LineParser parser(source, number, text);
-  const std::string_view rule = StripBlanks(text);
-  if (rule.empty()) return parser.Error(text.substr(text.size()), "expected a rule");
-  if (const size_t end = rule.find_first_of("#\r\n"); end != std::string_view::npos) {
-    return parser.Error(rule.substr(end), "expected one rule without comment or line end");
+  if (stripped.empty()) return parser.Error(text.substr(text.size()), "expected a rule");
+  if (const size_t end = stripped.find_first_of("#\r\n"); end != std::string_view::npos) {
+    return parser.Error(stripped.substr(end), "expected one rule without comment or line end");
   }
-  Rule parsed;
-  parsed.source = source;
-  MINI_RETURN_IF_ERROR(parser.Parse(rule, parsed));
-  return parsed;
+  return parser.Parse(stripped, rule);
 }
 
 }  // namespace mini::netstack

@@ -14,8 +14,9 @@ namespace mini::netstack {
 // port ..."; rules may have been appended then.
 Status ParseRuleText(std::string_view source, std::string_view text, std::vector<Rule>& rules);
 
-// Exactly one rule, without comment or line end, as --allow takes it; `number` is its line.
-Result<Rule> ParseSingleRule(std::string_view source, std::string_view text, int number);
+// Exactly one rule, without comment or line end, as --allow takes it, into a fresh `rule`; `number`
+// is its line.
+Status ParseSingleRule(const RuleSource& source, std::string_view text, int number, Rule& rule);
 
 }  // namespace mini::netstack
 

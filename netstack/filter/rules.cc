@@ -188,11 +188,20 @@ Status RuleSet::AddText(std::string_view source, std::string_view text) {
   return OkStatus();
 }
 
-Status RuleSet::AddRule(std::string_view source, std::string_view rule, int number) {
-  MINI_ASSIGN_OR_RETURN(Rule parsed, ParseSingleRule(source, rule, number));
-  index_->rules.push_back(std::move(parsed));
-  index_->IndexRule(static_cast<uint32_t>(index_->rules.size() - 1));
+Status RuleSet::AddRule(const RuleSource& source, std::string_view rule, int number) {
+  std::vector<Rule>& rules = index_->rules;
+  Status parsed = ParseSingleRule(source, rule, number, rules.emplace_back());
+  if (!parsed.ok()) {
+    rules.pop_back();
+    return parsed;
+  }
+  index_->IndexRule(static_cast<uint32_t>(rules.size() - 1));
   return OkStatus();
+}
+
+void RuleSet::Reserve(size_t count) {
+  index_->rules.reserve(index_->rules.size() + count);
+  index_->groups.reserve(index_->groups.size() + count);
 }
 
 size_t RuleSet::size() const { return index_->rules.size(); }

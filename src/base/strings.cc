@@ -15,9 +15,9 @@ std::vector<std::string_view> StrSplit(std::string_view text, char separator) {
 }
 
 std::string_view StripBlanks(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
 }
 
 std::optional<uint64_t> ParseDecimal(std::string_view text, uint64_t max) {

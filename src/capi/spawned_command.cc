@@ -24,7 +24,6 @@
 #include "base/unique_fd.h"
 #include "capi/spawn_channel.h"
 #include "capi/spawn_request.h"
-#include "sandbox/rules_file.h"
 #include "sandbox/sandbox.h"
 #include "supervise/outcome.h"
 #include "sys/close_descriptors.h"
@@ -77,7 +76,7 @@ void GiveUpStreams() {
   }
 }
 
-Result<CommandLine> CommandLineOf(SpawnRequest request, int rules, Product product) {
+Result<CommandLine> CommandLineOf(SpawnRequest request, Product product) {
   std::vector<const char*> words = {ProductName(product)};
   for (const std::string& option : request.options) words.push_back(option.c_str());
   words.push_back("--");
@@ -88,18 +87,13 @@ Result<CommandLine> CommandLineOf(SpawnRequest request, int rules, Product produ
       ParseCommandLine(product, static_cast<int>(words.size()) - 1, words.data()));
   line.policy.names = kFunctionNames;
   line.policy.whole_environment = std::move(request.environment);
-  if (rules >= 0) {
-    MINI_ASSIGN_OR_RETURN(line.policy.rules, ReadRulesFile(rules));
-  }
   return line;
 }
 
 Result<Outcome> RunRequested(Product product, StackStarter start_stack, bool& has_started) {
   MINI_ASSIGN_OR_RETURN(SpawnRequest request, ReadRequest());
   MINI_ASSIGN_OR_RETURN(Descriptors descriptors, LeaveHost(request));
-  MINI_ASSIGN_OR_RETURN(CommandLine line,
-                        CommandLineOf(std::move(request), descriptors.rules.get(), product));
-  descriptors.rules.reset();
+  MINI_ASSIGN_OR_RETURN(CommandLine line, CommandLineOf(std::move(request), product));
   if (!WaitForSpawnGo(kChannelPlace)) {
     return Status(StatusCode::kSystem, Stage::kSupervise, "nobody waits for this command");
   }
@@ -118,6 +112,7 @@ Result<Outcome> RunRequested(Product product, StackStarter start_stack, bool& ha
                   },
               .forwarded_signals = Forwarded::kAll,
               .events = std::move(descriptors.events),
+              .rules_file = std::move(descriptors.rules),
               .process_ends = true});
 }
 

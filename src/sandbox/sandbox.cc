@@ -11,6 +11,7 @@
 #include "sandbox/degraded_run.h"
 #include "sandbox/host_probe.h"
 #include "sandbox/network.h"
+#include "sandbox/rules_file.h"
 #include "sandbox/stack_process.h"
 #include "sandbox/start_child.h"
 #include "supervise/child_process.h"
@@ -38,6 +39,7 @@ Result<std::unique_ptr<StackProcess>> StartStack(RunRequest& request,
   return request.start_stack(
       {.policy = request.policy,
        .log = log,
+       .rules_file = request.policy.rules ? -1 : request.rules_file.get(),
        .verdict_log = request.events ? request.events.get() : request.verdict_log.get(),
        .may_lose_verdicts = request.events.valid(),
        .counts_refusals = request.on_summary != nullptr,
@@ -99,6 +101,9 @@ Result<Outcome> RunStages(RunRequest& request, RunValues& values, const DebugLog
     if (const auto refusal = FindRefusal()) return RunDegraded(request, facts, *refusal, log);
   }
   Enter("plan", log);
+  if (log && request.rules_file) {
+    MINI_ASSIGN_OR_RETURN(request.policy.rules, ReadRulesFile(request.rules_file.get()));
+  }
   MINI_ASSIGN_OR_RETURN(values.plan, MakePlan(request.policy, facts, request.argv));
   const Plan& plan = values.plan;
   if (log) log->Write("plan", plan.ToString());

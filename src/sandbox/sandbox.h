@@ -42,6 +42,9 @@ struct RunRequest {
   // A pipe, O_NONBLOCK: where the stack writes its verdicts instead, for a reader who may be slow
   // and whom it does not wait for.
   UniqueFd events = {};
+  // The rules in a file (sandbox/rules_file.h), in place of policy.rules: they are parsed by who
+  // enforces them, and here only to be written to the debug log.
+  UniqueFd rules_file = {};
   // Opened by Run() from policy.verdict_log.
   UniqueFd verdict_log = {};
   // What this process's standard streams are, where somebody has looked already.

@@ -100,7 +100,7 @@ Result<netstack::StackOptions> MakeStackOptions(const StackRequest& request, Sta
   if (request.policy.max_connections) options.limits.max_flows = *request.policy.max_connections;
   options.verdict_log.reset(request.verdict_log);
   options.may_lose_verdicts = request.may_lose_verdicts;
-  options.log_pid = getppid();
+  if (options.verdict_log) options.log_pid = getppid();
   MINI_ASSIGN_OR_RETURN(options.resolver, MakeResolverConfig(request, network));
   options.filter.search_domains = options.resolver.search;
   return options;

@@ -181,14 +181,14 @@ void StackProcess::AwaitEnd() {
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) return Signal(SIGKILL, pidfd_.get());
     if (descriptors[0].revents != 0) return;
-    (void)ReadMessages();
-    // Its end of the socket is closed: the rest takes no time.
+    // Its end of the socket is closed: the rest takes no time, and what it said last waits there.
     if ((descriptors[1].revents & (POLLHUP | POLLERR)) != 0) {
       while (poll(descriptors, 1, static_cast<int>(kOrderlyEnd.count())) < 0 && errno == EINTR) {
       }
       if (descriptors[0].revents == 0) Signal(SIGKILL, pidfd_.get());
       return;
     }
+    (void)ReadMessages();
   }
 }
 

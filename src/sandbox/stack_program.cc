@@ -71,10 +71,11 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
   if (!policy.published.empty()) {
     return Status(StatusCode::kUnsupported, Stage::kNetwork, "a library publishes no ports");
   }
-  UniqueFd rules;
+  UniqueFd written;
   if (policy.rules) {
-    MINI_ASSIGN_OR_RETURN(rules, WriteRulesFile(*policy.rules));
+    MINI_ASSIGN_OR_RETURN(written, WriteRulesFile(*policy.rules));
   }
+  const int rules = written ? written.get() : request.rules_file;
   const auto start = [&](int channel) -> Result<pid_t> {
     ProgramRequest spawn;
     spawn.program = program;
@@ -87,7 +88,7 @@ Result<std::unique_ptr<StackProcess>> SpawnStack(int program, const StackRequest
     StackArguments arguments;
     arguments.supervisor = getpid();
     arguments.channel = place(channel);
-    arguments.rules = place(rules.get());
+    arguments.rules = place(rules);
     arguments.debug_log = place(request.log ? request.log->descriptor() : -1);
     arguments.verdict_log = place(request.verdict_log);
     arguments.may_lose_verdicts = request.may_lose_verdicts;

@@ -15,8 +15,10 @@ struct ResolverFiles;
 
 // Refers to what lives until the stack's process has been started, there and here.
 struct StackRequest {
-  Policy& policy;                  // Network::kStack; that process takes its copy apart
-  const DebugLog* log = nullptr;   // null: none
+  Policy& policy;                 // Network::kStack; that process takes its copy apart
+  const DebugLog* log = nullptr;  // null: none
+  // The rules in a file (rules_file.h), in place of policy.rules, which is unset then; -1: none.
+  int rules_file = -1;
   int verdict_log = -1;            // what policy.verdict_log names, opened; -1: none
   bool may_lose_verdicts = false;  // it is a pipe, whose reader the stack does not wait for
   bool counts_refusals = false;    // for StackProcess::summary()

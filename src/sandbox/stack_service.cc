@@ -83,6 +83,10 @@ std::vector<int> WithoutNone(std::vector<int> descriptors) {
 
 Status ServeSandbox(const StackRequest& request, int channel) {
   StackVoice voice(channel);
+  if (request.rules_file >= 0) {
+    const UniqueFd file(request.rules_file);
+    MINI_ASSIGN_OR_RETURN(request.policy.rules, ReadRulesFile(file.get()));
+  }
   MINI_ASSIGN_OR_RETURN(netstack::StackOptions stack_options, MakeStackOptions(request, voice));
   stack_options.stop_descriptor = channel;
   MINI_ASSIGN_OR_RETURN(auto stack, netstack::Stack::Create(std::move(stack_options)));
@@ -111,8 +115,8 @@ Status ServeSandbox(const StackRequest& request, int channel) {
 
 Status ServeAsFork(const StackRequest& request, int channel, pid_t supervisor) {
   const int debug_log = request.log ? request.log->descriptor() : -1;
-  MINI_RETURN_IF_ERROR(
-      LeaveSupervisor(supervisor, WithoutNone({channel, debug_log, request.verdict_log})));
+  MINI_RETURN_IF_ERROR(LeaveSupervisor(
+      supervisor, WithoutNone({channel, request.rules_file, debug_log, request.verdict_log})));
   return ServeSandbox(request, channel);
 }
 
@@ -126,10 +130,6 @@ Status ServeAsProgram(const StackArguments& arguments) {
   policy.host_name = arguments.host_name;
   policy.server_names = arguments.server_names;
   policy.max_connections = arguments.max_connections;
-  if (arguments.rules >= 0) {
-    const UniqueFd file(arguments.rules);
-    MINI_ASSIGN_OR_RETURN(policy.rules, ReadRulesFile(file.get()));
-  }
   std::optional<DebugLog> log;
   if (arguments.debug_log >= 0) {
     UniqueFd file(arguments.debug_log);
@@ -140,6 +140,7 @@ Status ServeAsProgram(const StackArguments& arguments) {
   }
   return ServeSandbox({.policy = policy,
                        .log = log ? &*log : nullptr,
+                       .rules_file = arguments.rules,
                        .verdict_log = arguments.verdict_log,
                        .may_lose_verdicts = arguments.may_lose_verdicts},
                       arguments.channel);

@@ -313,6 +313,22 @@ void AddDefaultRoute(Batch& batch, unsigned index, const IpAddress& gateway) {
   mnl_attr_put_u32(message, RTA_OIF, index);
 }
 
+// The kernel makes this route itself, but of IPv6 a moment after it has acknowledged the address,
+// in a work queue: what a command asks at once would be answered to nobody. Its own has precedence.
+void AddLocalRoute(Batch& batch, unsigned index, const IpAddress& address) {
+  nlmsghdr* message = batch.Add(RTM_NEWROUTE, NLM_F_CREATE, NeedOf(address),
+                                StrCat("add the local route of ", address.ToString()));
+  auto& route = PutHeader<rtmsg>(message);
+  route.rtm_family = FamilyOf(address);
+  route.rtm_dst_len = static_cast<uint8_t>(address.bytes().size() * 8);
+  route.rtm_table = RT_TABLE_LOCAL;
+  route.rtm_protocol = RTPROT_STATIC;
+  route.rtm_scope = RT_SCOPE_HOST;
+  route.rtm_type = RTN_LOCAL;
+  PutAddress(message, RTA_DST, address);
+  mnl_attr_put_u32(message, RTA_OIF, index);
+}
+
 Result<bool> ConfigureLinks(int netlink, unsigned index, const TapOptions& options) {
   Batch batch;
   BringLoopbackUp(batch);
@@ -320,6 +336,7 @@ Result<bool> ConfigureLinks(int netlink, unsigned index, const TapOptions& optio
   BringDeviceUp(batch, index, options);
   AddAddress(batch, index, options.address_v4);
   AddAddress(batch, index, options.address_v6);
+  AddLocalRoute(batch, index, options.address_v6);
   AddDefaultRoute(batch, index, options.gateway_v4);
   AddDefaultRoute(batch, index, options.gateway_v6);
   return batch.Run(netlink);

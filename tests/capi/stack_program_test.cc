@@ -103,13 +103,30 @@ TEST(RulesFile, IsRefusedInPart) {
   ASSERT_TRUE(whole.ok());
   std::vector<unsigned char> bytes(64);
   const ssize_t size = pread(whole->get(), bytes.data(), bytes.size(), 0);
-  ASSERT_EQ(size, 12 + 4 + 11);
-  for (size_t length = 1; length < static_cast<size_t>(size); ++length) {
+  ASSERT_EQ(size, 4 + 12 + 4 + 11);
+  for (size_t length = 0; length < static_cast<size_t>(size); ++length) {
     const auto part =
         MakeMemoryFile("a part", std::span(bytes).first(length), MemoryFileUse::kData);
     ASSERT_TRUE(part.ok());
     EXPECT_FALSE(ReadRulesFile(part->get()).ok()) << length;
   }
+}
+
+TEST(RulesFile, IsRefusedWithMoreThanItAnnounces) {
+  netstack::RuleSet rules;
+  ASSERT_TRUE(rules.AddRule("list", "example.com", 1).ok());
+  const auto whole = WriteRulesFile(rules);
+  ASSERT_TRUE(whole.ok());
+  auto bytes = ReadMemoryFile("the rules", whole->get(), Stage::kRules);
+  ASSERT_TRUE(bytes.ok());
+  bytes->push_back(0);
+  const auto more = MakeMemoryFile("more", *bytes, MemoryFileUse::kData);
+  ASSERT_TRUE(more.ok());
+  EXPECT_FALSE(ReadRulesFile(more->get()).ok());
+  for (size_t i = 0; i < 4; ++i) bytes->at(i) = 0xff;  // how many there are
+  const auto most = MakeMemoryFile("most", *bytes, MemoryFileUse::kData);
+  ASSERT_TRUE(most.ok());
+  EXPECT_FALSE(ReadRulesFile(most->get()).ok());
 }
 
 TEST(MemoryFile, CannotBeChangedOrOpenedForWriting) {

@@ -9,7 +9,7 @@ MAY_NOT_TRACE = 3  # of probe(1)'s "calls"
 
 # A few more than there are: the mounts around these tests cost some that differ with who runs them.
 MOST_OF_SANDBOX = 255
-MOST_OF_TAPBOX = 465
+MOST_OF_TAPBOX = 408
 
 
 class SystemCalls(harness.SandboxTest):

@@ -31,6 +31,76 @@ std::string ErrorOf(std::string_view text) {
   return status.ToString();
 }
 
+// Both texts mean the same, and the second one is not as plain as ParsePlainRule() wants it.
+struct Spellings {
+  std::string plain, other;
+};
+
+Spellings RandomSpellings(std::mt19937& random) {
+  const auto below = [&random](int end) {
+    return static_cast<int>(random() % static_cast<unsigned>(end));
+  };
+  const char* const actions[] = {"", "", "!"};
+  const char* const protocols[] = {"", "", "tcp/", "udp/"};
+  const std::string action = actions[below(3)];
+  const std::string protocol = protocols[below(4)];
+  const std::string ports = below(2) == 0 ? ""
+                            : below(2) == 0
+                                ? StrCat(":", 1 + below(65535))
+                                : StrCat(":", 1 + below(1000), "-", 1000 + below(64536));
+  if (below(3) == 0) {
+    const std::string address =
+        StrCat(below(256), ".", below(256), ".", below(256), ".", below(256));
+    return {action + protocol + address + ports, action + protocol + address + "/32" + ports};
+  }
+  constexpr std::string_view kBytes = "abcxyzABCXYZ0123456789-_";
+  std::string name = below(3) == 0 ? "*." : "";
+  for (int labels = 1 + below(4); labels > 0; --labels) {
+    for (int bytes = 1 + below(8); bytes > 0; --bytes) {
+      name += kBytes[static_cast<size_t>(below(static_cast<int>(kBytes.size())))];
+    }
+    if (labels > 1) name += '.';
+  }
+  return {action + protocol + name + ports, action + protocol + name + "." + ports};
+}
+
+// What is no rule for one is none for the other, too.
+TEST(Rules, MeanTheSameHoweverTheyAreRead) {
+  std::mt19937 random(17);
+  int rules = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    const Spellings spellings = RandomSpellings(random);
+    RuleSet plain, other;
+    const bool taken = plain.AddText("f", spellings.plain).ok();
+    ASSERT_EQ(taken, other.AddText("f", spellings.other).ok()) << spellings.plain;
+    RuleSet single;
+    ASSERT_EQ(taken, single.AddRule("f", spellings.plain).ok()) << spellings.plain;
+    if (!taken) continue;
+    ++rules;
+    for (const RuleSet* set : {&plain, &single}) {
+      const Rule& one = set->rules()[0];
+      const Rule& two = other.rules()[0];
+      ASSERT_EQ(one.ToString(), two.ToString());
+      ASSERT_TRUE(one.action == two.action && one.kind == two.kind && one.name == two.name &&
+                  one.prefix == two.prefix && one.protocol == two.protocol &&
+                  one.ports == two.ports && one.line == two.line)
+          << spellings.plain;
+    }
+  }
+  EXPECT_GT(rules, 10'000);
+  EXPECT_LT(rules, 20'000);
+}
+
+TEST(Rules, ARowOfRulesThatEndsInAMistakeLeavesTheSetUsable) {
+  RuleSet rules;
+  ASSERT_TRUE(rules.AddRule("f", "a.example").ok());
+  EXPECT_FALSE(rules.AddRule("f", "b.example:0").ok());
+  ASSERT_TRUE(rules.AddRule("f", "c.example").ok());
+  ASSERT_EQ(rules.size(), 2u);
+  EXPECT_EQ(rules.MatchName("c.example").size(), 1u);
+  EXPECT_TRUE(rules.MatchName("b.example").empty());
+}
+
 TEST(Rules, TakesEveryFormOfTheGrammar) {
   for (const std::string_view line : {"example.com",
                                       "*.example.com",

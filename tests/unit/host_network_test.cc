@@ -299,6 +299,22 @@ TEST(HostNetwork, KnowsInterfacesByTheirPresentName) {
             "10 01 00");
 }
 
+TEST(ConfigureTap, LeadsAnswersToTheSandboxFromTheFirstMoment) {
+  if (access("/dev/net/tun", R_OK | W_OK) != 0) {
+    GTEST_SKIP() << "/dev/net/tun: " << ErrnoName(errno) << ": load the module tun";
+  }
+  for (int round = 0; round < 10; ++round) {
+    EXPECT_EQ(WithNetwork([](HostNetwork& network) -> std::string {
+                UniqueFd tun(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+                UniqueFd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+                const auto tap = ConfigureTap(std::move(tun), std::move(netlink), TapOptions());
+                if (!tap.ok()) return tap.status().ToString();
+                return Ask(network, {"198.18.0.1", "fd6d:696e:6900::1", "fd6d:696e:6900::2"});
+              }),
+              "here here elsewhere");
+  }
+}
+
 // Through a real device, since a route through the loopback device is none to elsewhere.
 TEST(HostNetwork, BehindADeviceOnlyItsOwnGroupAndAnycastAddressesLeadHere) {
   if (access("/dev/net/tun", R_OK | W_OK) != 0) {
