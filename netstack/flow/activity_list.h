@@ -40,6 +40,9 @@ class ActivityList {
   ActivityList& operator=(const ActivityList&) = delete;
 
   size_t size() const { return size_; }
+  // From now on also counts in `total`, which lists may share and which outlives them. Of an empty
+  // list.
+  void CountIn(size_t& total) { total_ = &total; }
   ActivityLink* oldest() const { return oldest_; }
   // The oldest, if it has been idle for at least `time`; else null.
   ActivityLink* IdleFor(Duration time, TimePoint now) const {
@@ -56,6 +59,7 @@ class ActivityList {
     (newest_ != nullptr ? newest_->newer_ : oldest_) = &link;
     newest_ = &link;
     ++size_;
+    if (total_ != nullptr) ++*total_;
   }
 
  private:
@@ -63,6 +67,7 @@ class ActivityList {
   ActivityLink* oldest_ = nullptr;
   ActivityLink* newest_ = nullptr;
   size_t size_ = 0;
+  size_t* total_ = nullptr;
 };
 
 inline void ActivityLink::Leave() {
@@ -70,6 +75,7 @@ inline void ActivityLink::Leave() {
   (older_ != nullptr ? older_->newer_ : list_->oldest_) = newer_;
   (newer_ != nullptr ? newer_->older_ : list_->newest_) = older_;
   --list_->size_;
+  if (list_->total_ != nullptr) --*list_->total_;
   list_ = nullptr;
   older_ = newer_ = nullptr;
 }

@@ -5,14 +5,12 @@
 
 namespace mini::netstack {
 
-ActivityList& PendingConnects::ShareOf(const IpAddress& destination) {
-  return shares_[SipHash(key_, destination.bytes()) % kShares];
+PendingConnects::PendingConnects() {
+  for (ActivityList& share : shares_) share.CountIn(size_);
 }
 
-size_t PendingConnects::size() const {
-  size_t size = 0;
-  for (const ActivityList& share : shares_) size += share.size();
-  return size;
+ActivityList& PendingConnects::ShareOf(const IpAddress& destination) {
+  return shares_[SipHash(key_, destination.bytes()) % kShares];
 }
 
 ActivityLink* PendingConnects::GivesWayTo(const ActivityList& share) {

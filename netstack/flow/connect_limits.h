@@ -31,14 +31,16 @@ class PendingConnects {
  public:
   static constexpr size_t kShares = 256;
 
+  PendingConnects();
   ActivityList& ShareOf(const IpAddress& destination);
-  size_t size() const;  // of all shares
+  size_t size() const { return size_; }  // of all shares
   // Of the largest share, if it can spare one for that other share.
   ActivityLink* GivesWayTo(const ActivityList& share);
   ActivityLink* oldest();  // of all shares
 
  private:
   SipHashKey key_ = RandomSipHashKey();
+  size_t size_ = 0;
   std::array<ActivityList, kShares> shares_;
 };
 

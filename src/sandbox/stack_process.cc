@@ -137,14 +137,18 @@ Result<std::unique_ptr<StackProcess>> StackProcess::Start(
   MINI_ASSIGN_OR_RETURN(const pid_t pid, start(others_end.get()));
   // The number is its own until it is reaped.
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd && errno == ESRCH) return EndedEarly();
+  // It may have ended, and nobody reaped it (wait(2), on ignoring SIGCHLD): what it said is there.
+  const auto why_it_ended = [&] {
+    return Adopt(pid, UniqueFd(), std::move(channel))->ReadLastWords().value_or(EndedEarly());
+  };
+  if (!pidfd && errno == ESRCH) return why_it_ended();
   if (!pidfd) {
     const Status failure = StackError(errno, "watch the network stack");
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, nullptr, 0);
     return failure;
   }
-  if (reaped_by == ReapedBy::kAnybody && !IsChild(pidfd.get())) return EndedEarly();
+  if (reaped_by == ReapedBy::kAnybody && !IsChild(pidfd.get())) return why_it_ended();
   return Adopt(pid, std::move(pidfd), std::move(channel));
 }
 
