@@ -292,6 +292,34 @@ TEST(Supervisor, EndsTheRunWhenTheStackFails) {
   EXPECT_TRUE(supervisor.stack_failed());
 }
 
+TEST(Supervisor, LetsTheStackEndAsSoonAsTheCommandHasWhileInitIsStillThere) {
+  const SupervisorSignals signals;
+  int go[2];
+  ASSERT_EQ(pipe2(go, O_CLOEXEC), 0);
+  StandIn stand_in = StartStandIn([&](int control) {
+    SendExit(control, W_EXITCODE(7, 0));
+    char byte;
+    return read(go[0], &byte, 1) == 1 ? 0 : 1;
+  });
+  const UniqueFd ended(eventfd(0, EFD_CLOEXEC));
+  const Plan plan;
+  Supervisor supervisor(plan, stand_in.process, [](std::string_view) {});
+  int times = 0;
+  supervisor.WatchStack({.pidfd = ended.get(), .begin_end = [&] {
+                           ++times;
+                           // It ends at once, and only then does init.
+                           EXPECT_EQ(eventfd_write(ended.get(), 1), 0);
+                           EXPECT_EQ(write(go[1], "", 1), 1);
+                         }});
+  const auto outcome = supervisor.Run(signals);
+  close(go[0]);
+  close(go[1]);
+  ASSERT_TRUE(outcome.ok()) << outcome.status().ToString();
+  EXPECT_EQ(ExitCodeFor(*outcome), 7);
+  EXPECT_FALSE(supervisor.stack_failed());
+  EXPECT_EQ(times, 1);
+}
+
 // A pipe that nobody reads until it is told to.
 class UnreadPipe {
  public:
