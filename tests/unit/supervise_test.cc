@@ -450,6 +450,15 @@ TEST(Supervisor, HearsWhyAChildFailedThatDidNotTakeItsGo) {
   EXPECT_EQ(outcome.status().error_number(), EMFILE);
 }
 
+// Its exit code is none of the command's.
+TEST(Supervisor, TakesAnEndWithoutAReportAsAnError) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int) { return 1; });
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_FALSE(outcome.ok()) << "exit code " << ExitCodeFor(*outcome);
+  EXPECT_EQ(ExitCodeFor(outcome.status()), 125);
+}
+
 TEST(ChildProcess, IsKilledAndReapedWithItsHandle) {
   pid_t pid;
   {
