@@ -13,9 +13,12 @@
 // it from the next question's.
 //
 // An answer holds until something changes. The kernel puts a message about each change of links,
-// addresses, routes and routing rules into the queue of a second socket as it makes the change, so
-// a look at that queue comes before each use of what is known: one short call where asking takes
-// two long ones.
+// addresses, routes, next hops, routing rules and settings into the queue of a second socket as it
+// makes the change, so a look at that queue comes before each use of what is known: one short call
+// where asking takes two long ones. And it holds for a second at most, since there are changes that
+// no message follows: routes that go with their device or address go after the message about that
+// one (fib_flush() in net/ipv4), and one that has expired (RFC 4861, 6.3.4) is passed over at once
+// and told of when it is collected.
 //
 // Nothing is asked but through these sockets: whoever confines this process leaves it them.
 #include "sys/host_network.h"
@@ -41,9 +44,17 @@ constexpr size_t kMaxRequest = 128;  // two headers and one attribute of at most
 constexpr size_t kMaxKnown = 4096;   // answers
 // Messages that a call takes from the queue of changes; those of more are there for the next one.
 constexpr int kMaxChanges = 1024;
-constexpr uint32_t kChanges = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE |
-                              RTMGRP_IPV4_RULE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE |
-                              uint32_t{1} << (RTNLGRP_IPV6_RULE - 1);
+constexpr std::chrono::seconds kLongestKnown{1};
+
+constexpr uint32_t Group(rtnetlink_groups group) { return uint32_t{1} << (group - 1); }
+
+// Routes that lose their next hop go without a message of their own, and a setting
+// (ignore_routes_with_linkdown) may pass over routes.
+constexpr uint32_t kChanges = Group(RTNLGRP_LINK) | Group(RTNLGRP_IPV4_IFADDR) |
+                              Group(RTNLGRP_IPV4_ROUTE) | Group(RTNLGRP_IPV4_RULE) |
+                              Group(RTNLGRP_IPV4_NETCONF) | Group(RTNLGRP_IPV6_IFADDR) |
+                              Group(RTNLGRP_IPV6_ROUTE) | Group(RTNLGRP_IPV6_RULE) |
+                              Group(RTNLGRP_IPV6_NETCONF) | Group(RTNLGRP_NEXTHOP);
 constexpr size_t kMaxAnswer = 16384;  // more than the kernel puts into one message of these kinds
 
 bool TypeEndsHere(uint8_t type) {
@@ -133,7 +144,7 @@ struct HostNetwork::Buffers {
   alignas(nlmsghdr) std::array<char, kMaxAnswer> answer;
 };
 
-Result<std::unique_ptr<HostNetwork>> HostNetwork::Open() {
+Result<std::unique_ptr<HostNetwork>> HostNetwork::Open(Clock clock) {
   UniqueFd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!netlink) {
     return SystemError(Stage::kNetwork, errno, "open a netlink socket to ask for routes");
@@ -145,12 +156,14 @@ Result<std::unique_ptr<HostNetwork>> HostNetwork::Open() {
       bind(changes.get(), reinterpret_cast<const sockaddr*>(&groups), sizeof groups) != 0) {
     return SystemError(Stage::kNetwork, errno, "open a netlink socket to hear of changes");
   }
-  return std::unique_ptr<HostNetwork>(new HostNetwork(std::move(netlink), std::move(changes)));
+  return std::unique_ptr<HostNetwork>(
+      new HostNetwork(std::move(netlink), std::move(changes), std::move(clock)));
 }
 
-HostNetwork::HostNetwork(UniqueFd netlink, UniqueFd changes)
+HostNetwork::HostNetwork(UniqueFd netlink, UniqueFd changes, Clock clock)
     : netlink_(std::move(netlink)),
       changes_(std::move(changes)),
+      clock_(std::move(clock)),
       buffers_(std::make_unique<Buffers>()) {}
 
 HostNetwork::~HostNetwork() = default;
@@ -227,7 +240,12 @@ bool HostNetwork::HasChanged() {
 }
 
 bool HostNetwork::LeadsToThisHost(const IpAddress& address) {
-  if (HasChanged() || ends_here_.size() >= kMaxKnown) ends_here_.clear();
+  const auto now = clock_();
+  const bool is_old = now - known_since_ >= kLongestKnown;
+  if (HasChanged() || is_old || ends_here_.size() >= kMaxKnown) {
+    ends_here_.clear();
+    known_since_ = now;
+  }
   const auto known = ends_here_.find(address);
   if (known != ends_here_.end()) return known->second;
   const std::optional<bool> answer = AskWhetherItEndsHere(address);

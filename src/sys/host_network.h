@@ -2,6 +2,7 @@
 #ifndef MINI_SANDBOX_SYS_HOST_NETWORK_H_
 #define MINI_SANDBOX_SYS_HOST_NETWORK_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,7 +23,8 @@ namespace mini {
 // namespace it was opened in.
 class HostNetwork {
  public:
-  static Result<std::unique_ptr<HostNetwork>> Open();
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+  static Result<std::unique_ptr<HostNetwork>> Open(Clock clock = std::chrono::steady_clock::now);
   ~HostNetwork();
   HostNetwork(const HostNetwork&) = delete;
   HostNetwork& operator=(const HostNetwork&) = delete;
@@ -40,7 +42,7 @@ class HostNetwork {
 
  private:
   struct Buffers;
-  HostNetwork(UniqueFd netlink, UniqueFd changes);
+  HostNetwork(UniqueFd netlink, UniqueFd changes, Clock clock);
   // A request with its header of `size` bytes, zero but for what the caller fills in.
   nlmsghdr* Begin(uint16_t type, uint16_t flags, size_t header_size);
   bool Send(const nlmsghdr* request);
@@ -54,7 +56,9 @@ class HostNetwork {
 
   UniqueFd netlink_;
   UniqueFd changes_;
-  std::map<IpAddress, bool> ends_here_;  // what was answered since the last change
+  const Clock clock_;
+  std::map<IpAddress, bool> ends_here_;                // what was answered since the last change
+  std::chrono::steady_clock::time_point known_since_;  // no answer is older
   uint32_t sequence_ = 0;
   std::unique_ptr<Buffers> buffers_;
 };

@@ -7,6 +7,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
@@ -140,13 +141,14 @@ std::string AskUntil(std::string_view expected, HostNetwork& network,
   return answers;
 }
 
-// `body` asks in a network namespace that has only a loopback device, which is up.
+// `body` asks in a network namespace that has only a loopback device, which is up, and time stands
+// still.
 template <typename Body>
 std::string WithNetwork(Body body) {
   return RunInChild([&]() -> std::string {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return StrCat("unshare: ", ErrnoName(errno));
     if (const std::string error = BringLoopbackUp(); !error.empty()) return StrCat("lo: ", error);
-    auto network = HostNetwork::Open();
+    auto network = HostNetwork::Open([] { return std::chrono::steady_clock::time_point(); });
     return network.ok() ? body(**network) : network.status().ToString();
   });
 }
@@ -225,6 +227,81 @@ TEST(HostNetwork, AsksOnceUntilSomethingChanges) {
               return StrCat(before, ", ", unchanged, ", ", Ask(network, {"192.0.2.7"}));
             }),
             "elsewhere, elsewhere here, here");
+}
+
+// One that no message follows.
+TEST(HostNetwork, AsksAgainAfterASecond) {
+  EXPECT_EQ(RunInChild([]() -> std::string {
+              if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return "unshare";
+              std::chrono::steady_clock::time_point now;
+              auto network = HostNetwork::Open([&now] { return now; });
+              if (!network.ok()) return network.status().ToString();
+              std::string text = Ask(**network, {"192.0.2.7"});
+              if (!ReplaceNetlinkSockets(Which::kThoseThatHearOfNothing)) return "dup2";
+              now += std::chrono::milliseconds(999);
+              text += StrCat(" ", Ask(**network, {"192.0.2.7"}));
+              now += std::chrono::milliseconds(1);
+              return StrCat(text, " ", Ask(**network, {"192.0.2.7"}));
+            }),
+            "elsewhere elsewhere here");
+}
+
+// 198.51.100.7 lies behind that device, and ends here only when the next hop is gone.
+std::string AddNextHopAndFallBack(int index) {
+  std::string text = Configure(RTM_NEWNEXTHOP, [&](nlmsghdr* message) {
+    PutHeader<nhmsg>(message).nh_family = AF_INET;
+    mnl_attr_put_u32(message, NHA_ID, 1);
+    mnl_attr_put_u32(message, NHA_OIF, static_cast<uint32_t>(index));
+  });
+  for (const bool falls_back : {false, true}) {
+    text += Configure(RTM_NEWROUTE, [&](nlmsghdr* message) {
+      auto& route = PutHeader<rtmsg>(message);
+      route.rtm_family = AF_INET;
+      route.rtm_dst_len = falls_back ? 24 : 32;
+      route.rtm_table = RT_TABLE_MAIN;
+      route.rtm_protocol = RTPROT_STATIC;
+      route.rtm_type = falls_back ? RTN_LOCAL : RTN_UNICAST;
+      route.rtm_scope = falls_back ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+      const auto destination = IpAddress::V4(198, 51, 100, falls_back ? 0 : 7);
+      mnl_attr_put(message, RTA_DST, destination.bytes().size(), destination.bytes().data());
+      mnl_attr_put_u32(message, falls_back ? RTA_OIF : RTA_NH_ID, 1);
+    });
+  }
+  return text;
+}
+
+TEST(HostNetwork, HearsOfANextHopThatTakesItsRoutesAlong) {
+  if (access("/dev/net/tun", R_OK | W_OK) != 0) {
+    GTEST_SKIP() << "/dev/net/tun: " << ErrnoName(errno) << ": load the module tun";
+  }
+  EXPECT_EQ(WithNetwork([](HostNetwork& network) -> std::string {
+              UniqueFd tun(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+              UniqueFd netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+              const TapOptions options;
+              const auto tap = ConfigureTap(std::move(tun), std::move(netlink), options);
+              if (!tap.ok()) return tap.status().ToString();
+              std::string text =
+                  AddNextHopAndFallBack(static_cast<int>(if_nametoindex(options.name.c_str())));
+              text += Ask(network, {"198.51.100.7", "198.51.100.8"});
+              text += Configure(RTM_DELNEXTHOP, [](nlmsghdr* message) {
+                PutHeader<nhmsg>(message).nh_family = AF_UNSPEC;
+                mnl_attr_put_u32(message, NHA_ID, 1);
+              });
+              return StrCat(text, ", ", Ask(network, {"198.51.100.7"}));
+            }),
+            "elsewhere here, here");
+}
+
+TEST(HostNetwork, HearsOfSettings) {
+  EXPECT_EQ(WithNetwork([](HostNetwork& network) -> std::string {
+              const std::string before = Ask(network, {"192.0.2.7"});
+              if (!ReplaceNetlinkSockets(Which::kThoseThatHearOfNothing)) return "dup2";
+              if (!WriteFile("/proc/sys/net/ipv4/conf/lo/ignore_routes_with_linkdown", "1")) {
+                return "ignore_routes_with_linkdown";
+              }
+              return StrCat(before, " ", Ask(network, {"192.0.2.7"}));
+            }),
+            "elsewhere here");
 }
 
 TEST(HostNetwork, NoChangeIsMissedHoweverManyThereAre) {
