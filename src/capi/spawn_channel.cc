@@ -53,8 +53,10 @@ bool SendSpawnMessage(int channel, const SpawnMessage& message, int descriptor) 
 
 std::optional<SpawnMessage> ReceiveSpawnMessage(int channel, Taking taking) {
   ssize_t size;
+  // The second error comes once, in front of what a supervisor said last that ended without having
+  // read our go (unix_release_sock() in net/unix/af_unix.c).
   while ((size = recv(channel, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT)) < 0 &&
-         errno == EINTR) {
+         (errno == EINTR || errno == ECONNRESET)) {
   }
   if (size <= 0) return std::nullopt;
   std::vector<uint8_t> bytes(static_cast<size_t>(size));

@@ -82,7 +82,10 @@ void Signal(int signal, int pidfd) {
 std::string Receive(int channel, int flags) {
   std::string message;
   ssize_t size;
-  while ((size = recv(channel, nullptr, 0, MSG_PEEK | MSG_TRUNC | flags)) < 0 && errno == EINTR) {
+  // The second error comes once, in front of what a process said last that ended without having
+  // read what it was sent (unix_release_sock() in net/unix/af_unix.c).
+  while ((size = recv(channel, nullptr, 0, MSG_PEEK | MSG_TRUNC | flags)) < 0 &&
+         (errno == EINTR || errno == ECONNRESET)) {
   }
   if (size < 0) return message;
   message.resize(static_cast<size_t>(size));  // one without content has to be taken, too

@@ -23,14 +23,17 @@ ChildProcess::~ChildProcess() {
 Result<std::optional<ReceivedReport>> ChildProcess::ReceiveReport() {
   ReceivedReport received = {};
   int descriptors[kMostPassedDescriptors];
-  const ReceivedMessage message =
-      ReceiveWithDescriptors(control_.get(), &received.report, sizeof received.report, descriptors);
+  ReceivedMessage message;
+  // A child that ends without having read our go leaves this error, once and in front of its last
+  // report, which says why it has ended (unix_release_sock() in net/unix/af_unix.c).
+  do {
+    message = ReceiveWithDescriptors(control_.get(), &received.report, sizeof received.report,
+                                     descriptors);
+  } while (message.size < 0 && errno == ECONNRESET);
   for (size_t i = 0; i < message.descriptor_count; ++i) {
     received.descriptors[i].reset(descriptors[i]);
   }
-  if (message.size == 0 || (message.size < 0 && errno == ECONNRESET)) {
-    return std::optional<ReceivedReport>();
-  }
+  if (message.size == 0) return std::optional<ReceivedReport>();
   if (message.size < 0) return SystemError(Stage::kSupervise, errno, "receive the child's report");
   if (static_cast<size_t>(message.size) != sizeof received.report) {
     return Status(StatusCode::kSystem, Stage::kSupervise, "the child's report is cut short");

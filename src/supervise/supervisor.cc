@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -366,6 +367,10 @@ Result<Outcome> Supervisor::RunUntilEnd(int signal_descriptor) {
     if (ended_ && IsDelivered()) break;
   }
   MINI_ASSIGN_OR_RETURN(const int init_status, child_.Wait());
+  // Else it was killed.
+  if (!command_status_ && WIFEXITED(init_status)) {
+    return Status(StatusCode::kSystem, Stage::kSupervise, "the sandbox ended without a report");
+  }
   return Outcome{command_status_.value_or(init_status), timed_out_};
 }
 

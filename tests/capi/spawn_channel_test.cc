@@ -41,6 +41,16 @@ TEST_F(SpawnChannel, CarriesADescriptorThatNoProgramInherits) {
   EXPECT_EQ(fcntl(message->descriptor.get(), F_GETFD), FD_CLOEXEC);
 }
 
+TEST_F(SpawnChannel, CarriesTheWordsOfASupervisorThatDidNotTakeItsGo) {
+  SendSpawnGo(library_.get());
+  ASSERT_TRUE(SendSpawnMessage(supervisor_.get(),
+                               {.kind = SpawnMessageKind::kFailed, .words = "no such option"}));
+  supervisor_.reset();
+  const auto message = ReceiveSpawnMessage(library_.get(), Taking::kTake);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->words, "no such option");
+}
+
 TEST_F(SpawnChannel, LeavesAMessageForOthersUnlessItIsTaken) {
   SendSpawnMessage(supervisor_.get(), {.kind = SpawnMessageKind::kEnded, .wait_status = 256});
   for (int i = 0; i < 3; ++i) {

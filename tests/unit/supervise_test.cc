@@ -433,6 +433,32 @@ TEST(Supervisor, TellsWhatTheStackSaysAsSoonAsItIsTaken) {
   EXPECT_EQ(told, (std::vector<std::string>{"first", "last"}));
 }
 
+// It fails while it is told to go: what it said is why nothing ran.
+TEST(Supervisor, HearsWhyAChildFailedThatDidNotTakeItsGo) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int control) {
+    pollfd go = {control, POLLIN, 0};
+    if (poll(&go, 1, 10000) != 1) _exit(98);
+    SendReport(control, {ReportKind::kFailed, ChildStage::kLandlock, 0, EMFILE, 0});
+    return 1;
+  });
+  ASSERT_TRUE(stand_in.process.SendGo().ok());
+  pollfd end = {stand_in.process.pidfd(), POLLIN, 0};
+  ASSERT_EQ(poll(&end, 1, 10000), 1);
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_FALSE(outcome.ok()) << "exit code " << ExitCodeFor(*outcome);
+  EXPECT_EQ(outcome.status().error_number(), EMFILE);
+}
+
+// Its exit code is none of the command's.
+TEST(Supervisor, TakesAnEndWithoutAReportAsAnError) {
+  const SupervisorSignals signals;
+  StandIn stand_in = StartStandIn([](int) { return 1; });
+  const auto outcome = RunToTheEnd(Plan(), stand_in, signals);
+  ASSERT_FALSE(outcome.ok()) << "exit code " << ExitCodeFor(*outcome);
+  EXPECT_EQ(ExitCodeFor(outcome.status()), 125);
+}
+
 TEST(ChildProcess, IsKilledAndReapedWithItsHandle) {
   pid_t pid;
   {
