@@ -110,7 +110,8 @@ def measure(user, directory, work, rounds):
 
 def table(rows):
     names = (BUBBLEWRAP, BOUND, ALONE, OVERLAID)
-    lines = ["### Files: times native", "", f"| median (lowest to highest) | native, ms | {' | '.join(names)} |",
+    lines = ["### Files: wall time as a multiple of native", "",
+             f"| median (lowest to highest) | native, ms | {' | '.join(names)} |",
              "|---" + "|---:" * (len(names) + 1) + "|"]
     for row in rows:
         multiples = Row(row.label, "x native", 2, {name: row.ratios(name, NATIVE) for name in names})

@@ -56,7 +56,7 @@ def with_flows(contender, curves, size, milliseconds):
         before = contender.cpu_seconds()
         figures = contender.load(*words)
         if figures["failed"] > figures["done"] / 1000 or not figures["done"]:
-            raise BenchError(f"{label}: {figures}")
+            raise BenchError(f"{label}: {figures['failed']:.0f} failed, {figures['done']:.0f} done")
         spent = contender.cpu_seconds() - before
         curves.add(contender.name, f"{label}: CPU", "us", size, spent / figures["done"] * 1e6, 2)
         return figures

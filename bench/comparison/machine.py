@@ -80,7 +80,11 @@ def ordinary_user(name):
         return
     name = name or os.environ.get("SUDO_USER")
     if name and name != "root":
-        yield pwd.getpwnam(name)
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            raise BenchError(f"no account is named {name}") from None
+        yield account
         return
     name = f"minibench{os.getpid()}"
     run(["useradd", "--create-home", "--shell", "/bin/sh", name])
@@ -184,8 +188,12 @@ def install_peers(wanted):
         raise BenchError(f"missing: apt-get install {' '.join(missing)}")
     progress(f"installing {' '.join(missing)}")
     options = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
-    run(["apt-get", "update"], **options)
-    run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], **options)
+    try:
+        run(["apt-get", "update"], **options)
+        run(["apt-get", "install", "--yes", "--no-install-recommends", *missing], **options)
+    except BenchError as error:
+        raise BenchError(f"{error}\nwithout a network, install {' '.join(missing)} by other means, or name parts "
+                         "that need none of them (--only)") from None
 
 
 def binary(name):
@@ -199,8 +207,9 @@ def binary(name):
 def copy_for_user(source, directory):
     """Where the ordinary user can reach it: a checkout may lie in a directory closed to others."""
     target = directory / source.name
-    shutil.copyfile(source, target)
-    target.chmod(0o755)
+    if not target.exists():  # else the copy of another part, which may be running still (ETXTBSY)
+        shutil.copyfile(source, target)
+        target.chmod(0o755)
     return str(target)
 
 

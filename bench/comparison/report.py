@@ -113,7 +113,7 @@ def growth(title, what, curves, ours, references):
         unit, factor = SMALLER_UNITS[curve.unit]
         cells = [f"**{statistics.median(values) * factor:,.1f}**" if (values := slopes.values(name)) else ""
                  for name in names] + [""] * len(references)
-        lines.append(f"| {curve.label}, {unit} | each | {' | '.join(cells)} |")
+        lines.append(f"| {curve.label}, {unit} | each more | {' | '.join(cells)} |")
     return lines
 
 

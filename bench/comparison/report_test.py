@@ -91,14 +91,14 @@ class Growth(unittest.TestCase):
             "|---|---:|---:|---:|---:|",
             "| time, us | 10 | 1.0 | 2.0 | 0.50 |",
             "| time, us | 1,010 | 3.0 | 12.0 | 0.25 |",
-            "| time, ns | each | **2.0** | **10.0** |  |"])
+            "| time, ns | each more | **2.0** | **10.0** |  |"])
 
     def test_a_slope_in_kilobytes_is_told_in_bytes(self):
         curves = report.Curves()
         curves.add("ours", "memory", "KB", 0, 100)
         curves.add("ours", "memory", "KB", 100, 200)
         self.assertEqual(report.growth("Title", "things", list(curves.values()), "ours", [])[-1],
-                         "| memory, B | each | **1,024.0** |")
+                         "| memory, B | each more | **1,024.0** |")
 
     def test_json_has_every_size_with_its_samples_and_the_slopes(self):
         curve, = report.curves_as_json(self.curves({("ours", 10): 1, ("ours", 20): 6}))

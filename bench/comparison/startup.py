@@ -147,4 +147,6 @@ def table(samples):
         lines.append(f"| {name} | {statistics.median(of_name['wall_us']):,.0f} | {quartiles(of_name['wall_us'])} "
                      f"| {statistics.median(of_name['cpu_us']):,.0f} | {' | '.join(ratios)} "
                      f"| {of_name['system_calls']:,.0f} |")
-    return lines
+    return [*lines, "",
+            "Ratios are of wall times. The floor is one clone with every namespace. The CPU time of bubblewrap leaves out what "
+            "its first process inside uses; the calls leave out the few that strace does not know."]

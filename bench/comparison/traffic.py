@@ -181,7 +181,8 @@ def latency(network, rounds, count):
         def measure(rows, contender):
             figures = contender.load(*words)
             if figures["failed"]:
-                raise BenchError(f"{contender.name}: {label}: {figures['failed']} failed")
+                raise BenchError(f"{contender.name}: {label}: {figures['failed']:.0f} failed, "
+                                 f"{figures['done']:.0f} done")
             rows.add(contender, f"{label}, p50", "us", figures["p50_us"])
             rows.add(contender, f"{label}, p99", "us", figures["p99_us"])
         return measure

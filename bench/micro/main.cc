@@ -1,6 +1,8 @@
 // Micro-benchmarks of what lies on a hot path, a file for each room.
 //
-//   build/dev/bench/micro_benchmark --benchmark_filter=Filter
+//   micro_benchmark --benchmark_filter=Filter
+//
+// bench/README.md says how it is built for figures.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>

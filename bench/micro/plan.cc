@@ -64,7 +64,7 @@ Policy DefaultPolicy() {
 
 Plan PlanFor(const Policy& policy, const HostFacts& facts) {
   Plan plan = ValueOrDie(MakePlan(policy, facts, {"/bin/true"}));
-  OrDie(!plan.mounts.empty(), "a plan has no mounts");
+  OrDie(!plan.mounts.empty(), "a plan has mounts");
   return plan;
 }
 
@@ -82,7 +82,7 @@ void PlanIsFrozen(benchmark::State& state) {
   const sigset_t mask{};
   for (auto unused : state) {
     const FrozenPlanOwner frozen = Freeze(plan, filter, mask);
-    OrDie(frozen.get().mount_count == plan.mounts.size(), "a frozen plan has other mounts");
+    OrDie(frozen.get().mount_count == plan.mounts.size(), "a frozen plan has the plan's mounts");
   }
 }
 BENCHMARK(PlanIsFrozen)->Arg(20)->Arg(1000);

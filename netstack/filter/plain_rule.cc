@@ -7,11 +7,10 @@
 #include <array>
 #include <optional>
 
+#include "netstack/filter/name_limits.h"
+
 namespace mini::netstack {
 namespace {
-
-constexpr size_t kMaxNameBytes = 253;  // RFC 1035, section 2.3.4, without length bytes
-constexpr size_t kMaxLabelBytes = 63;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "netstack/filter/name_limits.h"
 #include "netstack/filter/network_of.h"
 #include "netstack/filter/plain_rule.h"
 
@@ -20,8 +21,6 @@ namespace mini::netstack {
 namespace {
 
 constexpr size_t kExcerptBytes = 40;
-constexpr size_t kMaxNameBytes = 253;  // RFC 1035, section 2.3.4, without length bytes
-constexpr size_t kMaxLabelBytes = 63;
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }

@@ -12,6 +12,7 @@
 #include <functional>
 
 #include "base/strings.h"
+#include "netstack/filter/name_limits.h"
 #include "netstack/filter/network_of.h"
 #include "netstack/filter/rule_group.h"
 #include "netstack/filter/rule_parser.h"
@@ -58,8 +59,8 @@ bool IsLabelByte(char c) {
 }
 
 bool IsLabel(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
-         std::all_of(text.begin(), text.end(), IsLabelByte);
+  return !text.empty() && text.size() <= kMaxLabelBytes && text.front() != '-' &&
+         text.back() != '-' && std::all_of(text.begin(), text.end(), IsLabelByte);
 }
 
 }  // namespace
@@ -271,7 +272,7 @@ std::vector<const Rule*> RuleSet::DecidingForAddress(const IpAddress& address) c
 
 std::optional<std::string> NormalizeName(std::string_view name) {
   if (name.ends_with('.')) name.remove_suffix(1);
-  if (name.empty() || name.size() > 253) return std::nullopt;
+  if (name.empty() || name.size() > kMaxNameBytes) return std::nullopt;
   std::string lower = AsciiLower(name);
   for (size_t begin = 0; begin <= lower.size();) {
     const size_t end = std::min(lower.find('.', begin), lower.size());

@@ -48,12 +48,13 @@ class StackProcess {
   Result<ServingStack> Serve(Tap tap);
 
   pid_t pid() const { return pid_; }
-  // Readable when it has something to say: TakeNotices().
+  // Readable when it has something to say: ReadMessages().
   int channel() const { return channel_.get(); }
-  // What it has said since the last call, as far as it has been read; not waited for.
-  std::vector<StackNotice> TakeNotices();
-  // True when there may be more to read. Not all of a flood at once.
+  // Reads what it has said, without waiting, and not all of a flood at once: true when there may be
+  // more.
   bool ReadMessages();
+  // What has been read since the last call.
+  std::vector<StackNotice> TakeNotices();
   // Sentences that found no room on their way here.
   uint64_t lost_notices() const { return lost_notices_; }
 

@@ -40,8 +40,9 @@
 namespace mini {
 namespace {
 
-constexpr size_t kMaxRequest = 128;  // two headers and one attribute of at most 16 bytes
-constexpr size_t kMaxKnown = 4096;   // answers
+constexpr size_t kMaxRequest = 128;   // two headers and one attribute of at most 16 bytes
+constexpr size_t kMaxAnswer = 16384;  // more than the kernel puts into one message of these kinds
+constexpr size_t kMaxKnown = 4096;    // answers
 // Messages that a call takes from the queue of changes; those of more are there for the next one.
 constexpr int kMaxChanges = 1024;
 constexpr std::chrono::seconds kLongestKnown{1};
@@ -55,7 +56,6 @@ constexpr uint32_t kChanges = Group(RTNLGRP_LINK) | Group(RTNLGRP_IPV4_IFADDR) |
                               Group(RTNLGRP_IPV4_NETCONF) | Group(RTNLGRP_IPV6_IFADDR) |
                               Group(RTNLGRP_IPV6_ROUTE) | Group(RTNLGRP_IPV6_RULE) |
                               Group(RTNLGRP_IPV6_NETCONF) | Group(RTNLGRP_NEXTHOP);
-constexpr size_t kMaxAnswer = 16384;  // more than the kernel puts into one message of these kinds
 
 bool TypeEndsHere(uint8_t type) {
   switch (type) {
