@@ -83,6 +83,10 @@ void TxBlockPool::Trim() {
   fewest_free_ = free_count_;
 }
 
+void TxBlockPool::KeepAtMost(size_t bytes) {
+  while (free_count_ > bytes / TxBlock::kCapacity) delete Get();
+}
+
 TxBlock* TxBlockPool::Get() {
   TxBlock* block = free_;
   // Not value-initialized: its bytes are written by the read that follows.

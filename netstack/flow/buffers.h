@@ -72,9 +72,10 @@ class TxBlockPool {
 
   TxBlock* Get();
   void Put(TxBlock* block);
-  // Frees what was not needed since the last time. Until then all are kept: there are no more of
-  // them than were in use at once, which the memory budget bounds.
+  // Frees what was not needed since the last time.
   void Trim();
+  // All are kept until then, but for what would be more than `bytes`.
+  void KeepAtMost(size_t bytes);
   size_t kept() const { return free_count_; }
 
  private:

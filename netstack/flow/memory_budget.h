@@ -29,10 +29,9 @@ class MemoryBudget {
   size_t Decline() const { return peak_ - used_; }
   void ForgetPeak() { peak_ = used_; }
   bool exhausted() const { return used_ >= limit_; }
+  size_t left() const { return exhausted() ? 0 : limit_ - used_; }
   // What one flow may hold now, in one direction.
-  size_t FlowLimit() const {
-    return std::clamp((exhausted() ? 0 : limit_ - used_) / 2, kMinPerFlow, kMaxPerFlow);
-  }
+  size_t FlowLimit() const { return std::clamp(left() / 2, kMinPerFlow, kMaxPerFlow); }
 
  private:
   size_t limit_;

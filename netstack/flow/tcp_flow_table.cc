@@ -314,6 +314,8 @@ void TcpFlowTable::ServiceFlows() {
     }
     servicing_.clear();
   }
+  // What is kept for later is within the same bound as what is in use.
+  tx_blocks_.KeepAtMost(budget_.left());
 }
 
 void TcpFlowTable::NoteTimeWait(TcpFlow& flow) {

@@ -266,6 +266,19 @@ TEST(TxBlockPool, KeepsWhatIsNeededAndFreesTheRest) {
   EXPECT_EQ(pool.kept(), 0u);
 }
 
+TEST(TxBlockPool, KeepsNoMoreThanThereIsRoomFor) {
+  TxBlockPool pool;
+  std::array<TxBlock*, 10> blocks;
+  std::ranges::generate(blocks, [&] { return pool.Get(); });
+  std::ranges::for_each(blocks, [&](TxBlock* block) { pool.Put(block); });
+  pool.KeepAtMost(10 * TxBlock::kCapacity);
+  EXPECT_EQ(pool.kept(), 10u);
+  pool.KeepAtMost(3 * TxBlock::kCapacity + 1);
+  EXPECT_EQ(pool.kept(), 3u);
+  pool.KeepAtMost(0);
+  EXPECT_EQ(pool.kept(), 0u);
+}
+
 TEST(SourcePorts, GivesRandomWindowsWithinTheRange) {
   SourcePorts ports({32768, 60999});
   uint16_t lowest = 65535, highest = 0;
