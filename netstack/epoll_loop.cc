@@ -18,6 +18,15 @@ namespace mini::netstack {
 
 namespace {
 
+using std::chrono::microseconds;
+
+constexpr microseconds kShortWait{50};
+// With being woken, which takes about as long again.
+constexpr microseconds kShortSleep = 2 * kShortWait;
+// No wait at all: what came was there.
+constexpr microseconds kNoWait{3};
+constexpr int kAFewShortWaits = 4;
+
 constexpr uint64_t kStopData = ~uint64_t{0};
 constexpr uint64_t kTimerData = kStopData - 1;
 
@@ -180,12 +189,30 @@ Status EpollLoop::Run() {
   return RunBatches();
 }
 
+int EpollLoop::WaitForEvents(std::span<epoll_event> events) {
+  const auto wait = [&](int timeout) {
+    return epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
+  };
+  const TimePoint begun = Clock::now();
+  if (short_waits_ < kAFewShortWaits) {
+    const int count = wait(-1);
+    const Duration slept = Clock::now() - begun;
+    if (slept > kShortSleep) short_waits_ = 0;
+    if (slept > kNoWait && slept <= kShortSleep) ++short_waits_;
+    return count;
+  }
+  do {
+    if (const int count = wait(0); count != 0) return count;
+  } while (Clock::now() - begun < kShortWait);
+  short_waits_ = 0;
+  return wait(-1);
+}
+
 Status EpollLoop::RunBatches() {
   std::array<epoll_event, 128> events;
   while (!stopping_ && failure_.ok()) {
     ArmTimer();
-    const int count =
-        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), /*timeout=*/-1);
+    const int count = WaitForEvents(events);
     if (count < 0) {
       if (errno == EINTR) continue;
       return SystemError(Stage::kNetwork, errno, "wait for events");

@@ -7,10 +7,19 @@
 // unwatch or replace itself. Timers are a heap ordered by time and age;
 // cancelled ones are left in it, without callback, until they surface. After the events and timers
 // of a batch, the batch-end hook runs: flows collect work during a batch and do it once.
+//
+// To sleep and be woken takes longer than many a wait: an idle processor has to be started, in a
+// virtual machine by its host. Where the last few waits were short, as between a question and its
+// answer from nearby, the next one is spent asking epoll(7) again and again, for as long as a short
+// wait at most. A wait that turns out longer ends that, until there have been a few short ones
+// again: so what comes at leisure, or in a stream, finds the loop asleep.
 #ifndef MINI_SANDBOX_NETSTACK_EPOLL_LOOP_H_
 #define MINI_SANDBOX_NETSTACK_EPOLL_LOOP_H_
 
+#include <sys/epoll.h>
+
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -70,6 +79,7 @@ class EpollLoop final : public EventLoop {
 
   EpollLoop(UniqueFd epoll, UniqueFd stop, UniqueFd timer);
   Status WatchOwn(int fd, uint32_t epoll_events, uint64_t data);
+  int WaitForEvents(std::span<epoll_event> events);
   void ArmTimer();
   void RunTimers();
   Status RunBatches();
@@ -81,6 +91,7 @@ class EpollLoop final : public EventLoop {
   // costs more than a small packet does.
   UniqueFd timer_;
   TimePoint armed_for_ = TimePoint::max();
+  int short_waits_ = 0;  // in a row, as far as it matters
   bool stopping_ = false;
   Status failure_;
   TimePoint now_;

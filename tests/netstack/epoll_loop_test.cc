@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <thread>
 #include <vector>
 
@@ -135,6 +137,42 @@ TEST_F(EpollLoopTest, TheBatchEndRunsAfterTheEvents) {
   EXPECT_TRUE(loop_->Run().ok());
   EXPECT_EQ(order[0], 1);
   EXPECT_EQ(order[1], 2);
+}
+
+// What has been short so far is no reason to ask for ever.
+TEST_F(EpollLoopTest, SleepsWhenNothingComesAfterShortWaits) {
+  Pipe there, back;
+  ASSERT_TRUE(loop_
+                  ->Watch(there.read_end.get(), EPOLLIN,
+                          [&](uint32_t) {
+                            char byte;
+                            EXPECT_EQ(read(there.read_end.get(), &byte, 1), 1);
+                            back.Fill();
+                          })
+                  .ok());
+  std::thread asks([&] {
+    for (int i = 0; i < 200; ++i) {
+      there.Fill();
+      pollfd answer = {back.read_end.get(), POLLIN, 0};
+      EXPECT_EQ(poll(&answer, 1, 5000), 1);
+      char byte;
+      EXPECT_EQ(read(back.read_end.get(), &byte, 1), 1);
+    }
+  });
+  timespec used_before{};
+  // Questions have come by then, if any come.
+  loop_->AddTimer(milliseconds(300), [&] {
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used_before);
+    loop_->AddTimer(milliseconds(400), [&] { loop_->Stop(); });
+  });
+  EXPECT_TRUE(loop_->Run().ok());
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  asks.join();
+  const auto nanoseconds = [](const timespec& time) {
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  };
+  EXPECT_LT(nanoseconds(used) - nanoseconds(used_before), milliseconds(100));
 }
 
 TEST_F(EpollLoopTest, StopsFromAnotherThreadAndReturnsAFailure) {
