@@ -13,8 +13,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 TUN_MAJOR, TUN_MINOR = 10, 200  # Linux's list of allocated devices: /dev/net/tun
 # Seconds that the rounds of a part may take, so that all of them take a quarter of an hour at most.
-BUDGETS = {"startup": 60, "instructions": 60, "files": 100, "tcp": 200, "udp": 110, "connections": 80, "rules": 80,
-           "memory": 50, "latency": 40, "growth: flows": 60, "growth: rules": 10, "growth: mounts": 20}
+BUDGETS = {"startup": 60, "instructions": 60, "files": 100, "tcp": 200, "udp": 110, "connections": 70, "rules": 80,
+           "memory": 60, "latency": 40, "growth: flows": 90, "growth: rules": 10, "growth: mounts": 20}
 LEAST_ROUNDS = 2
 BUSY = 0.5  # of a load average, above which figures are not to be quoted
 LOGIN = {
