@@ -73,10 +73,7 @@ RxBuffer* RxBufferPool::New(uint32_t capacity) {
   return buffer;
 }
 
-TxBlockPool::~TxBlockPool() {
-  fewest_free_ = free_count_;
-  Trim();
-}
+TxBlockPool::~TxBlockPool() { KeepAtMost(0); }
 
 void TxBlockPool::Trim() {
   for (size_t unneeded = fewest_free_; unneeded > 0; --unneeded) delete Get();
